@@ -1,0 +1,116 @@
+"""Every function of the app: register, delegate."""
+
+import functools
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import azure.functions as func
+
+from usher import policy, workflow
+from usher.callers import identify_caller
+from usher.events import read_event
+from usher.health import Health
+from usher.logs import quiet_sdk_logs
+from usher.negotiation import read_negotiation
+from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.settings import Settings
+from usher.tokens import TokenRequest
+
+if TYPE_CHECKING:
+    from usher.pubsub import AzurePubSub
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+health_state = Health()
+quiet_sdk_logs()
+
+
+@functools.cache
+def get_settings() -> Settings:
+    """Read on first use: an error while indexing would take every function away."""
+    return Settings.from_environ(os.environ)
+
+
+@functools.cache
+def get_pubsub() -> "AzurePubSub":
+    """One client a process. Imported on first use, because the SDK takes longer than the rest."""
+    from usher.pubsub import AzurePubSub
+
+    return AzurePubSub(get_settings())
+
+
+def on_event(name: str) -> Callable[..., Any]:
+    """A system event of the hub. Only an argument that is named `request` gets the payload."""
+    return app.generic_trigger(
+        arg_name="request",
+        type="webPubSubTrigger",
+        hub="%WebPubSubHub%",
+        eventType="system",
+        eventName=name,
+    )
+
+
+@app.route("negotiate", methods=["GET", "POST"])
+@http_answers
+async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
+    """Mints a client access token for a user and its groups."""
+    settings = get_settings()
+    wish = read_negotiation(req.url, req.get_body(), settings)
+    caller = identify_caller(settings, wish.user_id)
+    groups = policy.grant_groups(settings, caller, wish.groups)
+    roles = policy.roles_in(groups)
+    request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
+    token = await workflow.generate_token(get_pubsub(), request)
+    return answer_json(
+        {
+            "url": token.url,
+            "baseUrl": token.base_url,
+            "token": token.token,
+            "hub": settings.hub,
+            "userId": caller.user_id,
+            "groups": groups,
+            "roles": roles,
+            "expiresAt": datetime.fromtimestamp(token.expires_at, UTC).isoformat(),
+        }
+    )
+
+
+@on_event("connect")
+@connect_answers
+async def connect(request: str) -> dict[str, Any]:
+    """Admits a client and notes its groups, which no later event tells."""
+    settings = get_settings()
+    event = read_event(request, "connect", settings)
+    groups = policy.admit_groups(settings, event.token_groups)
+    # Not `groups`: the service would put them in the place of the token's.
+    return {"userId": event.user_id, "states": {policy.GROUPS_STATE: groups}}
+
+
+@on_event("connected")
+@notice_answers
+async def connected(request: str) -> None:
+    """Adds the connection to its groups and announces the join."""
+    settings = get_settings()
+    event = read_event(request, "connected", settings)
+    groups = policy.groups_of(settings, event.states)
+    await workflow.join_groups(get_pubsub(), event, groups, settings.join_text)
+
+
+@on_event("disconnected")
+@notice_answers
+async def disconnected(request: str) -> None:
+    """Announces the leave."""
+    settings = get_settings()
+    event = read_event(request, "disconnected", settings)
+    groups = policy.groups_of(settings, event.states)
+    await workflow.leave_groups(get_pubsub(), event, groups, settings.leave_text)
+
+
+@app.route("health", methods=["GET"])
+@http_answers
+async def health(req: func.HttpRequest) -> func.HttpResponse:
+    """200 when the settings are valid and the service answers; 503 otherwise."""
+    del req  # the binding needs the name, the answer does not
+    await health_state.check(get_pubsub())
+    return answer_json({"status": "ok"})

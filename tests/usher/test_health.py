@@ -1,0 +1,40 @@
+import asyncio
+
+import pytest
+
+from usher import health
+from usher.errors import ServiceError
+from usher.health import Health
+
+
+class Service:
+    def __init__(self) -> None:
+        self.asked = 0
+        self.failure: ServiceError | None = None
+
+    async def check_health(self) -> None:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.failure:
+            raise self.failure
+
+
+async def test_the_answer_is_remembered() -> None:
+    """A hundred callers at once are one question."""
+    service, state = Service(), Health()
+    await asyncio.gather(*(state.check(service) for _ in range(100)))
+    assert service.asked == 1
+
+
+async def test_a_failure_is_remembered_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds for some seconds, and then the service is asked again."""
+    service, state = Service(), Health()
+    service.failure = ServiceError("answered 500", answered=500)
+    for _ in range(2):
+        with pytest.raises(ServiceError):
+            await state.check(service)
+    assert service.asked == 1
+    service.failure = None
+    monkeypatch.setattr(health, "REMEMBERED_SECONDS", 0)
+    await state.check(service)
+    assert service.asked == 2

@@ -1,0 +1,104 @@
+import json
+import logging
+from typing import Any
+
+import azure.functions as func
+import pytest
+
+from usher.errors import BadEventError, BadRequestError, ServiceError, SettingsError, UsherError
+from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+
+REQUEST = func.HttpRequest("GET", "https://app.example/api/negotiate", body=b"")
+SECRET = "an exception text that callers must not see"
+
+
+async def answer_to(error: Exception) -> func.HttpResponse:
+    @http_answers
+    async def negotiate(_req: func.HttpRequest) -> func.HttpResponse:
+        raise error
+
+    return await negotiate(REQUEST)
+
+
+async def refusal_of(error: Exception) -> dict[str, Any]:
+    @connect_answers
+    async def connect(_request: str) -> dict[str, Any]:
+        raise error
+
+    return await connect("")
+
+
+def test_json() -> None:
+    """Answers hold tokens, so nothing may keep them."""
+    response = answer_json({"a": "ü"})
+    assert json.loads(response.get_body()) == {"a": "ü"}
+    assert (response.status_code, response.mimetype) == (200, "application/json")
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_problem_names_the_field() -> None:
+    """RFC 9457 members, and one of our own."""
+    response = await answer_to(BadRequestError("group must not be blank.", field="group"))
+    assert (response.status_code, response.mimetype) == (400, "application/problem+json")
+    assert json.loads(response.get_body()) == {
+        "type": "urn:problem-type:usher:bad-request",
+        "title": "The request is not valid",
+        "status": 400,
+        "detail": "group must not be blank.",
+        "field": "group",
+    }
+
+
+async def test_wrong_settings_are_named_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
+    """503 for the caller, every wrong key in one record for the operator."""
+    problems = {"WebPubSubHub": "is required", "USHER_AUTH": "must be 'local'"}
+    response = await answer_to(SettingsError(problems))
+    assert response.status_code == 503
+    assert b"WebPubSubHub" not in response.get_body()
+    (record,) = caplog.records
+    assert json.loads(record.getMessage())["problems"] == problems
+
+
+async def test_unknown_errors_are_one_generic_500(caplog: pytest.LogCaptureFixture) -> None:
+    """With a traceback in the log."""
+    response = await answer_to(RuntimeError(SECRET))
+    assert response.status_code == 500
+    assert SECRET.encode() not in response.get_body()
+    assert SECRET in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadEventError("no"), "unauthorized"),
+        (SettingsError({}), "serverError"),
+        (ServiceError("no"), "serverError"),
+        (RuntimeError(SECRET), "serverError"),
+    ],
+)
+async def test_connect_refuses_on_any_error(error: Exception, code: str) -> None:
+    """A code and a text, without which the extension would let the client in or fail itself."""
+    refusal = await refusal_of(error)
+    assert refusal["code"] == code
+    assert refusal["errorMessage"]
+    assert SECRET not in refusal["errorMessage"]
+
+
+@pytest.mark.parametrize("error", [BadEventError("no state"), RuntimeError("no state")])
+async def test_notices_log_their_errors(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody reads their answer, so the log is the only place."""
+
+    @notice_answers
+    async def connected(_request: str) -> None:
+        raise error
+
+    await connected("")
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert "no state" in caplog.text
+
+
+def test_every_error_has_a_kind_and_a_title_of_its_own() -> None:
+    """A caller can tell them apart by the problem's type."""
+    family: list[type[UsherError]] = [UsherError, *UsherError.__subclasses__()]
+    assert len({error.kind for error in family}) == len(family)
+    assert len({error.title for error in family}) == len(family)

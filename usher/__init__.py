@@ -1,0 +1,1 @@
+"""Usher: what runs in Azure. Nothing here imports from localdev or tests."""

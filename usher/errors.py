@@ -1,0 +1,85 @@
+"""The one error family. Each error knows its HTTP status and a detail that callers may see."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class UsherError(Exception):
+    """Never raised itself. Its text goes to the log; `detail` goes to the caller."""
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+
+class BadRequestError(UsherError):
+    """The request is malformed; `field` names what is wrong with it."""
+
+    status = 400
+    kind = "bad-request"
+    title = "The request is not valid"
+
+
+class ForbiddenError(UsherError):
+    """The caller may not have what it asks for."""
+
+    status = 403
+    kind = "forbidden"
+    title = "Not allowed"
+
+
+class BadEventError(UsherError):
+    """An event that is malformed, or that was not meant for this app. Nothing is done for it."""
+
+    status = 401
+    kind = "bad-event"
+    title = "The event was refused"
+
+
+class NotReadyError(UsherError):
+    """The app is not set up to answer this."""
+
+    status = 503
+    kind = "not-ready"
+    title = "Usher is not set up"
+
+
+class SettingsError(NotReadyError):
+    """Every wrong setting at once. Callers learn that something is wrong, the log learns what."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("The settings of this app are not valid. Its log names each wrong one.")
+        self.problems = dict(problems)
+
+    def __str__(self) -> str:
+        return "; ".join(f"{key} {problem}" for key, problem in self.problems.items())
+
+
+class ServiceError(UsherError):
+    """Web PubSub did not do what was asked.
+
+    `answered` is the status it gave, None where there was no answer; `retry_after` the seconds it
+    asked to wait; `reached` is False only where the request surely never got to it.
+    """
+
+    status = 502
+    kind = "service-failed"
+    title = "Web PubSub did not do what was asked"
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        answered: int | None = None,
+        retry_after: float | None = None,
+        reached: bool = True,
+    ) -> None:
+        super().__init__(f"Web PubSub: {reason}.")
+        self.answered = answered
+        self.retry_after = retry_after
+        self.reached = reached

@@ -1,0 +1,78 @@
+"""Trigger payloads to frozen dataclasses, checked before any workflow code sees them.
+
+The payload is what the Web PubSub extension hands to Python for `arg_name="request"`
+(Microsoft.Azure.WebJobs.Extensions.WebPubSub, WebPubSubTriggerBinding).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from usher.errors import BadEventError
+from usher.settings import Settings
+
+GROUP_CLAIM = "webpubsub.group"
+
+
+@dataclass(frozen=True)
+class ConnectionEvent:
+    """One event of one connection. `token_groups` is filled by `connect` alone.
+
+    Only `connect` carries the token's claims; what later events need travels in `states`.
+    """
+
+    name: str
+    hub: str
+    connection_id: str
+    user_id: str | None
+    states: Mapping[str, Any]
+    token_groups: tuple[str, ...] = ()
+
+
+def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
+    """Raises BadEventError for a payload that is malformed, of another event, hub or service."""
+    try:
+        payload = json.loads(request)
+        context = payload["connectionContext"]
+        event = ConnectionEvent(
+            name=_text(context["eventName"]),
+            hub=_text(context["hub"]),
+            connection_id=_text(context["connectionId"]),
+            user_id=_text(context["userId"]) if context["userId"] else None,
+            states=_mapping(context["states"]),
+            token_groups=_read_groups(_mapping(payload.get("claims", {}))),
+        )
+        _check_source(event, _text(context["origin"]), settings)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadEventError("The event is not one of the Web PubSub extension.") from error
+    if event.name != name:
+        raise BadEventError(f"This function takes `{name}` events only.")
+    return event
+
+
+def _check_source(event: ConnectionEvent, origin: str, settings: Settings) -> None:
+    # The extension checks the origin too, but takes everything where it finds no connection
+    # setting, and in identity mode events carry no signature that anybody checks.
+    if event.hub.lower() != settings.hub.lower():
+        raise BadEventError("The event is of another hub.")
+    if settings.connection.host not in origin.lower().replace(",", " ").split():
+        raise BadEventError("The event is of another Web PubSub service.")
+
+
+def _read_groups(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    # The service gives some claims long URI names, so the last part of the name counts as well.
+    values = [value for name, value in claims.items() if name.rpartition("/")[2] == GROUP_CLAIM]
+    return tuple(_text(group) for groups in values for group in groups)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("a text was expected")
+    return value
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("an object was expected")
+    return value

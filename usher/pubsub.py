@@ -1,0 +1,146 @@
+"""The workflow's `PubSub` over the official SDK. Only this module knows the SDK and its errors."""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiohttp import ClientConnectorError
+from azure.core.credentials import AzureKeyCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestTimeoutError
+from azure.core.rest import HttpRequest
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
+
+from usher.errors import ServiceError
+from usher.settings import Connection, Settings
+from usher.tokens import ClientToken, TokenRequest
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 5
+
+
+class AzurePubSub:
+    """One hub of one Web PubSub service. One a process: it keeps its connections open."""
+
+    def __init__(self, settings: Settings) -> None:
+        connection = settings.connection
+        # Any, because the SDK annotates None where its `cls` hook gives a value.
+        self._client: Any = WebPubSubServiceClient(
+            connection.endpoint,
+            settings.hub,
+            _build_credential(connection),
+            retry_total=0,  # the SDK would send a text again after a 500; usher.retries decides
+            permit_redirects=False,
+            connection_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            use_env_settings=False,  # halves the CPU time of a call; no HTTP_PROXY in Azure
+        )
+        self._options = transport_options(connection)
+
+    async def generate_token(self, request: TokenRequest) -> ClientToken:
+        """Signs with the key, or asks the service where there is none. Raises ServiceError."""
+        with _translate_errors():
+            answer = await self._client.get_client_access_token(
+                user_id=request.user_id,
+                roles=list(request.roles),
+                groups=list(request.groups),
+                minutes_to_expire=request.minutes,
+                **self._options,
+            )
+        token = answer["token"]
+        return ClientToken(answer["url"], answer["baseUrl"], token, _read_expiry(token))
+
+    async def add_connection(self, group: str, connection_id: str) -> int:
+        """PUT `groups/{group}/connections/{connectionId}`; 200 or ServiceError."""
+        with _translate_errors():
+            status = await self._client.add_connection_to_group(
+                group, connection_id, cls=_read_status, **self._options
+            )
+        return int(status)
+
+    async def send_text(self, group: str, text: str) -> int:
+        """POST `groups/{group}/:send` as text/plain; 202 or ServiceError."""
+        # Bytes: for a text the SDK counts characters as its Content-Length, and cuts it there.
+        body = text.encode()
+        with _translate_errors():
+            status = await self._client.send_to_group(
+                group, body, content_type="text/plain", cls=_read_status, **self._options
+            )
+        return int(status)
+
+    async def check_health(self) -> None:
+        """HEAD `/api/health`, for which the SDK has no method. Raises ServiceError."""
+        with _translate_errors():
+            response = await self._client.send_request(
+                HttpRequest("HEAD", "/api/health"), **self._options
+            )
+            if response.status_code != 200:
+                raise HttpResponseError(response=response)
+
+    async def close(self) -> None:
+        """Closes the connections to the service."""
+        await self._client.close()
+
+
+def transport_options(connection: Connection) -> dict[str, Any]:
+    """What each call tells the SDK of how it may be sent."""
+    # An identity's token goes over https only, but a stand-in on this machine has none.
+    is_stand_in = connection.access_key is None and connection.is_loopback
+    return {"enforce_https": False} if is_stand_in else {}
+
+
+def _build_credential(connection: Connection) -> AzureKeyCredential | AsyncTokenCredential:
+    if connection.access_key is not None:
+        return AzureKeyCredential(connection.access_key)
+    # Imported here: it loads msal and requests, which key mode never needs.
+    from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+    if connection.managed_identity:
+        return ManagedIdentityCredential(client_id=connection.client_id)
+    return DefaultAzureCredential()
+
+
+def _read_status(response: Any, _body: object, _headers: object) -> int:
+    """The SDK's `cls` hook: gives the status that the service really answered."""
+    return int(response.http_response.status_code)
+
+
+def _read_expiry(token: str) -> int:
+    """The `exp` of a token that we asked for ourselves; nothing to verify."""
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return int(claims["exp"])
+
+
+@contextmanager
+def _translate_errors() -> Iterator[None]:
+    try:
+        yield
+    except HttpResponseError as error:
+        raise _describe_answer(error) from error
+    except AzureError as error:
+        raise ServiceError(type(error).__name__, reached=_may_have_arrived(error)) from error
+
+
+def _may_have_arrived(error: AzureError) -> bool:
+    # The SDK has one error for a connection that was refused and for one that broke half way.
+    refused = isinstance(error.inner_exception, ClientConnectorError)
+    return not refused and not isinstance(error, ServiceRequestTimeoutError)
+
+
+def _describe_answer(error: HttpResponseError) -> ServiceError:
+    response: Any = error.response
+    headers = response.headers if response else {}
+    code = headers.get("x-ms-error-code", type(error).__name__)
+    return ServiceError(
+        f"answered {error.status_code} ({code})",
+        answered=error.status_code,
+        retry_after=_read_seconds(headers.get("Retry-After")),
+    )
+
+
+def _read_seconds(retry_after: str | None) -> float | None:
+    # The other form of this header, a date, is treated as absent; the service sends seconds.
+    return float(retry_after) if retry_after and retry_after.isdecimal() else None

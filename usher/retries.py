@@ -1,0 +1,43 @@
+"""Calls again where that is safe, within a deadline. Knows nothing of what is called."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+
+from usher.errors import ServiceError
+
+FIRST_WAIT = 0.1  # seconds; doubled each time, and shortened at random so that a crowd spreads
+LONGEST_WAIT = 2.0
+
+
+async def call_again[T](
+    call: Callable[[], Awaitable[T]],
+    may_call_again: Callable[[ServiceError, float], bool],
+    deadline: float,
+) -> T:
+    """Calls until an answer, an error that forbids another call, or no time for one.
+
+    `may_call_again` is given the error and the seconds since the first call; `deadline` is a time
+    of the running loop. Raises the last ServiceError, or TimeoutError at the deadline.
+    """
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with asyncio.timeout_at(deadline):
+        for attempt in itertools.count():
+            try:
+                return await call()
+            except ServiceError as error:
+                wait = _wait_before(attempt, error)
+                is_late = loop.time() + wait >= deadline
+                if is_late or not may_call_again(error, loop.time() - started):
+                    raise
+            await asyncio.sleep(wait)
+    raise AssertionError("itertools.count() does not end")
+
+
+def _wait_before(attempt: int, error: ServiceError) -> float:
+    if error.retry_after is not None:
+        return error.retry_after
+    longest = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT)
+    return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, guards nothing

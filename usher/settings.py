@@ -1,0 +1,204 @@
+"""The settings, parsed once into a frozen dataclass. Nothing else reads the environment."""
+
+import re
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from usher.errors import SettingsError
+
+# The rule of the data plane's `hub` parameter (azure-rest-api-specs, WebPubSub 2024-12-01).
+HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_`,.\[\]]{0,127}")
+LONGEST_GROUP_NAME = 1024  # characters; same source
+
+# Each of these is set on one of the plans a function app can run on: App Service; Linux
+# consumption and Flex; Flex (azure-functions-host, environment helpers).
+AZURE_MARKERS = (
+    "WEBSITE_INSTANCE_ID",
+    "CONTAINER_NAME",
+    "WEBSITE_POD_NAME",
+    "LEGION_SERVICE_HOST",
+)
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+CONNECTION = "WebPubSubConnectionString"
+SERVICE_URI = f"{CONNECTION}__serviceUri"
+HUB = "WebPubSubHub"
+AUTH = "USHER_AUTH"
+
+
+def is_group_name(name: str) -> bool:
+    """1 to 1,024 characters, not all blank (azure-rest-api-specs, WebPubSub: `group`)."""
+    return 0 < len(name) <= LONGEST_GROUP_NAME and not name.isspace()
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach the service: with a key or, where there is none, with an identity.
+
+    `managed_identity` says that the platform gives the app one; elsewhere the developer's login
+    is used. `client_id` picks a user-assigned identity.
+    """
+
+    endpoint: str
+    access_key: str | None = field(default=None, repr=False)
+    client_id: str | None = None
+    managed_identity: bool = False
+
+    @property
+    def host(self) -> str:
+        """The host name, lower case and without the port: what `WebHook-Request-Origin` names."""
+        return urlsplit(self.endpoint).hostname or ""
+
+    @property
+    def is_loopback(self) -> bool:
+        """True where the service is a stand-in on this machine."""
+        return self.host in LOOPBACK_HOSTS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the app. `token_minutes` is the default lifetime and the longest one."""
+
+    connection: Connection
+    hub: str
+    auth: str | None = None
+    default_group: str = "lobby"
+    single_group: bool = False
+    token_minutes: int = 60
+    join_text: str = "{userId} joined {group}"
+    leave_text: str = "{userId} left {group}"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError, which names every wrong key and repeats no value."""
+        values: dict[str, Any] = {}
+        problems: dict[str, str] = {}
+        for name, key, parse in _parsers(environ):
+            try:
+                values[name] = parse(environ.get(key, ""))
+            except ValueError as error:
+                problems[key] = str(error)
+        if problems:
+            raise SettingsError(problems)
+        return cls(**values)
+
+
+Parser = Callable[[str], Any]
+
+
+def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
+    """Field, key and parser of each setting that is given or required."""
+    by_key = bool(environ.get(CONNECTION)) or not environ.get(SERVICE_URI)
+    connection: tuple[str, str, Parser] = (
+        ("connection", CONNECTION, _parse_connection_string)
+        if by_key
+        else ("connection", SERVICE_URI, lambda uri: _parse_service_uri(uri, environ))
+    )
+    optional: list[tuple[str, str, Parser]] = [
+        ("auth", AUTH, lambda mode: _parse_auth(mode, environ)),
+        ("default_group", "USHER_DEFAULT_GROUP", _parse_group),
+        ("single_group", "USHER_SINGLE_GROUP", _parse_flag),
+        ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
+    ]
+    # An empty text is a choice (no announcement); elsewhere empty means not given.
+    texts: list[tuple[str, str, Parser]] = [
+        ("join_text", "USHER_JOIN_TEXT", _parse_template),
+        ("leave_text", "USHER_LEAVE_TEXT", _parse_template),
+    ]
+    given = [entry for entry in optional if environ.get(entry[1])]
+    written = [entry for entry in texts if entry[1] in environ]
+    return [connection, ("hub", HUB, _parse_hub), *given, *written]
+
+
+def _parse_connection_string(text: str) -> Connection:
+    # Parsed here and not by the SDK, whose error for a malformed string prints the key.
+    if not text:
+        raise ValueError(f"is required (or {SERVICE_URI}, to use an identity)")
+    pairs = [segment.partition("=") for segment in text.split(";") if segment.strip()]
+    parts = {key.strip().lower(): value.strip() for key, _, value in pairs}
+    if not all(separator for _, separator, _ in pairs):
+        raise ValueError("must be made of key=value pairs with ';' between them")
+    if len(parts) < len(pairs):
+        raise ValueError("names a key twice")
+    if not parts.get("accesskey"):
+        raise ValueError("has no AccessKey")
+    port = f":{parts['port']}" if parts.get("port") else ""
+    endpoint = _parse_endpoint(parts.get("endpoint", "").rstrip("/") + port, "has an Endpoint that")
+    return Connection(endpoint, access_key=parts["accesskey"])
+
+
+def _parse_service_uri(text: str, environ: Mapping[str, str]) -> Connection:
+    return Connection(
+        _parse_endpoint(text, "is a URL that"),
+        client_id=environ.get(f"{CONNECTION}__clientId") or None,
+        # App Service's and Functions' own sign of an identity (App Service docs, "Managed
+        # identities", REST endpoint reference).
+        managed_identity=bool(_azure_marker(environ)) or bool(environ.get("IDENTITY_ENDPOINT")),
+    )
+
+
+def _parse_endpoint(text: str, subject: str) -> str:
+    try:
+        parts = urlsplit(text)
+        netloc, host, _ = parts.netloc, parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"{subject} cannot be read") from None
+    if parts.scheme not in ("http", "https") or not host or "@" in netloc:
+        raise ValueError(f"{subject} is not of the form https://NAME.webpubsub.azure.com")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{subject} has more than a host in it")
+    if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
+        raise ValueError(f"{subject} is http, which is for a stand-in on this machine only")
+    return f"{parts.scheme}://{netloc.lower()}"
+
+
+def _parse_hub(text: str) -> str:
+    if not text:
+        raise ValueError("is required")
+    if not HUB_NAME.fullmatch(text):
+        raise ValueError("must start with a letter and have letters, digits and _ ` , . [ ] only")
+    return text
+
+
+def _parse_auth(mode: str, environ: Mapping[str, str]) -> str:
+    if mode != "local":
+        raise ValueError("must be 'local'")
+    if marker := _azure_marker(environ):
+        raise ValueError(f"is 'local', which is refused in Azure, and {marker} says that it is")
+    return mode
+
+
+def _parse_group(name: str) -> str:
+    if not is_group_name(name):
+        raise ValueError(f"must have 1 to {LONGEST_GROUP_NAME} characters and not be blank")
+    return name
+
+
+def _parse_flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+def _parse_minutes(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
+        raise ValueError("must be a whole number of minutes, 1 or more")
+    return int(text)
+
+
+def _parse_template(text: str) -> str:
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError:
+        raise ValueError("has a brace that is not closed or not opened") from None
+    if any(name not in (None, "userId", "group") for _, name, _, _ in parts):
+        raise ValueError("may use {userId} and {group} only")
+    if any(form or conversion for _, _, form, conversion in parts):
+        raise ValueError("may not format or convert {userId} or {group}")
+    return text
+
+
+def _azure_marker(environ: Mapping[str, str]) -> str | None:
+    return next((marker for marker in AZURE_MARKERS if environ.get(marker)), None)
