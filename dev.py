@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Everything for working on Usher: python3 dev.py COMMAND [--help]
+
+  demo       the whole journey on this machine, without Azure
+  up         emulator and host on fixed ports, until Ctrl-C
+  emulator   the Web PubSub emulator alone
+  host       the Functions host alone
+  token      a data plane token for the running emulator
+  test       all tests
+  check      formatting, lint and types
+
+The first call makes .venv and installs what is needed into it; later calls need no network.
+"""
+
+# Runs on any Python from 3.8, before anything is installed: standard library only.
+
+from __future__ import annotations  # lets 3.8 read the types
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Iterator  # noqa: UP035 - 3.8 cannot subscript the newer one
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+STAMP = VENV / "installed-dependencies"
+NEEDED = (3, 13)  # what Azure runs; newer is tried only where there is no 3.13
+PROBE = "import ensurepip, sys, venv; print(*sys.version_info[:2])"
+READ_DEVELOPMENT = (
+    "import sys, tomllib; from pathlib import Path;"
+    "print(*tomllib.loads(Path(sys.argv[1]).read_text('utf-8'))['dependency-groups']['dev'],"
+    " sep='\\n')"
+)
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(__doc__.strip())
+        return 0
+    if not is_installed():
+        install()
+    return hand_over(arguments)
+
+
+def is_installed() -> bool:
+    try:
+        return STAMP.read_text() == fingerprint() and probe([str(VENV_PYTHON)]) is not None
+    except OSError:
+        return False
+
+
+def fingerprint() -> str:
+    """Changes when the dependencies do, and not with the rest of pyproject.toml."""
+    production = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    development = re.search(r"^\[dependency-groups\]$.*?^(?=\[)", project, re.DOTALL | re.MULTILINE)
+    text = production + (development.group() if development else project)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def install() -> None:
+    command = [str(VENV_PYTHON)] if probe([str(VENV_PYTHON)]) else make_environment()
+    say("installing the dependencies into .venv (once; some minutes on a slow network)")
+    pip = [*command, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    project = str(ROOT / "pyproject.toml")
+    development = run_for_output([*command, "-c", READ_DEVELOPMENT, project]).splitlines()
+    run([*pip, "-r", str(ROOT / "requirements.txt"), *development])
+    STAMP.write_text(fingerprint())
+
+
+def make_environment() -> list[str]:
+    python = find_python()
+    say("making .venv with " + " ".join(python))
+    run([*python, "-m", "venv", "--clear", str(VENV)])
+    return [str(VENV_PYTHON)]
+
+
+def find_python() -> list[str]:
+    """The first 3.13 that really starts (a pyenv shim can exist and fail), or else a newer one."""
+    newer: list[str] | None = None
+    for command in candidates():
+        version = probe(command)
+        if version == NEEDED:
+            return command
+        newer = newer or (command if version and version > NEEDED else None)
+    if newer:
+        return newer
+    sys.exit(
+        "Usher needs Python 3.13, and none was found. Get it from https://www.python.org/downloads,"
+        " or with `uv python install 3.13` or `pyenv install 3.13`, and run this again."
+    )
+
+
+def candidates() -> Iterator[list[str]]:
+    yield [sys.executable]
+    yield from ([name] for name in ("python3.13", "python3", "python", "python3.14"))
+    yield ["py", "-3.13"]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for version in sorted((pyenv / "versions").glob("3.*"), reverse=True):
+        yield [str(version / "bin" / "python")]
+    found = run_for_output(["uv", "python", "find", "3.13"])
+    if found:
+        yield [found]
+
+
+def probe(command: list[str]) -> tuple[int, ...] | None:
+    """The version of a Python that can make environments, such as (3, 13); None if it cannot."""
+    output = run_for_output([*command, "-c", PROBE])
+    return tuple(map(int, output.split())) if output else None
+
+
+def run_for_output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode().strip()
+
+
+def run(command: list[str]) -> None:
+    status = subprocess.call(command)
+    if status:
+        sys.exit(f"This failed with status {status}: {' '.join(command)}")
+
+
+def say(text: str) -> None:
+    print("dev.py: " + text, file=sys.stderr, flush=True)
+
+
+def hand_over(arguments: list[str]) -> int:
+    command = [str(VENV_PYTHON), "-m", "localdev", *arguments]
+    os.chdir(str(ROOT))
+    if os.name != "nt":  # signals then reach the command itself; on Windows exec would not wait
+        os.execv(command[0], command)
+    return subprocess.call(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Stands in for Azure on one machine. Not shipped. Imports nothing from usher."""

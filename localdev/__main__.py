@@ -1,0 +1,213 @@
+"""`python -m localdev COMMAND`: the commands behind dev.py."""
+
+import argparse
+import asyncio
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from localdev.emulator.server import Emulator
+from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
+from localdev.host.errors import HostError
+from localdev.host.logs import configure_logging
+from localdev.host.server import FunctionsHost
+from localdev.host.settings import apply_local_settings
+from localdev.stack import ROOT, StackError, add_handler, ensure_local_settings, run_stack
+
+EMULATOR_PORT = 8080  # the sample settings name it
+HOST_PORT = 7071  # where Azure Functions Core Tools listen
+
+
+def main() -> int:
+    """Runs one command; the exit status tells whether it did what it is for."""
+    options, rest = parse_arguments(sys.argv[1:])
+    try:
+        return int(options.run(options, rest))
+    except (HostError, StackError) as error:
+        return fail(str(error))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return fail(f"A port is in use ({error.strerror}). Stop what uses it, or name another one.")
+    except KeyboardInterrupt:  # where signals have no handlers (Windows)
+        return 0
+
+
+def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Only `test` takes arguments of its own making; they go to pytest."""
+    parser = argparse.ArgumentParser(prog="dev.py")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run, name=name)
+        return command
+
+    add("demo", demo, "Runs the whole journey on this machine and shows each step.")
+    up_parser = add("up", up, "Runs the emulator and the app on the local host, until Ctrl-C.")
+    add_port(up_parser, "--emulator-port", EMULATOR_PORT)
+    add_port(up_parser, "--host-port", HOST_PORT)
+    emulator_parser = add("emulator", emulator, "Runs the Web PubSub emulator alone.")
+    add_port(emulator_parser, "--port", EMULATOR_PORT)
+    emulator_parser.add_argument(
+        "--handler",
+        action="append",
+        default=[],
+        type=read_handler,
+        metavar="HUB=URL",
+        help="send all events of HUB to URL, in which {hub} and {event} are replaced; repeatable",
+    )
+    host_parser = add("host", host, "Runs the app on the local Functions host alone.")
+    add_port(host_parser, "--port", HOST_PORT)
+    for command in (up_parser, emulator_parser, host_parser):
+        command.add_argument(
+            "--json", action="store_true", help="print one line of JSON on stdout when ready"
+        )
+    add("token", token, "Prints a data plane token for the running emulator, good for an hour.")
+    add("test", test, "Runs all tests. Further arguments go to pytest.")
+    add("check", check, "Checks formatting, lint and types.")
+
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.name != "test":
+        parser.error(f"unknown: {' '.join(rest)}")
+    return options, rest
+
+
+def add_port(parser: argparse.ArgumentParser, name: str, default: int) -> None:
+    """Adds the option for a port."""
+    text = f"{default} if not given; 0 means any free one"
+    parser.add_argument(name, type=int, default=default, metavar="PORT", help=text)
+
+
+def read_handler(text: str) -> tuple[str, str]:
+    """Takes `hub=url` apart."""
+    hub, separator, url = text.partition("=")
+    if not (hub and separator and url):
+        raise argparse.ArgumentTypeError("must be of the form HUB=URL")
+    return hub, url
+
+
+def demo(_options: argparse.Namespace, _rest: list[str]) -> int:
+    """The journey, told as it happens."""
+    from localdev.demo import run_demo  # imports the official clients, which only this needs
+
+    return asyncio.run(run_demo())
+
+
+def up(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Both parts, until a signal."""
+    ensure_local_settings()
+    apply_local_settings(ROOT)
+    configure_logging()
+    return asyncio.run(serve_stack(options))
+
+
+async def serve_stack(options: argparse.Namespace) -> int:
+    """Serves until a signal, or until the host ends by itself."""
+    stopped = stop_signal()
+    ports = {"emulator_port": options.emulator_port, "host_port": options.host_port}
+    async with run_stack({"WebPubSubHub": os.environ.get("WebPubSubHub", "")}, **ports) as stack:
+        announce_ready(
+            options.json,
+            {
+                "connectionString": stack.emulator.connection_string,
+                "hub": stack.hub,
+                "emulator": stack.emulator.endpoint,
+                "host": stack.host.address,
+            },
+        )
+        ended = asyncio.create_task(stack.host.process.wait())
+        waits = [ended, asyncio.create_task(stopped.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if not stopped.is_set():
+            raise StackError(f"The Functions host ended by itself, with status {ended.result()}.")
+    return 0
+
+
+def emulator(options: argparse.Namespace, _rest: list[str]) -> int:
+    """The emulator, until a signal."""
+    configure_logging()
+    return asyncio.run(serve_emulator(options))
+
+
+async def serve_emulator(options: argparse.Namespace) -> int:
+    """Serves until a signal."""
+    stopped = stop_signal()
+    async with Emulator(port=options.port) as running:
+        for hub, url in options.handler:
+            add_handler(running, hub, url)
+        announce_ready(options.json, {"connectionString": running.connection_string})
+        await stopped.wait()
+    return 0
+
+
+def host(options: argparse.Namespace, _rest: list[str]) -> int:
+    """The app on the local host, until a signal."""
+    ensure_local_settings()
+    configure_logging()
+    return asyncio.run(serve_host(options))
+
+
+async def serve_host(options: argparse.Namespace) -> int:
+    """Serves until a signal."""
+    stopped = stop_signal()
+    # Differs from Azure: Linux plans there set it, and other container platforms do too. This host
+    # is neither, so that the app must not take the name for Azure's.
+    os.environ.pop("CONTAINER_NAME", None)
+    apply_local_settings(ROOT)
+    async with FunctionsHost(ROOT, port=options.port) as running:
+        announce_ready(options.json, {"host": running.address})
+        await stopped.wait()
+    return 0
+
+
+def token(_options: argparse.Namespace, _rest: list[str]) -> int:
+    """A token for curl and API tools."""
+    print(sign_data_plane_token(ACCESS_KEY))
+    return 0
+
+
+def test(_options: argparse.Namespace, rest: list[str]) -> int:
+    """pytest, with branch coverage printed."""
+    return run_tool("pytest", "--cov", "--cov-report=term", *rest)
+
+
+def check(_options: argparse.Namespace, _rest: list[str]) -> int:
+    """All three, so that one run shows everything there is to mend."""
+    tools = (("ruff", "format", "--check", "."), ("ruff", "check", "."), ("mypy",))
+    return max([run_tool(*tool) for tool in tools])
+
+
+def run_tool(*command: str) -> int:
+    """A development tool of this environment."""
+    return subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
+
+
+def announce_ready(as_json: bool, facts: dict[str, str]) -> None:
+    """Tells a program, or a person, where things are."""
+    lines = [f"{name}: {fact}" for name, fact in facts.items()]
+    print(json.dumps(facts) if as_json else "\n".join([*lines, "Ctrl-C stops."]), flush=True)
+
+
+def stop_signal() -> asyncio.Event:
+    """Set by Ctrl-C and by SIGTERM."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt there
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def fail(text: str) -> int:
+    """One clear line for a person."""
+    print(f"dev.py: {text}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""The emulator and the app on the local Functions host, side by side. They meet over HTTP."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from localdev.emulator.server import Emulator
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "local.settings.sample.json"
+LOCAL_SETTINGS = ROOT / "local.settings.json"
+STOP_SECONDS = 5
+
+
+class StackError(Exception):
+    """A part of the stack did not start or did not stay; the text says which and why."""
+
+
+@dataclass
+class HostProcess:
+    """A Functions host. It has a process of its own: the runtime holds one app a process."""
+
+    address: str
+    process: asyncio.subprocess.Process
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Both parts, running; the emulator sends the events of `hub` to the host."""
+
+    emulator: Emulator
+    host: HostProcess
+    hub: str
+
+
+def sample_settings() -> dict[str, str]:
+    """The `Values` of the sample: every setting that the app reads, with values that work."""
+    values: dict[str, str] = json.loads(SAMPLE.read_text("utf-8"))["Values"]
+    return values
+
+
+def ensure_local_settings() -> None:
+    """Makes local.settings.json from the sample where it is missing; never changes one."""
+    if not LOCAL_SETTINGS.exists():
+        shutil.copyfile(SAMPLE, LOCAL_SETTINGS)
+        print("local.settings.json made from local.settings.sample.json", file=sys.stderr)
+
+
+@asynccontextmanager
+async def run_stack(
+    settings: Mapping[str, str],
+    *,
+    emulator_port: int = 0,
+    host_port: int = 0,
+    on_log: Callable[[str], None] | None = None,
+) -> AsyncIterator[Stack]:
+    """Runs both until the block ends. `settings` are the app's, above the environment's.
+
+    Port 0 means any free one. `on_log` gets the host's log, line by line; otherwise it goes to
+    stderr. Raises OSError for a busy port, StackError for a host that does not start.
+    """
+    async with Emulator(port=emulator_port) as emulator:
+        # Whatever the settings say, this stack's app talks to this stack's emulator.
+        environment = {**settings, "WebPubSubConnectionString": emulator.connection_string}
+        async with run_host(environment, port=host_port, on_log=on_log) as host:
+            hub = environment["WebPubSubHub"]
+            add_handler(emulator, hub, f"{host.address}/runtime/webhooks/webpubsub")
+            yield Stack(emulator, host, hub)
+
+
+def add_handler(emulator: Emulator, hub: str, url_template: str) -> None:
+    """Raises StackError for a hub or a URL that the emulator does not take."""
+    try:
+        emulator.add_event_handler(hub, url_template)
+    except ValueError as error:
+        raise StackError(f"No events can be sent for hub {hub!r}: {error}") from None
+
+
+@asynccontextmanager
+async def run_host(
+    settings: Mapping[str, str], *, port: int = 0, on_log: Callable[[str], None] | None = None
+) -> AsyncIterator[HostProcess]:
+    """Runs the app on the local Functions host in a process of its own. See `run_stack`."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "localdev", "host", "--json", "--port", str(port)),
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE if on_log else None,
+    )
+    reader = process.stderr and on_log and asyncio.create_task(_read_log(process.stderr, on_log))
+    try:
+        yield HostProcess(await _read_address(process), process)
+    finally:
+        await _stop(process)
+        if reader:
+            await reader
+
+
+async def _read_address(process: asyncio.subprocess.Process) -> str:
+    line = await process.stdout.readline() if process.stdout else b""
+    if not line:
+        status = await process.wait()
+        raise StackError(f"The Functions host did not start (it ended with status {status}).")
+    return str(json.loads(line)["host"])
+
+
+async def _read_log(stream: asyncio.StreamReader, on_log: Callable[[str], None]) -> None:
+    async for line in stream:
+        on_log(line.decode(errors="replace").rstrip())
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,71 @@
+"""Users that know the negotiate URL only, on the official asynchronous client."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from azure.messaging.webpubsubclient.aio import WebPubSubClient, WebPubSubClientCredential
+from azure.messaging.webpubsubclient.models import (
+    CallbackType,
+    OnGroupDataMessageArgs,
+    WebPubSubProtocolType,
+)
+
+SECONDS = 10
+
+
+def new_room() -> str:
+    """A group that no other test uses."""
+    return f"room-{uuid.uuid4().hex[:8]}"
+
+
+async def negotiate(host: str, **query: str) -> dict[str, Any]:
+    """The answer of negotiate, which must be 200."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{host}/api/negotiate", params=query) as response,
+    ):
+        assert response.status == 200, await response.text()
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+class User:
+    """Somebody in a room, with all that he or she hears."""
+
+    def __init__(self, client: WebPubSubClient) -> None:
+        self.client = client
+        self.inbox: asyncio.Queue[OnGroupDataMessageArgs] = asyncio.Queue()
+
+    async def hear(self) -> str:
+        """The next group message."""
+        message = await asyncio.wait_for(self.inbox.get(), SECONDS)
+        return str(message.data)
+
+
+@asynccontextmanager
+async def enter(
+    host: str, protocol: WebPubSubProtocolType = WebPubSubProtocolType.JSON_RELIABLE, **query: str
+) -> AsyncIterator[User]:
+    """Opens a client and closes it at the end of the block."""
+
+    async def get_url() -> str:
+        return str((await negotiate(host, **query))["url"])
+
+    client = WebPubSubClient(
+        WebPubSubClientCredential(get_url),
+        protocol_type=protocol,
+        ack_timeout=SECONDS,
+        message_retry_total=0,
+    )
+    user = User(client)
+
+    async def keep(message: OnGroupDataMessageArgs) -> None:
+        user.inbox.put_nowait(message)
+
+    await client.subscribe(CallbackType.GROUP_MESSAGE, keep)
+    async with client:
+        yield user

@@ -1,0 +1,75 @@
+"""`python -m tests.e2e.identity_stack`: what `dev.py up --json` runs, but in identity mode.
+
+Beside emulator and host runs an endpoint that speaks App Service's managed identity protocol
+(App Service documentation, "Managed identities", REST endpoint reference) and gives out data plane
+tokens that the emulator accepts.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from localdev.__main__ import stop_signal
+from localdev.emulator.server import Emulator
+from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
+from localdev.stack import add_handler, run_host, sample_settings
+
+RESOURCE = "https://webpubsub.azure.com"
+
+
+def identity_application(secret: str) -> web.Application:
+    """Answers the one question of the protocol, and only to who knows the secret."""
+
+    async def give_token(request: web.Request) -> web.Response:
+        if request.headers.get("X-IDENTITY-HEADER") != secret:
+            return web.json_response({"message": "wrong X-IDENTITY-HEADER"}, status=401)
+        wanted = {"api-version": "2019-08-01", "resource": RESOURCE, "client_id": "usher-identity"}
+        if dict(request.query) != wanted:
+            return web.json_response({"message": "unknown resource or identity"}, status=400)
+        return web.json_response(
+            {
+                "access_token": sign_data_plane_token(ACCESS_KEY),
+                "expires_on": str(int(time.time()) + 3600),
+                "resource": RESOURCE,
+                "token_type": "Bearer",
+            }
+        )
+
+    application = web.Application()
+    application.router.add_get("/msi/token", give_token)
+    return application
+
+
+async def main() -> None:
+    """Runs until a signal."""
+    stopped, secret = stop_signal(), secrets.token_hex()
+    async with AsyncExitStack() as running:
+        emulator = await running.enter_async_context(Emulator())
+        server = await running.enter_async_context(TestServer(identity_application(secret)))
+        settings = {
+            **sample_settings(),
+            "WebPubSubConnectionString": "",
+            "WebPubSubConnectionString__serviceUri": emulator.endpoint,
+            "WebPubSubConnectionString__clientId": "usher-identity",
+            "IDENTITY_ENDPOINT": str(server.make_url("/msi/token")),
+            "IDENTITY_HEADER": secret,
+        }
+        host = await running.enter_async_context(run_host(settings))
+        add_handler(emulator, "chat", f"{host.address}/runtime/webhooks/webpubsub")
+        facts = {
+            "connectionString": emulator.connection_string,
+            "hub": "chat",
+            "emulator": emulator.endpoint,
+            "host": host.address,
+        }
+        print(json.dumps(facts), flush=True)
+        await stopped.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,80 @@
+"""Starts what the journeys need, each in a process of its own, and reads what it says."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localdev.stack import ROOT, sample_settings
+
+START_SECONDS = 20
+STOP_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that has said that it is ready: `facts` is its line of JSON."""
+
+    process: subprocess.Popen[str]
+    facts: dict[str, str]
+    log_file: Path
+
+    def log(self) -> str:
+        """All that it has written on stderr so far."""
+        return self.log_file.read_text("utf-8")
+
+    def records(self, **wanted: Any) -> list[dict[str, Any]]:
+        """The app's log records with these values, oldest first."""
+        lines = [line.partition(" usher: ")[2] for line in self.log().splitlines()]
+        records = [json.loads(line) for line in lines if line.startswith("{")]
+        return [r for r in records if all(r.get(key) == wanted[key] for key in wanted)]
+
+    def wait_for_record(self, **wanted: Any) -> dict[str, Any]:
+        """The first such record, which must come soon."""
+        deadline = time.monotonic() + START_SECONDS
+        while not (found := self.records(**wanted)):
+            assert time.monotonic() < deadline, f"no record {wanted} in:\n{self.log()}"
+            time.sleep(0.02)
+        return found[0]
+
+
+@contextmanager
+def run(
+    module: Sequence[str],
+    log_file: Path,
+    settings: Mapping[str, str] | None = None,
+    status: int = 0,
+) -> Iterator[Running]:
+    """Runs `python -m MODULE ...` until the block ends; SIGTERM must then end it, with `status`.
+
+    The sample's settings are in its environment, so that nobody's local.settings.json counts.
+    """
+    environment = {**os.environ, **sample_settings(), **(settings or {})}
+    with log_file.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        assert process.stdout
+        line = process.stdout.readline()
+        assert line, f"{module} did not start:\n{log_file.read_text('utf-8')}"
+        yield Running(process, json.loads(line), log_file)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            rest, _ = process.communicate(timeout=STOP_SECONDS)
+        finally:
+            process.kill()
+    assert (process.returncode, rest) == (status, ""), log_file.read_text("utf-8")

@@ -1,0 +1,220 @@
+"""The commands, as a person calls them."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jwt
+import pytest
+
+from localdev import demo
+from localdev.emulator.tokens import ACCESS_KEY
+from localdev.stack import ROOT, sample_settings
+from tests.e2e.conftest import UP
+from tests.e2e.processes import START_SECONDS, run
+
+DEV = [sys.executable, str(ROOT / "dev.py")]
+COMMANDS = ("demo", "up", "emulator", "host", "token", "test", "check")
+
+
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*DEV, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_demo_tells_every_step() -> None:
+    """Three joins with their statuses, each heard in its room only, and one leave."""
+    done = call("demo")
+    assert (done.returncode, done.stderr) == (0, "")
+    hidden = re.sub("http://[0-9.:]+|connection [0-9a-f]+", "*", done.stdout)
+    assert [line.strip() for line in hidden.splitlines() if line.strip()] == [
+        "Web PubSub emulator  *   hub chat",
+        "Functions host       *",
+        "ana enters room blue",
+        "1 generateToken  200  for ana, group blue",
+        "2 addConnection  200  *",
+        "3 announceJoin   202  to blue",
+        "ana hears: ana joined blue",
+        "bo enters room blue",
+        "1 generateToken  200  for bo, group blue",
+        "2 addConnection  200  *",
+        "3 announceJoin   202  to blue",
+        "ana hears: bo joined blue",
+        "bo hears: bo joined blue",
+        "cy enters room green",
+        "1 generateToken  200  for cy, group green",
+        "2 addConnection  200  *",
+        "3 announceJoin   202  to green",
+        "cy hears: cy joined green",
+        "bo leaves room blue",
+        "announceLeave  202  to blue",
+        "ana hears: bo left blue",
+        "The demo says goodbye to both rooms",
+        "ana hears: the demo is over",
+        "cy hears: the demo is over",
+        "Every step happened: three joins and one leave, each heard by its room and nobody else.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("USHER_AUTH", "", "negotiate refused ana"),
+        ("WebPubSubHub", "my-hub", "hub"),
+        ("USHER_JOIN_TEXT", "{userId} is here", "ana heard 'ana is here' instead"),
+    ],
+)
+async def test_the_demo_fails_where_a_step_does_not_happen(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    setting: str,
+    value: str,
+    told: str,
+) -> None:
+    """It says which one, shows the host's log and is not 0."""
+    monkeypatch.setattr(demo, "sample_settings", lambda: sample_settings() | {setting: value})
+    assert await demo.run_demo() == 1
+    output = capsys.readouterr().out
+    assert "FAILED: " in output
+    assert told in output
+    assert "GET /api/negotiate" in output or setting == "WebPubSubHub"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command: str) -> None:
+    """Every command has it, and is in the list."""
+    done = call(command, "--help")
+    assert (done.returncode, done.stdout[:6]) == (0, "usage:")
+    assert f"\n  {command} " in call("--help").stdout
+
+
+def test_help_lists_no_other_command() -> None:
+    """The two lists are the same."""
+    assert re.findall(r"^  (\w+) ", call().stdout, re.MULTILINE) == list(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["up", "--host-port", "0", "--emulator-port"], ["emulator", "--port"], ["host", "--port"]],
+)
+def test_a_busy_port_is_one_clear_line(arguments: list[str]) -> None:
+    """And no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        done = call(*arguments, str(other.getsockname()[1]))
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("dev.py")]
+    assert "port" in line
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["emulator", "--handler", "chat"],
+        ["emulator", "--handler", "my-hub=http://127.0.0.1"],
+        ["emulator", "--handler", "chat=ftp://127.0.0.1"],
+        ["demo", "--fast"],
+        ["up", "--host-port", "many"],
+    ],
+)
+def test_wrong_arguments(arguments: list[str]) -> None:
+    """Status 2 or 1, a line that says what, no traceback."""
+    done = call(*arguments)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "dev.py" in done.stderr.splitlines()[-1]
+
+
+def test_token() -> None:
+    """A data plane token of the running emulator's key, on a line of its own."""
+    (token,) = call("token").stdout.splitlines()
+    audience = "https://webpubsub.azure.com"
+    assert jwt.decode(token, ACCESS_KEY, ["HS256"], audience=audience)["exp"]
+
+
+def test_the_sample_works_as_it_is() -> None:
+    """Its connection string is that of the emulator on its default port."""
+    expected = f"Endpoint=http://127.0.0.1:8080;AccessKey={ACCESS_KEY};Version=1.0;"
+    assert sample_settings()["WebPubSubConnectionString"] == expected
+
+
+def test_up_tells_people_where_things_are(tmp_path: Path) -> None:
+    """Without --json: addresses in plain words, and Ctrl-C stops it."""
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*DEV, "up", "--emulator-port", "0", "--host-port", "0"],
+            env=os.environ | sample_settings(),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdout
+    lines = [process.stdout.readline().partition(":")[0] for _ in range(5)]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(START_SECONDS) == 0
+    process.stdout.close()
+    assert lines == ["connectionString", "hub", "emulator", "host", "Ctrl-C stops.\n"]
+
+
+def test_up_ends_when_the_host_does(tmp_path: Path) -> None:
+    """With a line that says so, and not 0."""
+    with run(UP, tmp_path / "log", status=1) as running:
+        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
+        if not children.exists():
+            pytest.skip("needs Linux's list of a process's children")
+        for child in children.read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+        running.process.wait(START_SECONDS)
+        assert "The Functions host ended by itself" in running.log()
+
+
+def test_emulator_and_host_alone(tmp_path: Path) -> None:
+    """Each prints its one line, which is what the other one needs."""
+    settings = ["localdev", "emulator", "--json", "--port", "0"]
+    with run(
+        [*settings, "--handler", "chat=http://127.0.0.1:9/{hub}/{event}"], tmp_path / "e"
+    ) as e:
+        assert list(e.facts) == ["connectionString"]
+        with run(["localdev", "host", "--json", "--port", "0"], tmp_path / "h", e.facts) as h:
+            assert list(h.facts) == ["host"]
+
+
+def test_the_shipped_files_are_an_app(tmp_path: Path) -> None:
+    """Without localdev and tests the app still indexes on the runtime."""
+    script = """
+import json, sys
+from pathlib import Path
+from localdev.host.runtime import load_functions
+app = Path(sys.argv[1])
+sys.path.remove(sys.argv[2])
+print(json.dumps(sorted(function.name for function in load_functions(app))))
+assert sys.modules["usher"].__file__.startswith(str(app))
+"""
+    for name in ("function_app.py", "host.json", "requirements.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "usher").mkdir()
+    for file in (ROOT / "usher").glob("*.py"):
+        (tmp_path / "usher" / file.name).write_bytes(file.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path), str(ROOT)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        "connect",
+        "connected",
+        "disconnected",
+        "health",
+        "negotiate",
+    ]

@@ -1,0 +1,143 @@
+import subprocess
+import sys
+from typing import Any
+
+import aiohttp
+import pytest
+from azure.messaging.webpubsubclient.models import (
+    SendMessageError,
+    WebPubSubDataType,
+    WebPubSubProtocolType,
+)
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
+
+from tests.e2e.clients import enter, new_room
+from tests.e2e.processes import Running
+
+# A program of somebody who knows the negotiate URL only, on the official synchronous client.
+PROGRAM = """
+import json, sys, threading, urllib.request
+from azure.messaging.webpubsubclient import WebPubSubClient, WebPubSubClientCredential
+from azure.messaging.webpubsubclient.models import CallbackType
+
+def get_url():
+    return json.load(urllib.request.urlopen(sys.argv[1]))["url"]
+
+client = WebPubSubClient(WebPubSubClientCredential(get_url))
+client.subscribe(CallbackType.GROUP_MESSAGE, lambda message: print(message.data, flush=True))
+client.open()
+threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("protocol", WebPubSubProtocolType)
+async def test_two_in_a_room_and_one_in_another(
+    stack: Running, protocol: WebPubSubProtocolType
+) -> None:
+    """Each join is 200 and 202, and is heard by everybody in that room and by nobody else."""
+    host, blue, green = stack.facts["host"], new_room(), new_room()
+    async with enter(host, protocol, userId="ana", group=blue) as ana:
+        assert await ana.hear() == f"ana joined {blue}"
+        async with enter(host, protocol, userId="cy", group=green) as cy:
+            assert await cy.hear() == f"cy joined {green}"
+            async with enter(host, protocol, userId="bo", group=blue) as bo:
+                assert await bo.hear() == f"bo joined {blue}"
+                assert await ana.hear() == f"bo joined {blue}"
+                bo_inbox = bo.inbox
+            assert await ana.hear() == f"bo left {blue}"
+            # A last message to both rooms: whatever went to the wrong room came before it.
+            await say_to(stack, "the end", blue, green)
+            assert [await ana.hear(), await cy.hear()] == ["the end", "the end"]
+    assert bo_inbox.empty()
+    for user, room in (("ana", blue), ("bo", blue), ("cy", green)):
+        (join,) = stack.records(record="join", userId=user, group=room)
+        assert (join["addStatus"], join["sendStatus"]) == (200, 202)
+    stack.wait_for_record(record="leave", userId="bo", group=blue, sendStatus=202)
+
+
+async def say_to(stack: Running, text: str, *groups: str) -> None:
+    async with WebPubSubServiceClient.from_connection_string(
+        stack.facts["connectionString"], stack.facts["hub"]
+    ) as service:
+        for group in groups:
+            await service.send_to_group(group, text, content_type="text/plain")
+
+
+async def test_several_groups_in_one_token(stack: Running) -> None:
+    """One connection, two groups, two announcements; a comma in a name stays in it."""
+    first, second = f"{new_room()},a", new_room()
+    url = f"{stack.facts['host']}/api/negotiate"
+    async with aiohttp.ClientSession() as session:
+        query = [("userId", "ana"), ("group", first), ("group", second)]
+        answer = await (await session.get(url, params=query)).json()
+        async with session.ws_connect(answer["url"], protocols=["json.webpubsub.azure.v1"]) as ws:
+            heard = set[str]()
+            while len(heard) < 2:
+                frame = await ws.receive_json(timeout=10)
+                if frame["type"] == "message":
+                    heard.add(frame["data"])
+    assert answer["groups"] == [first, second]
+    assert heard == {f"ana joined {first}", f"ana joined {second}"}
+
+
+async def test_the_token_allows_to_send_to_its_groups_only(stack: Running) -> None:
+    """A member can talk to the own room, not to another one."""
+    host, blue, green = stack.facts["host"], new_room(), new_room()
+    async with (
+        enter(host, userId="ana", group=blue) as ana,
+        enter(host, userId="cy", group=green) as cy,
+    ):
+        assert [await ana.hear(), await cy.hear()] == [f"ana joined {blue}", f"cy joined {green}"]
+        with pytest.raises(SendMessageError) as caught:
+            await ana.client.send_to_group(green, "hello", WebPubSubDataType.TEXT)
+        assert caught.value.error_detail
+        assert caught.value.error_detail.name == "Forbidden"
+        await cy.client.send_to_group(green, "mine", WebPubSubDataType.TEXT)
+        assert await cy.hear() == "mine"
+
+
+async def test_a_client_that_is_killed(stack: Running) -> None:
+    """No close handshake: the others hear of the leave all the same."""
+    host, room = stack.facts["host"], new_room()
+    async with enter(host, userId="ana", group=room) as ana:
+        assert await ana.hear() == f"ana joined {room}"
+        url = f"{host}/api/negotiate?userId=bo&group={room}"
+        with subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, url], stdout=subprocess.PIPE, text=True
+        ) as program:
+            assert await ana.hear() == f"bo joined {room}"
+            assert program.stdout
+            assert program.stdout.readline() == f"bo joined {room}\n"
+            program.kill()
+            assert await ana.hear() == f"bo left {room}"
+
+
+async def test_the_seed_workflow_over_raw_rest(stack: Running) -> None:
+    """Its three calls with a data plane token: 200, 200, 202, for a live connection."""
+    token = subprocess.check_output([sys.executable, "-m", "localdev", "token"], text=True).strip()
+    room, hub = new_room(), f"{stack.facts['emulator']}/api/hubs/{stack.facts['hub']}"
+    version: dict[str, Any] = {"api-version": "2024-01-01"}
+    async with (
+        enter(stack.facts["host"], userId="ana", group=new_room()) as ana,
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
+    ):
+        await ana.hear()
+        query = version | {"userId": "bo", "minutesToExpire": 60, "group": room}
+        minted = await session.post(f"{hub}/:generateToken", params=query)
+        join = stack.records(record="join", userId="ana")[-1]
+        member = f"{hub}/groups/{room}/connections/{join['connectionId']}"
+        added = await session.put(member, params=version)
+        text = {"Content-Type": "text/plain"}
+        sent = await session.post(
+            f"{hub}/groups/{room}/:send", params=version, data="bo joins", headers=text
+        )
+        assert (minted.status, added.status, sent.status) == (200, 200, 202)
+        assert await ana.hear() == "bo joins"
+        client_url = hub.replace("/api/", "/client/")
+        opened = {"access_token": (await minted.json())["token"]}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(client_url, params=opened, protocols=["json.webpubsub.azure.v1"]) as ws,
+    ):
+        assert (await ws.receive_json(timeout=10))["userId"] == "bo"
+        assert (await ws.receive_json(timeout=10))["data"] == f"bo joined {room}"

@@ -1,0 +1,91 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+
+from tests.e2e.processes import Running
+
+
+async def ask(
+    stack: Running, method: str = "GET", query: Any = (), **arguments: Any
+) -> tuple[aiohttp.ClientResponse, dict[str, Any]]:
+    url = f"{stack.facts['host']}/api/negotiate"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, params=query, **arguments) as response,
+    ):
+        return response, await response.json()
+
+
+async def test_the_answer(stack: Running) -> None:
+    """All of its members; the token says the same; no cache may keep it."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    query = [("userId", "ana"), ("group", "a,b"), ("group", "c"), ("minutesToExpire", "5")]
+    response, answer = await ask(stack, query=query)
+    assert response.status == 200
+    assert response.headers["Cache-Control"] == "no-store"
+    base_url = f"{stack.facts['emulator'].replace('http', 'ws')}/client/hubs/chat"
+    roles = ["webpubsub.sendToGroup.a,b", "webpubsub.sendToGroup.c"]
+    assert answer["url"] == f"{base_url}?access_token={answer['token']}"
+    assert {key: answer[key] for key in ("baseUrl", "hub", "userId", "groups", "roles")} == {
+        "baseUrl": base_url,
+        "hub": "chat",
+        "userId": "ana",
+        "groups": ["a,b", "c"],
+        "roles": roles,
+    }
+    claims = jwt.decode(answer["token"], options={"verify_signature": False})
+    assert (claims["sub"], claims["role"]) == ("ana", roles)
+    assert claims["webpubsub.group"] == ["a,b", "c"]
+    expires_at = datetime.fromisoformat(answer["expiresAt"])
+    assert expires_at.timestamp() == claims["exp"]
+    assert 299 <= (expires_at - before).total_seconds() <= 305
+
+
+async def test_post_with_a_body(key_stack: Running) -> None:
+    """The same from JSON; without a user id a guest, without a group the default one."""
+    body = {"userId": "ana", "group": ["x", "y"]}
+    _, answer = await ask(key_stack, "POST", json=body)
+    assert (answer["userId"], answer["groups"]) == ("ana", ["x", "y"])
+    _, answer = await ask(key_stack, "POST")
+    assert answer["userId"].startswith("guest-")
+    assert answer["groups"] == ["lobby"]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "field"),
+    [
+        ([("hub", "other")], b"", "hub"),
+        ([("group", "")], b"", "group"),
+        ([("group", "g" * 1025)], b"", "group"),
+        ([("group", "a"), ("group", "%20")], b'{"group": " "}', "group"),
+        ([("minutesToExpire", "61")], b"", "minutesToExpire"),
+        ([("userId", " ")], b"", "userId"),
+        ([], b"{", "body"),
+        ([], b'{"userId": 1}', "userId"),
+        ([], b'{"group": "\\ud800"}', "group"),
+        ([("group", f"{n}{'g' * 500}") for n in range(6)], b"", "group"),
+        ([("userId", "u" * 4000)], b"", "userId"),
+    ],
+)
+async def test_bad_requests(key_stack: Running, query: Any, body: bytes, field: str) -> None:
+    """A 400 problem that names the field."""
+    response, problem = await ask(key_stack, "POST", query, data=body)
+    assert (response.status, problem["field"]) == (400, field)
+    assert response.content_type == "application/problem+json"
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_browsers_of_other_origins_may_ask(key_stack: Running) -> None:
+    """The sample's local settings allow all origins, as `func start` would."""
+    response, _ = await ask(key_stack, headers={"Origin": "http://localhost:3000"})
+    assert response.headers["Access-Control-Allow-Origin"] in ("*", "http://localhost:3000")
+
+
+async def test_health(stack: Running) -> None:
+    """200 where the settings are valid and the service answers."""
+    async with aiohttp.ClientSession() as session:
+        response = await session.get(f"{stack.facts['host']}/api/health")
+        assert (response.status, await response.json()) == (200, {"status": "ok"})

@@ -1,0 +1,121 @@
+"""The app with settings of all kinds, on the local host, each in a process of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.e2e.clients import enter
+from tests.e2e.conftest import UP
+from tests.e2e.processes import Running, run
+from tests.e2e.test_events import connect_body, post_event
+
+HOST = ["localdev", "host", "--json", "--port", "0"]
+SECRET = "a-key-that-must-not-be-shown-anywhere"
+
+
+async def statuses(app: Running) -> dict[str, int]:
+    """What each function answers."""
+    async with aiohttp.ClientSession() as session:
+        found = {}
+        for name in ("negotiate", "health"):
+            response = await session.get(f"{app.facts['host']}/api/{name}")
+            assert "WebPubSub" not in await response.text()
+            found[name] = response.status
+        body = connect_body("lobby")
+        found["connect"], _ = await post_event(
+            session, app, "connect", connection_id="c-1", body=body
+        )
+        for name in ("connected", "disconnected"):
+            found[name], _ = await post_event(
+                session, app, name, connection_id="c-1", body={"reason": ""}
+            )
+        return found
+
+
+@contextmanager
+def run_app(tmp_path: Path, **settings: str) -> Iterator[Running]:
+    with run(HOST, tmp_path / "log", settings) as app:
+        yield app
+
+
+CLOSED = {"negotiate": 503, "health": 503, "connect": 500, "connected": 200, "disconnected": 200}
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ({"WebPubSubConnectionString": ""}, ["WebPubSubConnectionString"]),
+        ({"USHER_AUTH": "local", "WEBSITE_INSTANCE_ID": "x"}, ["USHER_AUTH"]),
+        (
+            {"USHER_TOKEN_MINUTES": "soon", "USHER_JOIN_TEXT": "{x}", "USHER_AUTH": "?"},
+            ["USHER_AUTH", "USHER_TOKEN_MINUTES", "USHER_JOIN_TEXT"],
+        ),
+    ],
+)
+async def test_wrong_settings_close_every_function(
+    tmp_path: Path, settings: dict[str, str], wrong: list[str]
+) -> None:
+    """The app indexes, each function answers closed, and one record names every wrong key."""
+    with run_app(tmp_path, **settings) as app:
+        assert await statuses(app) == CLOSED
+        for function in CLOSED:
+            (record,) = app.records(record="settings", function=function)
+            assert list(record["problems"]) == wrong
+
+
+async def test_a_broken_connection_string_is_not_shown(tmp_path: Path) -> None:
+    """Not in the log and not in an answer; the SDK's own error would print it."""
+    broken = f"Endpoint=http://127.0.0.1:1;{SECRET}"
+    with run_app(tmp_path, WebPubSubConnectionString=broken) as app:
+        async with aiohttp.ClientSession() as session:
+            response = await session.get(f"{app.facts['host']}/api/negotiate")
+            assert (response.status, SECRET in await response.text()) == (503, False)
+        assert app.records(record="settings")
+        assert SECRET not in app.log()
+
+
+async def test_without_a_mode_only_negotiate_is_closed(tmp_path: Path) -> None:
+    """Events need no caller; the problem says what to set."""
+    with run_app(tmp_path, USHER_AUTH="") as app, pytest.raises(AssertionError, match="USHER_AUTH"):
+        async with enter(app.facts["host"], userId="ana"):
+            pass
+
+
+async def test_a_service_that_is_not_there(tmp_path: Path) -> None:
+    """Key mode mints all the same, because it asks nobody; health says what is the matter."""
+    string = f"Endpoint=http://127.0.0.1:1;AccessKey={SECRET}"
+    with run_app(tmp_path, WebPubSubConnectionString=string) as app:
+        async with aiohttp.ClientSession() as session:
+            for name, status in (("negotiate", 200), ("health", 502)):
+                response = await session.get(f"{app.facts['host']}/api/{name}")
+                assert response.status == status
+        assert SECRET not in app.log()
+
+
+async def test_single_group(tmp_path: Path) -> None:
+    """Everybody is in the default group, another one is refused, and no state is needed."""
+    settings = {"USHER_SINGLE_GROUP": "true", "USHER_DEFAULT_GROUP": "hall"}
+    with run(UP, tmp_path / "log", settings) as stack:
+        host = stack.facts["host"]
+        async with enter(host, userId="ana") as ana:
+            assert await ana.hear() == "ana joined hall"
+        async with aiohttp.ClientSession() as session:
+            response = await session.get(f"{host}/api/negotiate?group=vip")
+            assert response.status == 403
+            await post_event(session, stack, "connected", connection_id="gone")
+        (record,) = stack.records(record="join", connectionId="gone")
+        assert record["group"] == "hall"
+
+
+async def test_announcement_texts(tmp_path: Path) -> None:
+    """Templates from the settings; an empty one is no announcement."""
+    settings = {"USHER_JOIN_TEXT": "welcome {userId}", "USHER_LEAVE_TEXT": ""}
+    with run(UP, tmp_path / "log", settings) as stack:
+        async with enter(stack.facts["host"], userId="ana") as ana:
+            assert await ana.hear() == "welcome ana"
+            async with enter(stack.facts["host"], userId="bo") as bo:
+                assert await bo.hear() == "welcome bo"
+        assert stack.records(record="leave") == []

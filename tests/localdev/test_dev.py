@@ -1,0 +1,77 @@
+"""dev.py, as far as it can be tried without making an environment."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import dev
+
+
+@pytest.fixture
+def broken_python(tmp_path: Path) -> str:
+    """What pyenv leaves on the PATH for a version that the folder does not have."""
+    shim = tmp_path / "python3.13"
+    shim.write_text("#!/bin/sh\necho 'pyenv: version not installed' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    return str(shim)
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, versions: dict[str, tuple[int, int] | None]) -> None:
+    monkeypatch.setattr(dev, "candidates", lambda: ([name] for name in versions))
+    monkeypatch.setattr(dev, "probe", lambda command: versions[command[0]])
+
+
+def test_it_can_be_read_by_python_3_8() -> None:
+    """The oldest one that a machine may have as python3."""
+    ast.parse(Path(dev.__file__).read_text("utf-8"), feature_version=(3, 8))
+
+
+def test_it_needs_nothing_but_the_standard_library() -> None:
+    """It runs before anything is installed."""
+    tree = ast.parse(Path(dev.__file__).read_text("utf-8"))
+    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    names |= {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert names <= sys.stdlib_module_names
+
+
+def test_a_candidate_is_believed_when_it_runs(broken_python: str, tmp_path: Path) -> None:
+    """A shim that fails and a name that is not there are none."""
+    assert dev.probe([sys.executable]) == sys.version_info[:2]
+    assert dev.probe([broken_python]) is None
+    assert dev.probe([str(tmp_path / "nothing")]) is None
+
+
+def test_3_13_is_taken_before_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what Azure runs."""
+    offer(monkeypatch, {"old": (3, 8), "new": (3, 14), "shim": None, "right": (3, 13)})
+    assert dev.find_python() == ["right"]
+
+
+def test_a_newer_one_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no 3.13."""
+    offer(monkeypatch, {"old": (3, 12), "new": (3, 14)})
+    assert dev.find_python() == ["new"]
+
+
+def test_no_python_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how to get one."""
+    offer(monkeypatch, {"old": (3, 12), "shim": None})
+    with pytest.raises(SystemExit, match=r"needs Python 3\.13.*uv python install"):
+        dev.find_python()
+
+
+def test_only_changed_dependencies_are_installed_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A change elsewhere in pyproject.toml does not count."""
+    for name in ("requirements.txt", "pyproject.toml"):
+        (tmp_path / name).write_bytes((dev.ROOT / name).read_bytes())
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    before, project = dev.fingerprint(), tmp_path / "pyproject.toml"
+    text = project.read_text("utf-8")
+    project.write_text(text.replace("line-length = 100", "line-length = 99"))
+    assert dev.fingerprint() == before
+    project.write_text(text.replace("pytest==", "pytest>="))
+    assert dev.fingerprint() != before

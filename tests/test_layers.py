@@ -1,0 +1,116 @@
+"""House rules: who may import whom, no cycles, and what would be shipped."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Module of usher -> modules of usher that it may import.
+USHER = {
+    "errors": set[str](),
+    "logs": set[str](),
+    "tokens": set[str](),
+    "announcements": set[str](),
+    "settings": {"errors"},
+    "events": {"errors", "settings"},
+    "negotiation": {"errors", "settings"},
+    "callers": {"errors", "settings"},
+    "retries": {"errors"},
+    "health": {"errors"},
+    "policy": {"errors", "settings", "callers"},
+    "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
+    "pubsub": {"errors", "settings", "tokens"},
+    "responses": {"errors", "logs"},
+}
+# Top-level package -> packages of ours that it may import. The app is loaded, never linked.
+PACKAGES = {
+    "usher": {"usher"},
+    "function_app": {"usher"},
+    "localdev": {"localdev"},
+    "dev": set[str](),
+}
+# Who alone may import what.
+ONLY = {
+    "azure_functions_runtime": {"localdev.host.runtime"},
+    "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo"},
+    "azure.identity": {"usher.pubsub"},
+    "azure.functions": {"function_app", "usher.responses"},
+    "os": {"function_app"},
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module outside of the tests, by name."""
+    files = [*ROOT.glob("*.py"), *ROOT.glob("usher/**/*.py"), *ROOT.glob("localdev/**/*.py")]
+    names = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files}
+    return {name.removesuffix(".__init__"): file for name, file in names.items()}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Full names of all that a module imports, at any level of it."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(file: Path, known: dict[str, Path]) -> set[str]:
+    """Modules of ours that a module imports."""
+    names = list(imports(file))
+    parents = [name.rpartition(".")[0] for name in names]
+    return {name for name in (*names, *parents) if name in known and "." in name}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_packages_keep_to_themselves(name: str) -> None:
+    """localdev never imports usher, so that the stand-ins cannot share a mistake with the app."""
+    allowed = PACKAGES[name.partition(".")[0]]
+    found = {imported.partition(".")[0] for imported in imports(modules()[name])}
+    assert found & {*PACKAGES, "tests"} <= allowed
+
+
+def test_layers_of_usher() -> None:
+    """Each module imports lower ones only; a module that is not in the table is not known."""
+    known = modules()
+    found = {
+        name.removeprefix("usher."): own_imports(file, known)
+        for name, file in known.items()
+        if name.startswith("usher.")
+    }
+    assert found.keys() == USHER.keys()
+    for name, imported in found.items():
+        assert {module.removeprefix("usher.") for module in imported} <= USHER[name], name
+
+
+def test_emulator_and_host_do_not_know_each_other() -> None:
+    """They meet over HTTP, as Azure's do."""
+    known = modules()
+    for name, file in known.items():
+        for one, other in (("emulator", "host"), ("host", "emulator")):
+            if name.startswith(f"localdev.{one}"):
+                others = [i for i in own_imports(file, known) if i.startswith(f"localdev.{other}")]
+                assert not others, name
+
+
+def test_no_cycles() -> None:
+    """Anywhere."""
+    known = modules()
+    graph = {name: own_imports(file, known) - {name} for name, file in known.items()}
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("wanted", ONLY)
+def test_doors(wanted: str) -> None:
+    """Some packages have one door; the environment is read in one place of what is shipped."""
+    shipped = ("usher", "function_app")
+    for name, file in modules().items():
+        if wanted == "os" and not name.startswith(shipped):
+            continue
+        through = {i for i in imports(file) if f"{i}.".startswith(f"{wanted}.")}
+        assert not through or name in ONLY[wanted], name
