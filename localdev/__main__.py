@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import errno
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -163,6 +164,8 @@ async def serve_host(options: argparse.Namespace) -> int:
     async with FunctionsHost(ROOT, port=options.port) as running:
         announce_ready(options.json, {"host": running.address})
         await stopped.wait()
+    # As in Azure, the app's connections are open until its process ends; no word about that.
+    logging.disable()
     return 0
 
 

@@ -1,0 +1,67 @@
+"""HTTP requests as a function receives them, and the shapes that answers travel in.
+
+No sockets and no Functions runtime. Events are in events.py, their answers in answers.py.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+type Headers = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """A request to an HTTP function, with the members that the host sends to the worker."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    route_parameters: Mapping[str, str]
+    query: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response to send, of a function or of the host itself."""
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an event function ended: ``value`` is what it returned, unless it ``failed``."""
+
+    failed: bool
+    value: object = None
+
+
+def parse_query(query_string: str) -> dict[str, str]:
+    """Return one value per key: repeated ones joined with a comma, empty ones dropped.
+
+    Keys that differ in case only are one key. Sources: Microsoft.Extensions.Primitives
+    StringValues.cs and azure-functions-host GrpcMessageConversionExtensions.cs.
+    """
+    names: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
+    for key, value in parse_qsl(query_string):
+        values.setdefault(names.setdefault(key.lower(), key), []).append(value)
+    return {key: ",".join(found) for key, found in values.items()}
+
+
+def join_headers(headers: Headers) -> dict[str, str]:
+    """Return one value per header in lower case, repeated ones joined with a comma."""
+    grouped = group_headers((name.lower(), value) for name, value in headers)
+    return {name: ",".join(values) for name, values in grouped.items()}
+
+
+def group_headers(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the values of each header, under the name as it was first written."""
+    names: dict[str, str] = {}
+    grouped: dict[str, list[str]] = {}
+    for name, value in headers:
+        grouped.setdefault(names.setdefault(name.lower(), name), []).append(value)
+    return grouped

@@ -1,0 +1,47 @@
+"""CORS for the functions' routes, as Core Tools sets it up from local.settings.json."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from localdev.host.bindings import Answer, Headers
+
+MAX_AGE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class CorsPolicy:
+    """Which origins of browsers may read answers (``*`` for all), and with cookies or not."""
+
+    origins: tuple[str, ...]
+    credentials: bool = False
+
+    def answer_preflight(self, method: str, headers: Mapping[str, str]) -> Answer | None:
+        """Answer a browser's preflight; None when the request is something else.
+
+        ``headers`` has its names in lower case. A foreign origin gets no permission in the answer.
+        """
+        wanted = headers.get("access-control-request-method")
+        if method != "OPTIONS" or not self.origins or not wanted or "origin" not in headers:
+            return None
+        permission = self.response_headers(headers)
+        if not permission:
+            return Answer(204)
+        extra = [
+            ("Access-Control-Allow-Methods", wanted),
+            ("Access-Control-Max-Age", str(MAX_AGE_SECONDS)),
+        ]
+        if "access-control-request-headers" in headers:
+            asked = headers["access-control-request-headers"]
+            extra.append(("Access-Control-Allow-Headers", asked))
+        return Answer(204, (*permission, *extra))
+
+    def response_headers(self, headers: Mapping[str, str]) -> Headers:
+        """Return what an answer needs for this request's origin, nothing if it is not allowed."""
+        origin = headers.get("origin")
+        if origin is None or not ("*" in self.origins or origin in self.origins):
+            return ()
+        permission = (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
+        # Browsers refuse "any origin" together with cookies, so `*` never carries them.
+        if self.credentials and "*" not in self.origins:
+            return (*permission, ("Access-Control-Allow-Credentials", "true"))
+        return permission

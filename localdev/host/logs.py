@@ -1,0 +1,88 @@
+"""The host's log output: one line per request, the invocation's records indented below it.
+
+What is logged is up to the app and server.py. Nothing here knows about requests.
+"""
+
+import logging
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TextIO
+
+HOST_LOGGER = "localdev.host"
+BELOW = "below"
+
+
+class Records:
+    """The formatted records of one invocation, until they are taken for printing."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self._texts: list[str] = []
+
+    def add(self, text: str) -> None:
+        """Keep a record's text."""
+        self._texts.append(text)
+
+    def take(self) -> list[str]:
+        """Return what was kept so far, once."""
+        taken, self._texts = self._texts, []
+        return taken
+
+
+_records: ContextVar[Records | None] = ContextVar("records", default=None)
+
+
+@contextmanager
+def collect_records() -> Iterator[Records]:
+    """Keep the records logged in this context back, so that concurrent invocations do not mix.
+
+    Records of a task that outlives the context are printed at once.
+    """
+    records = Records()
+    token = _records.set(records)
+    try:
+        yield records
+    finally:
+        records.is_open = False
+        _records.reset(token)
+
+
+def log_line(line: str, below: Sequence[str] = (), *, level: int = logging.INFO) -> None:
+    """Print a line of the host itself, and kept records below it, in one piece."""
+    logging.getLogger(HOST_LOGGER).log(level, "%s", line, extra={BELOW: below})
+
+
+def configure_logging(stream: TextIO | None = None) -> None:
+    """Send all records from level INFO to ``stream`` (stderr), as the real worker's root does."""
+    handler = InvocationHandler(stream or sys.stderr)
+    handler.setFormatter(IndentedFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class InvocationHandler(logging.StreamHandler[TextIO]):
+    """Prints records, but keeps those of a running invocation back (not the host's own lines)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the record or keep its text."""
+        records = _records.get()
+        if records is None or not records.is_open or hasattr(record, BELOW):
+            super().emit(record)
+        else:
+            records.add(self.format(record))
+
+
+class IndentedFormatter(logging.Formatter):
+    """``    LEVEL logger: message``; the host's own lines are not indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's text; its message is never changed, a traceback is indented."""
+        below = getattr(record, BELOW, None)
+        if below is not None:
+            return "\n".join([record.getMessage(), *below])
+        text = f"    {record.levelname} {record.name}: {record.getMessage()}"
+        if record.exc_info:
+            text += "\n" + textwrap.indent(self.formatException(record.exc_info), " " * 8)
+        return text

@@ -1,0 +1,123 @@
+"""host.json, local.settings.json and the lookup of app settings, as data.
+
+What a setting means (a connection, a hub) is decided where it is used, not here.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localdev.host.errors import HostError
+
+LOCAL_SETTINGS = "local.settings.json"
+
+
+@dataclass(frozen=True)
+class LocalSettings:
+    """What local.settings.json says.
+
+    ``values``: app settings by name (not in the repr, they hold keys);
+    ``cors_origins``: origins of browsers that may read answers, ``*`` for all;
+    ``cors_credentials``: whether those browsers may send cookies.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cors_origins: tuple[str, ...] = ()
+    cors_credentials: bool = False
+
+
+def apply_local_settings(app_dir: Path) -> LocalSettings:
+    """Put the file's values into the environment, never over what is already there.
+
+    A missing file is fine; one that cannot be understood raises HostError naming it.
+    """
+    settings = read_local_settings(app_dir)
+    for name, value in settings.values.items():
+        os.environ.setdefault(name, value)
+    return settings
+
+
+def read_local_settings(app_dir: Path) -> LocalSettings:
+    """Read the app's local.settings.json; raises HostError naming the file."""
+    document = _read_object(app_dir / LOCAL_SETTINGS)
+    if document.get("IsEncrypted"):
+        raise HostError(f"{LOCAL_SETTINGS} is encrypted; run `func settings decrypt` first")
+    host = _object_at(document, "Host", LOCAL_SETTINGS)
+    origins = str(host.get("CORS") or "").split(",")
+    return LocalSettings(
+        values=_texts(_object_at(document, "Values", LOCAL_SETTINGS)),
+        cors_origins=tuple(origin.strip().rstrip("/") for origin in origins if origin.strip()),
+        cors_credentials=bool(host.get("CORSCredentials")),
+    )
+
+
+def read_route_prefix(app_dir: Path) -> str:
+    """Read ``extensions.http.routePrefix`` of host.json, ``api`` by default, without slashes."""
+    extensions = _object_at(_read_object(app_dir / "host.json"), "extensions", "host.json")
+    http = _object_at(extensions, "http", "host.json")
+    return str(http.get("routePrefix", "api")).strip("/")
+
+
+def find_setting(environ: Mapping[str, str], name: str) -> str | None:
+    """Return an app setting by name, None when absent.
+
+    Case does not matter and ``:`` equals ``__``, as in the configuration system of .NET.
+    """
+    wanted = _section_key(name)
+    return next((value for key, value in environ.items() if _section_key(key) == wanted), None)
+
+
+def resolve_settings(text: str, environ: Mapping[str, str]) -> str:
+    """Replace every ``%NAME%`` by that setting; raises HostError naming the one that is missing.
+
+    Source: azure-webjobs-sdk NameResolverExtensions.cs (ResolveWholeString).
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        value = find_setting(environ, match[1])
+        if value is None:
+            raise HostError(f"'%{match[1]}%' does not resolve to an app setting")
+        return value
+
+    return re.sub("%([^%]+)%", value_of, text)
+
+
+def _section_key(name: str) -> str:
+    return name.replace("__", ":").lower()
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        # "from None": the JSON error's own attributes hold the text of the file, keys included.
+        raise HostError(f"{path.name} is not valid JSON: {_position(error)}") from None
+    if not isinstance(document, dict):
+        raise HostError(f"{path.name} must hold a JSON object")
+    return document
+
+
+def _position(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} (line {error.lineno}, column {error.colno})"
+    return "it is not UTF-8"
+
+
+def _object_at(document: Mapping[str, Any], key: str, file_name: str) -> dict[str, Any]:
+    value = document.get(key) or {}
+    if not isinstance(value, dict):
+        raise HostError(f'{file_name}: "{key}" must be an object')
+    return value
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise HostError(f'{LOCAL_SETTINGS}: the value of "{name}" must be a string')
+    return dict(values)

@@ -1,0 +1,62 @@
+"""What the host's tests share: one running host for the session, in a process of its own."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+SAMPLE_APP = Path(__file__).parent / "apps" / "sample"
+# Written at run time: a file of this name is never kept in git.
+SAMPLE_SETTINGS = {
+    "IsEncrypted": False,
+    "Values": {
+        "SampleHub": "chat",
+        "FromFile": "file",
+        "WebPubSubConnectionString": "Endpoint=http://localhost;AccessKey=sample-key;Version=1.0;",
+    },
+    "Host": {"CORS": "http://page.example", "CORSCredentials": True},
+}
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class RunningHost:
+    """A host process: where it listens and where its stderr goes."""
+
+    address: str
+    log: Path
+
+    def log_text(self) -> str:
+        """Return all that the host has printed on stderr so far."""
+        return self.log.read_text()
+
+
+def start_host(app_dir: Path, stderr: IO[str] | int, *, port: int = 0) -> subprocess.Popen[str]:
+    """Start the host's process for an app, with an answer after half a second where Azure hangs."""
+    arguments = [sys.executable, "-m", "tests.localdev.host.serve", str(app_dir), str(port), "0.5"]
+    return subprocess.Popen(arguments, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=stderr)
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
+    """The sample app's host."""
+    app_dir = tmp_path_factory.mktemp("host") / "sample"
+    shutil.copytree(SAMPLE_APP, app_dir, ignore=shutil.ignore_patterns("__*"))
+    (app_dir / "local.settings.json").write_text(json.dumps(SAMPLE_SETTINGS))
+    log = app_dir.parent / "stderr.txt"
+    with log.open("w") as stderr:
+        process = start_host(app_dir, stderr)
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            assert address, log.read_text()
+            yield RunningHost(address, log)
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)

@@ -1,0 +1,35 @@
+"""Runs the host in a process of its own: `python -m tests.localdev.host.serve APP PORT SECONDS`.
+
+The address is the one line on stdout.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from localdev.host.errors import HostError
+from localdev.host.logs import configure_logging
+from localdev.host.server import FunctionsHost
+from localdev.host.settings import apply_local_settings
+
+
+async def serve(app_dir: Path, port: int, response_timeout: float) -> None:
+    """Serve until the process is terminated."""
+    async with FunctionsHost(app_dir, port=port, response_timeout=response_timeout) as host:
+        print(host.address, flush=True)
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Read the arguments, serve; a HostError ends the process with its text."""
+    app_dir, port, response_timeout = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    configure_logging()
+    try:
+        apply_local_settings(app_dir)
+        asyncio.run(serve(app_dir, port, response_timeout))
+    except HostError as error:
+        sys.exit(f"HostError: {error}\ncause: {error.__cause__!r}")
+
+
+if __name__ == "__main__":
+    main()

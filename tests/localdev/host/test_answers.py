@@ -1,0 +1,193 @@
+"""answers.py: what an event function returned, as the response that the service gets."""
+
+from typing import Any
+
+import pytest
+
+from localdev.host.answers import answer_event
+from localdev.host.bindings import Answer, Outcome
+from localdev.host.events import EventContext
+from localdev.host.states import decode_states
+
+PLAIN_TEXT = "text/plain; charset=utf-8"
+ALL_NULL = b'{"userId":null,"groups":null,"subprotocol":null,"roles":null}'
+
+
+def answer(name: str, outcome: Outcome, states: dict[str, Any] | None = None) -> Answer | None:
+    """Return the answer to an event: the user event `message` or a system event."""
+    context = EventContext(
+        event_type="User" if name == "message" else "System",
+        event_name=name,
+        hub="chat",
+        connection_id="c-1",
+        user_id=None,
+        signature=None,
+        origin="localhost",
+        states=states or {},
+        headers={},
+    )
+    return answer_event(context, outcome)
+
+
+def returned(name: str, value: object, states: dict[str, Any] | None = None) -> Answer:
+    """Return the answer after a function returned a value."""
+    result = answer(name, Outcome(failed=False, value=value), states)
+    assert result is not None
+    return result
+
+
+@pytest.mark.parametrize("name", ["connect", "message"])
+def test_failure_of_a_blocking_event(name: str) -> None:
+    """After an exception in a blocking event there is no answer."""
+    assert answer(name, Outcome(failed=True)) is None
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome(failed=True), Outcome(False, {"code": 0}), Outcome(False, [])]
+)
+@pytest.mark.parametrize("name", ["connected", "disconnected", "other"])
+def test_other_events_are_always_accepted(name: str, outcome: Outcome) -> None:
+    """Whatever happens in an event that does not block, the answer is 200 and empty."""
+    assert answer(name, outcome) == Answer(200)
+
+
+@pytest.mark.parametrize("name", ["connect", "message"])
+def test_none_is_empty(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """None is 200 with an empty body, states are not echoed, and nothing is warned of."""
+    assert returned(name, None, {"a": 1}) == Answer(200)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("value", ['{"userId": "ana"}', b"raw", 7, 1.5])
+def test_other_values_are_dropped(value: object, caplog: pytest.LogCaptureFixture) -> None:
+    """What is not a dict is dropped, and a warning says so."""
+    assert returned("connect", value) == Answer(200)
+    assert "THE ANSWER IS DROPPED" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([], "Response should be a JObject."),
+        ({"code": "unauthorized"}, "Value cannot be null. (Parameter 'content')"),
+        (
+            {"code": "userError", "errorMessage": None},
+            "Value cannot be null. (Parameter 'content')",
+        ),
+        ({"code": None, "errorMessage": "no"}, "Error converting the value of 'code'."),
+        ({"code": "forbidden", "errorMessage": "no"}, "Error converting the value of 'code'."),
+        ({"code": True, "errorMessage": "no"}, "Error converting the value of 'code'."),
+        ({"groups": "blue"}, "Error converting the value of 'groups'."),
+        ({"userId": {}}, "Error reading string at 'userId'."),
+    ],
+)
+def test_refused_values(value: Any, text: str) -> None:
+    """A returned value that the extension refuses is answered 500 with its text."""
+    assert returned("connect", value) == Answer(500, (("Content-Type", PLAIN_TEXT),), text.encode())
+
+
+@pytest.mark.parametrize("name", ["connect", "message"])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("unauthorized", 401),
+        ("UserError", 400),
+        ("serverError", 500),
+        (0, 401),
+        (1, 400),
+        (2, 500),
+    ],
+)
+def test_errors(name: str, code: object, status: int) -> None:
+    """A code is an error whatever else is there; its message is the body."""
+    value = {"code": code, "errorMessage": "nö", "userId": "ana", "data": "x", "states": {"a": 1}}
+    expected = Answer(status, (("Content-Type", PLAIN_TEXT),), "nö".encode())
+    assert returned(name, value) == expected
+
+
+@pytest.mark.parametrize("code", ["success", -1])
+def test_success_is_not_an_error(code: object) -> None:
+    """The code of success is no error."""
+    assert returned("connect", {"code": code}).body == ALL_NULL
+
+
+@pytest.mark.parametrize(
+    ("value", "body"),
+    [
+        ({}, ALL_NULL),
+        (
+            {"userId": "anä", "groups": ["blue"], "roles": [], "more": 1},
+            '{"userId":"anä","groups":["blue"],"subprotocol":null,"roles":[]}'.encode(),
+        ),
+        (
+            {"userId": 5, "subprotocol": "json"},
+            ALL_NULL.replace(b'"userId":null', b'"userId":"5"').replace(
+                b'"subprotocol":null', b'"subprotocol":"json"'
+            ),
+        ),
+    ],
+)
+def test_connect_answer(value: Any, body: bytes) -> None:
+    """A connect answer is written anew with all four keys, and no others."""
+    assert returned("connect", value) == Answer(200, (("Content-Type", "application/json"),), body)
+
+
+@pytest.mark.parametrize(
+    ("value", "content_type", "body"),
+    [
+        ({"data": "hi", "dataType": "text"}, "text/plain", b"hi"),
+        ({"data": "{}", "dataType": "JSON"}, "application/json", b"{}"),
+        ({"data": "hi", "dataType": "binary"}, "application/octet-stream", b"hi"),
+        ({"data": "hi", "dataType": 2}, "text/plain", b"hi"),
+        ({"data": "hi"}, "application/octet-stream", b"hi"),
+        ({}, "application/octet-stream", b""),
+        ({"dataType": "text"}, "text/plain", b""),
+        ({"data": {"type": "Buffer", "data": "aGk="}}, "application/octet-stream", b"hi"),
+        ({"data": {"type": "Buffer", "data": [104, 105]}}, "application/octet-stream", b"hi"),
+    ],
+)
+def test_user_event_answer(value: Any, content_type: str, body: bytes) -> None:
+    """The data is the body, its type the content type; without a type it is binary."""
+    assert returned("message", value) == Answer(200, (("Content-Type", content_type),), body)
+
+
+@pytest.mark.parametrize("data", [None, 1, ["a"], {"x": 1}])
+def test_data_must_be_text(data: object) -> None:
+    """Data that is not text is refused."""
+    result = returned("message", {"data": data})
+    assert result.status == 500
+    assert result.body == b"Message data should be string, please stringify object."
+
+
+@pytest.mark.parametrize("data", ["?", [256], ["a"], None])
+def test_bad_buffer(data: object) -> None:
+    """A buffer that cannot be decoded is refused."""
+    assert returned("message", {"data": {"type": "Buffer", "data": data}}).status == 500
+
+
+@pytest.mark.parametrize("data_type", ["html", None, 3])
+def test_bad_data_type(data_type: object) -> None:
+    """An unknown data type is refused."""
+    assert returned("message", {"data": "hi", "dataType": data_type}).status == 500
+
+
+@pytest.mark.parametrize("name", ["connect", "message"])
+@pytest.mark.parametrize(
+    ("old", "new", "merged"),
+    [
+        ({}, {"a": 1}, {"a": 1}),
+        ({"a": 1, "b": 2}, {"b": {"n": 3}}, {"a": 1, "b": {"n": 3}}),
+        ({"a": 1}, {}, {"a": 1}),
+        ({"a": 1}, None, {"a": 1}),
+        ({"a": 1}, "text", {"a": 1}),
+    ],
+)
+def test_states_are_merged(name: str, old: Any, new: Any, merged: Any) -> None:
+    """Returned states go over those of the request, and all go back in the header."""
+    headers = dict(returned(name, {"states": new}, old).headers)
+    assert decode_states(headers["ce-connectionState"]) == merged
+
+
+def test_no_states_no_header() -> None:
+    """Without any state there is no header."""
+    assert "ce-connectionState" not in dict(returned("connect", {"states": {}}).headers)

@@ -1,0 +1,446 @@
+"""server.py: the whole host over sockets, with the real runtime, in a process of its own."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from localdev.host.states import decode_states, encode_states
+from tests.localdev.host.conftest import RunningHost, start_host
+
+WEBHOOK = "/runtime/webhooks/webpubsub"
+ORIGIN = "WebHook-Request-Origin"
+SIGNATURE = "sha256=" + hmac.new(b"sample-key", b"c-1", hashlib.sha256).hexdigest()
+PREFIX = {"connect": "sys", "connected": "sys", "disconnected": "sys"}
+CONNECT: dict[str, Any] = {
+    "claims": {},
+    "query": {},
+    "headers": {},
+    "subprotocols": [],
+    "clientCertificates": [],
+}
+BODIES = {"connect": json.dumps(CONNECT), "disconnected": '{"reason": null}'}
+ALL_NULL = '{"userId":null,"groups":null,"subprotocol":null,"roles":null}'
+
+
+class Reply:
+    """A response, read to its end."""
+
+    def __init__(self, response: aiohttp.ClientResponse, body: bytes) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.text = body.decode()
+        self.facts = (self.status, self.headers.get("Content-Type"), self.text)
+
+
+async def send(
+    host: RunningHost, method: str, path: str, headers: Any = None, body: Any = None
+) -> Reply:
+    """Send one request, with no headers but these and the client's own."""
+    url = URL(host.address + path, encoded=True)
+    async with (
+        aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as session,
+        session.request(method, url, headers=headers, data=body) as response,
+    ):
+        return Reply(response, await response.read())
+
+
+async def send_event(
+    host: RunningHost,
+    name: str,
+    case: str = "none",
+    changes: Mapping[str, str | None] | None = None,
+    *,
+    method: str = "POST",
+    body: str | bytes | None = None,
+) -> Reply:
+    """Send an event as the service does; the case tells the sample app what to do."""
+    headers: dict[str, str | None] = {
+        ORIGIN: "localhost",
+        "ce-type": f"azure.webpubsub.{PREFIX.get(name, 'user')}.{name}",
+        "ce-eventName": name,
+        "ce-hub": "chat",
+        "ce-connectionId": "c-1",
+        "ce-userId": case,
+        "ce-signature": SIGNATURE,
+        "Content-Type": "text/plain",
+        **(changes or {}),
+    }
+    sent = {key: value for key, value in headers.items() if value is not None}
+    content = BODIES.get(name, "hi") if body is None else body
+    return await send(host, method, WEBHOOK, sent, content)
+
+
+async def test_http_function(host: RunningHost) -> None:
+    """A function sees the request as Azure hands it over, and its answer is sent as it is."""
+    target = "/things/ECHO/blue%20room?a=1&A=2&b="
+    reply = await send(host, "POST", target, {"X-Sample": "yes"}, "body")
+    assert (reply.status, reply.headers["Content-Type"]) == (201, "application/json")
+    assert json.loads(reply.text) == {
+        "method": "POST",
+        "url": host.address + target,
+        "route": {"room": "blue room"},
+        "query": {"a": "1,2"},
+        "header": "yes",
+        "body": "body",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/things/none"),
+        ("GET", "/api/text"),
+        ("DELETE", "/things/echo/blue"),
+        ("HEAD", "/things/cookies"),
+        ("OPTIONS", "/things/cookies"),
+        ("POST", "/runtime/webhooks/other"),
+        ("GET", "//things/text/x"),
+    ],
+)
+async def test_no_such_route(host: RunningHost, method: str, path: str) -> None:
+    """Without a function for the method and the path the answer is 404 and empty."""
+    assert (await send(host, method, path)).facts == (404, None, "")
+
+
+async def test_text_function(host: RunningHost) -> None:
+    """A function may return plain text, and sees the values of local.settings.json."""
+    reply = await send(host, "PUT", "/things/text")
+    assert reply.facts == (200, "text/plain; charset=utf-8", "file")
+
+
+async def test_cookies(host: RunningHost) -> None:
+    """Every cookie is a header of its own."""
+    reply = await send(host, "GET", "/things/cookies")
+    assert reply.headers.getall("Set-Cookie") == ["a=1; HttpOnly; Path=/", "b=2"]
+
+
+@pytest.mark.parametrize("name", ["boom", "nothing"])
+async def test_http_failure(host: RunningHost, name: str) -> None:
+    """A function that fails is answered 500 with an empty body."""
+    assert (await send(host, "GET", f"/things/{name}")).facts == (500, None, "")
+
+
+async def test_body_limit(host: RunningHost) -> None:
+    """A body over 100 MiB is refused before it is sent."""
+    headers = {"Content-Length": str(100 * 1024 * 1024 + 1)}
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(host.address).port)
+    try:
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        writer.write(
+            "\r\n".join(["POST /things/text HTTP/1.1", "Host: a", *lines, "", ""]).encode()
+        )
+        assert (await reader.readline()).split()[1] == b"413"
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_cors(host: RunningHost) -> None:
+    """Functions answer an allowed origin's preflight and requests; the webhook knows no CORS."""
+    headers = {"Origin": "http://page.example", "Access-Control-Request-Method": "POST"}
+    preflight = await send(host, "OPTIONS", "/things/text", headers)
+    assert preflight.status == 204
+    assert preflight.headers["Access-Control-Allow-Methods"] == "POST"
+    for path in ("/things/text", "/things/none"):
+        answer = await send(host, "GET", path, headers)
+        assert answer.headers["Access-Control-Allow-Origin"] == "http://page.example"
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+        assert answer.headers["Vary"] == "Origin"
+    webhook = await send(host, "OPTIONS", WEBHOOK, {**headers, ORIGIN: "localhost"})
+    assert webhook.headers["WebHook-Allowed-Origin"] == "*"
+    assert "Access-Control-Allow-Origin" not in webhook.headers
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "GET"])
+@pytest.mark.parametrize(
+    ("origin", "status"), [("localhost", 200), ("no, localhost", 200), ("no", 400), (None, 500)]
+)
+async def test_validation(host: RunningHost, method: str, origin: str | None, status: int) -> None:
+    """A known origin is allowed, another refused; without an origin the extension fails."""
+    reply = await send(host, method, WEBHOOK, origin and {ORIGIN: origin})
+    assert reply.facts == (status, None, "")
+    assert reply.headers.get("WebHook-Allowed-Origin") == ("*" if status == 200 else None)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PATCH"])
+async def test_webhook_methods(host: RunningHost, method: str) -> None:
+    """The webhook has no other methods than those of the real host."""
+    assert (await send(host, method, WEBHOOK)).status == 405
+
+
+async def test_webhook_path(host: RunningHost) -> None:
+    """The webhook's path ignores case, and what follows the extension's name."""
+    for path in ("/Runtime/Webhooks/WebPubSub", f"{WEBHOOK}/more?code=x"):
+        assert (await send(host, "OPTIONS", path, {ORIGIN: "localhost"})).status == 200
+
+
+@pytest.mark.parametrize("name", ["connect", "connected", "disconnected", "message"])
+@pytest.mark.parametrize(
+    ("changes", "method", "status"),
+    [
+        ({"ce-connectionId": None}, "POST", 400),
+        ({"ce-hub": None}, "POST", 400),
+        ({"ce-type": None}, "POST", 400),
+        ({"ce-eventName": None}, "POST", 400),
+        ({ORIGIN: None}, "POST", 400),
+        ({"ce-connectionState": "eyJrZXkiOiJhIn0="}, "POST", 400),
+        ({"ce-hub": "other", "ce-signature": None}, "POST", 404),
+        ({"ce-eventName": "other", "ce-signature": None}, "POST", 404),
+        ({"ce-signature": None}, "POST", 401),
+        ({"ce-signature": "sha256=00"}, "PUT", 401),
+        ({ORIGIN: "other"}, "POST", 401),
+        ({}, "PUT", 400),
+        ({}, "DELETE", 400),
+        ({"CE-HUB": "Chat", "ce-hub": None}, "POST", 200),
+        ({"ce-signature": f"sha256=00,{SIGNATURE.upper()}"}, "POST", 200),
+    ],
+)
+async def test_checks(
+    host: RunningHost, name: str, changes: dict[str, str | None], method: str, status: int
+) -> None:
+    """Every event passes the same checks; a refusal is empty."""
+    reply = await send_event(host, name, "none", changes, method=method)
+    assert reply.facts == (status, None, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status"),
+    [
+        ("connect", "no JSON", 500),
+        ("connect", json.dumps({key: {} for key in CONNECT if key != "claims"}), 500),
+        ("disconnected", "{}", 500),
+        ("connected", "no JSON", 200),
+    ],
+)
+async def test_bodies(host: RunningHost, name: str, body: str, status: int) -> None:
+    """A body that the extension cannot read is its failure; that of connected is not read."""
+    assert (await send_event(host, name, body=body)).facts == (status, None, "")
+
+
+async def test_content_types(host: RunningHost) -> None:
+    """User events need one of three media types; system events ignore it."""
+    refused = await send_event(host, "message", changes={"Content-Type": "text/html; a=b"})
+    text = "Message data only supports text, binary, json. Current value is: text/html"
+    assert refused.facts == (400, "text/plain; charset=utf-8", text)
+    missing = await send_event(host, "message", changes={"Content-Type": None})
+    assert missing.facts == (500, None, "")
+    ignored = await send_event(host, "connect", changes={"Content-Type": "text/html"})
+    assert ignored.status == 200
+
+
+@pytest.mark.parametrize("name", ["connected", "disconnected"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "connect",
+        "none",
+        "valid-json-text",
+        "bytes",
+        "number",
+        "list",
+        "set",
+        "set-inside",
+        "refuse",
+        "raise",
+    ],
+)
+async def test_outcome_of_other_events(host: RunningHost, name: str, case: str) -> None:
+    """Whatever a function does in an event that does not block, the service gets 200, empty."""
+    assert (await send_event(host, name, case)).facts == (200, None, "")
+
+
+@pytest.mark.parametrize("name", ["connect", "message"])
+@pytest.mark.parametrize(
+    ("case", "facts"),
+    [
+        ("none", (200, None, "")),
+        ("valid-json-text", (200, None, "")),
+        ("bytes", (200, None, "")),
+        ("number", (200, None, "")),
+        ("list", (500, "text/plain; charset=utf-8", "Response should be a JObject.")),
+        ("refuse", (401, "text/plain; charset=utf-8", "no")),
+        (
+            "silent-error",
+            (500, "text/plain; charset=utf-8", "Value cannot be null. (Parameter 'content')"),
+        ),
+    ],
+)
+async def test_outcome_of_blocking_events(
+    host: RunningHost, name: str, case: str, facts: tuple[int, str | None, str]
+) -> None:
+    """What is not a dict is dropped or refused, and an error becomes a status and a text."""
+    assert (await send_event(host, name, case)).facts == facts
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [("connect", "raise"), ("message", "raise"), ("connect", "set"), ("message", "set-inside")],
+)
+async def test_hanging_events(host: RunningHost, name: str, case: str) -> None:
+    """A failure in a blocking event leaves the request without answer until the time is over."""
+    started = perf_counter()
+    reply = await send_event(host, name, case)
+    assert reply.facts == (500, "text/plain; charset=utf-8", "A task was canceled.")
+    assert perf_counter() - started >= 0.5
+    lines = host.log_text().splitlines()
+    loud = [line.startswith(f"AZURE WOULD HANG HERE: {name} failed") for line in lines]
+    assert lines[loud.index(True) + 1].startswith("    ERROR ")
+
+
+async def test_other_events_wait(host: RunningHost) -> None:
+    """The answer to an event that does not block still waits for the function."""
+    started = perf_counter()
+    assert (await send_event(host, "disconnected", "slow")).status == 200
+    assert perf_counter() - started >= 0.2
+
+
+async def test_connect_answer(host: RunningHost) -> None:
+    """The answer to connect is written anew with all four keys."""
+    reply = await send_event(host, "connect", "connect")
+    body = '{"userId":"ana","groups":["blue"],"subprotocol":null,"roles":null}'
+    assert reply.facts == (200, "application/json", body)
+
+
+async def test_message_answer(host: RunningHost) -> None:
+    """The answer to a message is its data, with the type of the data."""
+    assert (await send_event(host, "message", "message")).facts == (200, "text/plain", "hello")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "content_type"),
+    [("connect", ALL_NULL, "application/json"), ("message", "", None)],
+)
+async def test_states(host: RunningHost, name: str, body: str, content_type: str | None) -> None:
+    """States of the request and of the function go back together in the header."""
+    changes = {"ce-connectionState": encode_states({"room": "blue", "seat": 1})}
+    reply = await send_event(host, name, "states", changes)
+    assert (reply.status, reply.text) == (200, body)
+    assert reply.headers.get("Content-Type") == (content_type or "application/octet-stream")
+    assert decode_states(reply.headers["ce-connectionState"]) == {"room": "blue", "seat": {"n": 7}}
+
+
+@pytest.mark.parametrize("name", ["connect", "message"])
+async def test_request_text(host: RunningHost, name: str) -> None:
+    """Python receives the extension's text: indented, nulls present, headers as arrays."""
+    reply = await send_event(host, name, "echo", {"X-Sample": "one"}, body=BODIES.get(name, "hé"))
+    request = json.loads(reply.text)
+    assert reply.text == json.dumps(request, indent=2, ensure_ascii=False)
+    context = request["connectionContext"]
+    assert context["eventType"] == ("System" if name == "connect" else "User")
+    assert context["headers"]["X-Sample"] == ["one"]
+    assert "Content-Type" not in context["headers"]
+    if name == "message":
+        assert (request["data"], request["dataType"]) == ("hé", "Text")
+
+
+async def test_argument_names(host: RunningHost) -> None:
+    """A parameter called `data` may get the raw bytes; one of another name gets None."""
+    assert (await send_event(host, "blob", body=b"\xff\x00")).text == "bytes 2"
+    assert (await send_event(host, "misnamed")).text == "None"
+
+
+async def test_request_lines(host: RunningHost) -> None:
+    """A request is one line without its query, its records stand below it, verbatim."""
+    await send(host, "GET", "/things/text?name=ana&code=very-secret")
+    lines = host.log_text().splitlines()
+    position = lines.index('    INFO sample: {"json": "line", "name": "ana"}')
+    words = lines[position - 1].split()
+    assert words[:3] + words[4:] == ["GET", "/things/text", "200", "ms", "text"]
+    assert "very-secret" not in host.log_text()
+
+
+async def test_records_do_not_mix(host: RunningHost) -> None:
+    """Records of concurrent requests stand below their own request."""
+    names = [f"slow-{number}" for number in range(5)]
+    await asyncio.gather(*(send(host, "GET", f"/things/slow?name={name}") for name in names))
+    lines = host.log_text().splitlines()
+    for name in names:
+        position = lines.index(f"    INFO sample: {name} begins")
+        assert lines[position - 1].startswith("GET /things/slow 200 ")
+        assert lines[position + 1] == f"    INFO sample: {name} ends"
+
+
+async def test_traceback_and_warning_lines(host: RunningHost) -> None:
+    """An exception's traceback and a dropped answer are told on stderr."""
+    await send(host, "GET", "/things/boom")
+    await send_event(host, "connect", "number")
+    text = host.log_text()
+    assert "        ValueError: the page's own error\n" in text
+    assert "    WARNING localdev.host: THE ANSWER IS DROPPED: " in text
+
+
+def test_start_lines(host: RunningHost) -> None:
+    """At start every function has a line; what does not run says why, the others still work."""
+    text = host.log_text()
+    assert f"echo: httpTrigger GET,POST {host.address}/things/echo/{{room}}/{{seat?}}\n" in text
+    assert "connect: webPubSubTrigger chat.System.connect.All\n" in text
+    assert "ERROR: unresolved does not run: '%NoSuchSetting%'" in text
+    assert "ERROR: hourly does not run: the local host does not serve" in text
+    assert "Successfully indexed" not in text
+    assert "sample-key" not in text
+
+
+DUPLICATE_APP = """
+import azure.functions as func
+app = func.FunctionApp()
+@app.generic_trigger(arg_name="request", type="webPubSubTrigger", hub="chat",
+                     eventType="user", eventName="message")
+def one(request: str): ...
+@app.generic_trigger(arg_name="request", type="webPubSubTrigger", hub="Chat",
+                     eventType="user", eventName="message")
+def two(request: str): ...
+"""
+PAGE_APP = """
+import azure.functions as func
+app = func.FunctionApp()
+@app.route(route="{id:int}")
+def page(req: func.HttpRequest) -> str: ...
+"""
+
+
+def start_and_fail(folder: Path, text: str, port: int = 0) -> str:
+    """Start the host for an app that cannot be served; return what it prints on stderr."""
+    (folder / "function_app.py").write_text(text)
+    process = start_host(folder, subprocess.PIPE, port=port)
+    try:
+        output, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, output) == (1, "")
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("text", "fault", "cause"),
+    [
+        ("raise ValueError('at import')", "ValueError: at import", "ValueError('at import')"),
+        (DUPLICATE_APP, "two functions are for the same event", "None"),
+        (PAGE_APP, "the route of page: `{id:int}` is not supported", "None"),
+    ],
+)
+def test_app_that_cannot_be_served(tmp_path: Path, text: str, fault: str, cause: str) -> None:
+    """An app that cannot be served ends the start with a clear error."""
+    errors = start_and_fail(tmp_path, text)
+    assert "HostError: " in errors
+    assert fault in errors
+    assert errors.endswith(f"cause: {cause}\n")
+
+
+def test_busy_port(tmp_path: Path) -> None:
+    """A port that is taken raises OSError."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        text = PAGE_APP.replace("{id:int}", "page")
+        errors = start_and_fail(tmp_path, text, taken.getsockname()[1])
+    assert "OSError" in errors
