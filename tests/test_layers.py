@@ -20,7 +20,7 @@ USHER = {
     "negotiation": {"errors", "settings"},
     "callers": {"errors", "settings"},
     "retries": {"errors"},
-    "health": {"errors"},
+    "health": {"errors", "logs"},
     "policy": {"errors", "settings", "callers"},
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
     "pubsub": {"errors", "settings", "tokens"},

@@ -1,10 +1,12 @@
 """Whether the app can do its job, remembered for some seconds."""
 
 import asyncio
+import logging
 import time
 from typing import Protocol
 
-from usher.errors import ServiceError
+from usher.errors import NotReadyError, ServiceError
+from usher.logs import log_record
 
 REMEMBERED_SECONDS = 5.0
 
@@ -22,21 +24,22 @@ class Health:
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
         self._checked_at = float("-inf")
-        self._failure: ServiceError | None = None
+        self._is_well = False
 
     async def check(self, service: Service) -> None:
-        """Raises the ServiceError of the last check."""
+        """Raises NotReadyError where the last check failed; the log has the reason."""
         async with self._lock:
             if time.monotonic() - self._checked_at >= REMEMBERED_SECONDS:
-                self._failure = await _ask(service)
+                self._is_well = await _ask(service)
                 self._checked_at = time.monotonic()
-        if self._failure:
-            raise self._failure
+        if not self._is_well:
+            raise NotReadyError("Web PubSub does not answer its health call.")
 
 
-async def _ask(service: Service) -> ServiceError | None:
+async def _ask(service: Service) -> bool:
     try:
         await service.check_health()
     except ServiceError as error:
-        return error
-    return None
+        log_record("health", logging.ERROR, failure=error.detail)
+        return False
+    return True

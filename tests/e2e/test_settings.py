@@ -89,7 +89,7 @@ async def test_a_service_that_is_not_there(tmp_path: Path) -> None:
     string = f"Endpoint=http://127.0.0.1:1;AccessKey={SECRET}"
     with run_app(tmp_path, WebPubSubConnectionString=string) as app:
         async with aiohttp.ClientSession() as session:
-            for name, status in (("negotiate", 200), ("health", 502)):
+            for name, status in (("negotiate", 200), ("health", 503)):
                 response = await session.get(f"{app.facts['host']}/api/{name}")
                 assert response.status == status
         assert SECRET not in app.log()

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from usher import health
-from usher.errors import ServiceError
+from usher.errors import NotReadyError, ServiceError
 from usher.health import Health
 
 
@@ -31,7 +31,7 @@ async def test_a_failure_is_remembered_and_forgotten(monkeypatch: pytest.MonkeyP
     service, state = Service(), Health()
     service.failure = ServiceError("answered 500", answered=500)
     for _ in range(2):
-        with pytest.raises(ServiceError):
+        with pytest.raises(NotReadyError):
             await state.check(service)
     assert service.asked == 1
     service.failure = None
