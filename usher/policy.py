@@ -5,7 +5,7 @@ from typing import Any
 
 from usher.callers import Caller
 from usher.errors import BadEventError, BadRequestError, ForbiddenError
-from usher.settings import LONGEST_GROUP_NAME, Settings, is_group_name
+from usher.settings import GROUP_RULE, Settings, is_group_name
 
 # The key under which `connect` leaves the groups in the connection's state.
 GROUPS_STATE = "groups"
@@ -14,9 +14,7 @@ GROUPS_STATE = "groups"
 def grant_groups(settings: Settings, caller: Caller, wanted: Sequence[str]) -> list[str]:
     """The groups of a new token. Raises BadRequestError, ForbiddenError."""
     if not all(is_group_name(group) for group in wanted):
-        raise BadRequestError(
-            f"group must have 1 to {LONGEST_GROUP_NAME} characters and not be blank.", field="group"
-        )
+        raise BadRequestError(f"group must {GROUP_RULE}.", field="group")
     if settings.single_group and set(wanted) - {settings.default_group}:
         raise ForbiddenError(f"{caller.user_id} may not enter that group.", field="group")
     return list(dict.fromkeys(wanted)) or [settings.default_group]

@@ -12,6 +12,7 @@ from usher.errors import SettingsError
 # The rule of the data plane's `hub` parameter (azure-rest-api-specs, WebPubSub 2024-12-01).
 HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_`,.\[\]]{0,127}")
 LONGEST_GROUP_NAME = 1024  # characters; same source
+GROUP_RULE = f"have 1 to {LONGEST_GROUP_NAME} characters, no slash, and not be blank, . or .."
 
 # Each of these is set on one of the plans a function app can run on: App Service; Linux
 # consumption and Flex; Flex (azure-functions-host, environment helpers).
@@ -29,8 +30,13 @@ AUTH = "USHER_AUTH"
 
 
 def is_group_name(name: str) -> bool:
-    """1 to 1,024 characters, not all blank (azure-rest-api-specs, WebPubSub: `group`)."""
-    return 0 < len(name) <= LONGEST_GROUP_NAME and not name.isspace()
+    """1 to 1,024 characters, not all blank (azure-rest-api-specs, WebPubSub: `group`).
+
+    Stricter than the service: a group with a slash can be in a token, but no REST call reaches it
+    (Web PubSub data plane REST reference), and `.` and `..` would lead a call to another path.
+    """
+    is_reachable = "/" not in name and name not in (".", "..")
+    return 0 < len(name) <= LONGEST_GROUP_NAME and not name.isspace() and is_reachable
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ def _parse_auth(mode: str, environ: Mapping[str, str]) -> str:
 
 def _parse_group(name: str) -> str:
     if not is_group_name(name):
-        raise ValueError(f"must have 1 to {LONGEST_GROUP_NAME} characters and not be blank")
+        raise ValueError(f"must {GROUP_RULE}")
     return name
 
 

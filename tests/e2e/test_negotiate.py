@@ -61,6 +61,7 @@ async def test_post_with_a_body(key_stack: Running) -> None:
         ([("group", "")], b"", "group"),
         ([("group", "g" * 1025)], b"", "group"),
         ([("group", "a"), ("group", "%20")], b'{"group": " "}', "group"),
+        ([("group", "..")], b"", "group"),
         ([("minutesToExpire", "61")], b"", "minutesToExpire"),
         ([("userId", " ")], b"", "userId"),
         ([], b"{", "body"),

@@ -23,7 +23,7 @@ def test_no_wish_means_the_default_group(settings: Any) -> None:
     assert policy.grant_groups(settings, ANA, []) == ["lobby"]
 
 
-@pytest.mark.parametrize("group", ["", "  ", "g" * 1025])
+@pytest.mark.parametrize("group", ["", "  ", "g" * 1025, "a/b", ".", ".."])
 def test_bad_group_names(group: str) -> None:
     """One bad name refuses the whole request."""
     with pytest.raises(BadRequestError) as caught:
@@ -49,7 +49,8 @@ def test_groups_of_a_token_are_admitted_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "groups"), [(MANY, ()), (MANY, ("a", " ")), (SINGLE, ("a",)), (SINGLE, ())]
+    ("settings", "groups"),
+    [(MANY, ()), (MANY, ("a", " ")), (MANY, ("..",)), (SINGLE, ("a",)), (SINGLE, ())],
 )
 def test_tokens_that_are_not_admitted(settings: Any, groups: tuple[str, ...]) -> None:
     """No group, a bad one, or another one than the single group."""
@@ -62,7 +63,9 @@ def test_groups_come_from_the_state() -> None:
     assert policy.groups_of(MANY, {policy.GROUPS_STATE: ["a", "b"], "other": 1}) == ["a", "b"]
 
 
-@pytest.mark.parametrize("groups", [None, [], "lobby", {"lobby": 1}, [1], [" "], ["a", None]])
+@pytest.mark.parametrize(
+    "groups", [None, [], "lobby", {"lobby": 1}, [1], [" "], [".."], ["a", None]]
+)
 def test_states_that_name_no_groups(groups: object) -> None:
     """Whoever has no valid state is added nowhere."""
     with pytest.raises(BadEventError):

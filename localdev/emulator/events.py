@@ -1,0 +1,97 @@
+"""What the app is told about a connection, and what it may answer: frozen dataclasses.
+
+How these travel over HTTP is in upstream.py.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from localdev.emulator.messages import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """A client's opening request, after its token was accepted."""
+
+    connection_id: str
+    user_id: str | None
+    roles: tuple[str, ...]
+    groups: tuple[str, ...]
+    subprotocols: tuple[str, ...]
+    """The subprotocols offered, in the client's order and spelling."""
+    claims: dict[str, list[str]]
+    query: dict[str, list[str]]
+    """Without the access token."""
+    headers: dict[str, list[str]]
+    """Without Authorization."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of one connection (reference-cloud-events)."""
+
+    hub: str
+    connection_id: str
+    kind: Literal["sys", "user"]
+    name: str
+    number: int
+    """The connection's own count of its events, from 0; it gives the logical order."""
+    payload: Payload
+    user_id: str | None = None
+    subprotocol: str | None = None
+    connection_state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectAnswer:
+    """The app accepts a connection; None keeps what the client's token says."""
+
+    user_id: str | None = None
+    roles: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
+    subprotocol: str | None = None
+    connection_state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The connection is refused with this HTTP status."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventAnswer:
+    """The app handled a user event: a message for the client, a new state, or neither."""
+
+    payload: Payload | None = None
+    connection_state: str | None = None
+
+
+def connect_payload(handshake: Handshake) -> Payload:
+    """The body of the connect event (reference-cloud-events, "Connect")."""
+    return _json_payload(
+        {
+            "claims": handshake.claims,
+            "query": handshake.query,
+            "headers": handshake.headers,
+            "subprotocols": handshake.subprotocols,
+            # Differs from Azure: always empty, since the emulator has no TLS.
+            "clientCertificates": [],
+        }
+    )
+
+
+def connected_payload() -> Payload:
+    """The body of the connected event."""
+    return _json_payload({})
+
+
+def disconnected_payload(reason: str) -> Payload:
+    """The body of the disconnected event."""
+    return _json_payload({"reason": reason})
+
+
+def _json_payload(value: dict[str, object]) -> Payload:
+    return Payload("json", json.dumps(value).encode())

@@ -1,0 +1,93 @@
+"""One emulated Web PubSub resource: its settings, its listening socket and its lifetime."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from localdev.emulator.handlers import RETRY_DELAYS, EventHandlers, open_session
+from localdev.emulator.rest import DataPlane
+from localdev.emulator.service import Service
+from localdev.emulator.sockets import ClientEndpoint
+from localdev.emulator.tokens import ACCESS_KEY, check_access_key
+from localdev.emulator.upstream import Sender
+
+HOST = "127.0.0.1"
+STOP_SECONDS = 2.0
+"""How long requests may still take when the emulator stops."""
+
+
+class Emulator:
+    """One Web PubSub resource on 127.0.0.1.
+
+    An async context manager that can be used once: it listens when it is entered, OSError if
+    the port is taken, and leaves nothing running. With port 0 the system picks a port, and
+    `endpoint` is right once it listens. `retry_delays` are the seconds between the attempts
+    to deliver an event.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        access_key: str = ACCESS_KEY,
+        retry_delays: Sequence[float] = RETRY_DELAYS,
+    ) -> None:
+        check_access_key(access_key)
+        self._port = port
+        self._access_key = access_key
+        sender = Sender(origin=HOST, access_key=access_key)
+        self._handlers = EventHandlers(sender, retry_delays=retry_delays)
+        self._resources = AsyncExitStack()
+
+    @property
+    def endpoint(self) -> str:
+        """The resource's URL, as in "http://127.0.0.1:8080"."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def connection_string(self) -> str:
+        """Endpoint and access key, as the Azure portal shows them for a resource."""
+        return f"Endpoint={self.endpoint};AccessKey={self._access_key};Version=1.0;"
+
+    def add_event_handler(self, hub: str, url_template: str) -> None:
+        """Send all events of the hub to this URL; {hub} and {event} in it are replaced.
+
+        A later call for the same hub replaces the URL. ValueError says what is wrong with it.
+        """
+        self._handlers.add(hub, url_template)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as resources:
+            self._handlers.use(await resources.enter_async_context(open_session()))
+            service = Service(self._handlers)
+            runner = web.AppRunner(
+                self._application(service), access_log=None, shutdown_timeout=STOP_SECONDS
+            )
+            resources.push_async_callback(runner.cleanup)
+            await runner.setup()
+            await web.TCPSite(runner, HOST, self._port).start()
+            self._port = runner.addresses[0][1]
+            # Clients go first: the runner waits for their handlers.
+            resources.push_async_callback(service.close)
+            self._resources = resources.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._resources.aclose()
+
+    def _application(self, service: Service) -> web.Application:
+        # aiohttp's router decodes paths its own way; routes.py reads them as the service does.
+        application = web.Application()
+        clients = ClientEndpoint(service, self._access_key)
+        application.router.add_route("*", "/client{path:.*}", clients.handle)
+        data_plane = DataPlane(service, self._access_key)
+        application.router.add_route("*", "/{path:.*}", data_plane.handle)
+        return application

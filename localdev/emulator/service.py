@@ -1,0 +1,152 @@
+"""The hubs of one resource, the open sockets, and the running of effects. No HTTP requests here."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from localdev.emulator.client_socket import ClientSocket, SlowClientError
+from localdev.emulator.effects import (
+    Ask,
+    Close,
+    Effect,
+    Notify,
+    PauseReading,
+    ResumeReading,
+    Send,
+    Withdraw,
+)
+from localdev.emulator.events import ConnectAnswer, Event, Refusal
+from localdev.emulator.handlers import EventHandlers
+from localdev.emulator.hub import Hub
+from localdev.emulator.messages import Frame
+
+_log = logging.getLogger("emulator")
+
+_Deliver = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
+
+_SLOW_CLIENT = "The client is too slow to take its messages."
+
+
+class Service:
+    """What REST calls and client sockets share."""
+
+    def __init__(self, handlers: EventHandlers) -> None:
+        self._handlers = handlers
+        self._hubs: dict[str, Hub] = {}
+        self._sockets: dict[str, ClientSocket] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._starts: dict[str, list[asyncio.Event]] = {}
+        self._is_closed = False
+
+    def hub(self, name: str) -> Hub:
+        """The hub of that name in any case; hubs need no declaration."""
+        key = name.lower()
+        return self._hubs.setdefault(key, Hub(key))
+
+    def attach(self, connection_id: str, socket: ClientSocket) -> None:
+        """Effects for this connection go to this socket from now on."""
+        self._sockets[connection_id] = socket
+
+    def detach(self, connection_id: str) -> None:
+        """The socket is gone; later effects for the connection have nowhere to go."""
+        self._sockets.pop(connection_id).retire()
+
+    async def connect(self, event: Event) -> ConnectAnswer | Refusal:
+        """The app's word on a client that wants to connect."""
+        # The first event of a connection: there is none to wait for, and it is answered
+        # before the next one exists.
+        return await self._handlers.connect(event, asyncio.Event())
+
+    def run(self, effects: Sequence[Effect]) -> None:
+        """Carry out what a hub returned. Never waits, so inputs cannot overtake each other."""
+        if self._is_closed:
+            return
+        for effect in effects:
+            match effect:
+                case Ask(event):
+                    self._asking[event.connection_id] = self._spawn(event, self._ask)
+                case Notify(event):
+                    self._spawn(event, self._handlers.notify)
+                case Withdraw(connection_id):
+                    self._withdraw(connection_id)
+                case _:
+                    self._run_on_socket(effect)
+
+    def _run_on_socket(self, effect: Send | Close | PauseReading | ResumeReading) -> None:
+        socket = self._sockets.get(effect.connection_id)
+        if socket is None:
+            return
+        match effect:
+            case Send(connection_id, frame):
+                self._send(connection_id, socket, frame)
+            case Close(_, code, reason):
+                socket.close(code, reason)
+            case PauseReading():
+                socket.readable.clear()
+            case ResumeReading():
+                socket.readable.set()
+
+    def _withdraw(self, connection_id: str) -> None:
+        self._asking.pop(connection_id).cancel()
+        # The reader may wait for the answer; it has to see that the connection is over.
+        self._run_on_socket(ResumeReading(connection_id))
+
+    def _send(self, connection_id: str, socket: ClientSocket, frame: Frame) -> None:
+        try:
+            socket.send(frame)
+        except SlowClientError:
+            # No close frame: it would wait behind the frames that the client does not take.
+            _log.warning("slow client dropped: connection=%s", connection_id)
+            socket.drop()
+            self.run(self.hub(socket.hub).client_lost(connection_id, _SLOW_CLIENT))
+
+    async def _ask(self, event: Event, started: asyncio.Event) -> None:
+        answer = await self._handlers.ask(event, started)
+        del self._asking[event.connection_id]
+        self.run(self.hub(event.hub).event_answered(event.connection_id, answer))
+
+    def _spawn(self, event: Event, deliver: _Deliver) -> asyncio.Task[None]:
+        """Deliver in a task, once the connection's earlier events are on their way.
+
+        They need not have been answered: "disconnected" may reach an app that is still busy
+        with "connected", as in Azure, but never before it.
+        """
+        earlier = [
+            start for start in self._starts.get(event.connection_id, ()) if not start.is_set()
+        ]
+        started = asyncio.Event()
+        self._starts[event.connection_id] = [*earlier, started]
+        task = asyncio.create_task(_deliver_after(earlier, deliver, event, started))
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._delivered(done, event, started))
+        return task
+
+    def _delivered(self, task: asyncio.Task[None], event: Event, started: asyncio.Event) -> None:
+        # Also for a task that was cancelled before it ran.
+        started.set()
+        self._tasks.discard(task)
+        if all(start.is_set() for start in self._starts.get(event.connection_id, ())):
+            self._starts.pop(event.connection_id, None)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("delivery broke: event=%s", event.name, exc_info=task.exception())
+
+    async def close(self) -> None:
+        """Close every client with 1001 and give up every event."""
+        # Differs from Azure: no disconnected events when the emulator itself stops.
+        self._is_closed = True
+        for socket in self._sockets.values():
+            socket.close(1001, "The emulator is stopping.")
+            socket.readable.set()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _deliver_after(
+    earlier: list[asyncio.Event], deliver: _Deliver, event: Event, started: asyncio.Event
+) -> None:
+    for start in earlier:
+        await start.wait()
+    await deliver(event, started)

@@ -1,0 +1,132 @@
+"""Client and REST tokens: check and sign. HTTP and its errors are not known here."""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import jwt
+
+# The same on every machine and known to all, like Azurite's: it guards nothing.
+ACCESS_KEY = "emulator-key-known-to-everyone-it-guards-nothing"
+"""The emulator's access key, unless it is given another."""
+
+SERVICE_AUDIENCE = "https://webpubsub.azure.com"
+"""The audience of Microsoft Entra tokens for the data plane, and the issuer of client tokens."""
+
+CLOCK_SKEW_SECONDS = 300
+
+_SCHEMES = ("http", "https", "ws", "wss")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What a client token says; `claims` are all of them, each a list of texts."""
+
+    user_id: str | None
+    roles: tuple[str, ...]
+    groups: tuple[str, ...]
+    claims: dict[str, list[str]]
+
+
+def check_access_key(access_key: str) -> None:
+    """ValueError if this cannot be an access key: it must fit HS256 and a connection string."""
+    if len(access_key.encode()) < 32:
+        raise ValueError("The access key must have at least 32 bytes.")
+    if ";" in access_key or not access_key.isprintable() or access_key != access_key.strip():
+        raise ValueError("The access key must not have semicolons, outer blanks or controls.")
+
+
+def sign_data_plane_token(access_key: str, *, minutes: int = 60) -> str:
+    """A token that opens the whole data plane, in the place of Microsoft Entra's."""
+    # Differs from Azure: signed with the access key; Entra signs with a key of its own.
+    claims = {"aud": SERVICE_AUDIENCE, **_issued(minutes)}
+    return jwt.encode(claims, access_key, algorithm="HS256")
+
+
+def sign_client_token(access_key: str, audience: str, client: Client, minutes: int) -> str:
+    """A client access token, with the claims that :generateToken gives."""
+    claims: dict[str, Any] = {"aud": audience, **_issued(minutes)}
+    if client.user_id:
+        claims["sub"] = client.user_id
+    if client.roles:
+        claims["role"] = _one_or_many(client.roles)
+    if client.groups:
+        claims["webpubsub.group"] = _one_or_many(client.groups)
+    return jwt.encode(claims, access_key, algorithm="HS256")
+
+
+def _issued(minutes: int) -> dict[str, Any]:
+    now = int(time.time())
+    return {"iss": SERVICE_AUDIENCE, "iat": now, "nbf": now, "exp": now + minutes * 60}
+
+
+def _one_or_many(values: tuple[str, ...]) -> str | list[str]:
+    # The JWT convention that the service follows, too (RFC 7519, section 4.1.3, for aud).
+    return values[0] if len(values) == 1 else list(values)
+
+
+def allows_rest_call(token: str, access_key: str, targets: Iterable[str]) -> bool:
+    """Whether the token opens a REST call.
+
+    `targets` are the call's host, port and path in the spellings that may have been signed.
+    The token is for one of them, or for the whole data plane.
+    """
+    claims = _verified(token, access_key)
+    if claims is None:
+        return False
+    wanted = [target.lower() for target in targets]
+    return any(
+        audience.rstrip("/") == SERVICE_AUDIENCE or _covers(audience, wanted)
+        for audience in _texts(claims.get("aud"))
+    )
+
+
+def _covers(audience: str, targets: list[str]) -> bool:
+    """Fact: what follows a target in the audience is a query or a deeper path, or nothing."""
+    return any(
+        spelling.startswith(target) and spelling[len(target) : len(target) + 1] in ("", "?", "/")
+        for spelling in _spellings(audience)
+        for target in targets
+    )
+
+
+def _spellings(audience: str) -> list[str]:
+    """The audience without its scheme, as given and decoded once; none for another scheme."""
+    scheme, separator, rest = audience.lower().partition("://")
+    return [rest, unquote(rest).lower()] if separator and scheme in _SCHEMES else []
+
+
+def check_client_token(token: str, access_key: str, target: str) -> Client | None:
+    """The client behind a token for `target` (host, port and /client/hubs/{hub}); or None."""
+    claims = _verified(token, access_key)
+    if claims is None:
+        return None
+    audiences = [name for aud in _texts(claims.get("aud")) for name in _spellings(aud)]
+    if target.lower() not in audiences:
+        return None
+    return Client(
+        user_id=claims.get("sub"),
+        roles=tuple(_texts(claims.get("role"))),
+        groups=tuple(_texts(claims.get("webpubsub.group"))),
+        claims={name: _texts(value) for name, value in claims.items()},
+    )
+
+
+def _verified(token: str, access_key: str) -> dict[str, Any] | None:
+    """The claims of a token with our signature and in its time; None for any other text."""
+    options: Any = {"require": ["aud", "exp"], "verify_aud": False}
+    try:
+        return jwt.decode(token, access_key, ["HS256"], options=options, leeway=CLOCK_SKEW_SECONDS)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return None
+
+
+def _texts(value: object) -> list[str]:
+    """A claim as a list of texts, whether it is one value or many."""
+    if value is None:
+        return []
+    values = value if isinstance(value, list) else [value]
+    return [item if isinstance(item, str) else json.dumps(item) for item in values]

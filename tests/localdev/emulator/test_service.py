@@ -1,0 +1,102 @@
+"""Tests of localdev/emulator/service.py, with a stand-in for the delivery over HTTP."""
+
+import asyncio
+from typing import cast
+
+from localdev.emulator.client_socket import QUEUE_LIMIT, ClientSocket
+from localdev.emulator.events import Event, EventAnswer
+from localdev.emulator.handlers import EventHandlers
+from localdev.emulator.messages import Frame, Payload
+from localdev.emulator.service import Service
+from tests.localdev.emulator.samples import enter, handshake
+
+EVENT = Frame(b'{"type":"event","event":"e","data":1}')
+
+
+class SlowApp:
+    """An app that takes connected, and answers user events, only when it is told to."""
+
+    def __init__(self) -> None:
+        self.arrived: list[str] = []
+        self.given_up: list[str] = []
+        self.on_its_way = asyncio.Event()
+        self.answer = asyncio.Event()
+
+    async def notify(self, event: Event, started: asyncio.Event) -> None:
+        if event.name == "connected":
+            await self.on_its_way.wait()
+        self.arrived.append(event.name)
+        started.set()
+
+    async def ask(self, event: Event, started: asyncio.Event) -> EventAnswer:
+        self.arrived.append(event.name)
+        started.set()
+        try:
+            await self.answer.wait()
+        except asyncio.CancelledError:
+            self.given_up.append(event.name)
+            raise
+        return EventAnswer()
+
+
+async def settle() -> None:
+    """Let every task that can run, run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_events_start_in_order() -> None:
+    """No event overtakes connected, not even when the client has gone and its event with it."""
+    app = SlowApp()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("Chat")
+    service.run(enter(hub, handshake()))
+    service.run(hub.client_sent("c1", EVENT))
+    service.run(hub.client_lost("c1"))
+    await settle()
+    assert app.arrived == []
+    app.on_its_way.set()
+    await settle()
+    assert app.arrived == ["connected", "disconnected"]
+    await service.close()
+
+
+async def test_a_lost_clients_event_is_given_up() -> None:
+    """The delivery of a user event ends with its client; an answered one goes back to the hub."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    for name in ("c1", "c2"):
+        service.run(enter(hub, handshake(name)))
+        service.run(hub.client_sent(name, EVENT))
+    await settle()
+    service.run(hub.client_lost("c1"))
+    await settle()
+    assert app.given_up == ["e"]
+    app.answer.set()
+    await settle()
+    connection = hub.connection("c2")
+    assert connection is not None
+    assert connection.pending is None
+    await service.close()
+
+
+async def test_a_slow_client_is_dropped_alone() -> None:
+    """Its connection ends and the app hears of it; the same broadcasts go on to the others."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    aborted: list[str] = []
+    for name in ("slow", "fast"):
+        service.attach(name, ClientSocket("chat", lambda name=name: aborted.append(name)))  # type: ignore[misc]
+        service.run(enter(hub, handshake(name)))
+    service.detach("fast")  # Takes everything: nothing queues up for it.
+    for _ in range(QUEUE_LIMIT + 1):
+        service.run(hub.send_to_all(Payload("text", b"x"), ()))
+    await settle()
+    assert aborted == ["slow"]
+    assert (hub.connection("slow"), hub.connection("fast") is None) == (None, False)
+    assert app.arrived == ["connected", "connected", "disconnected"]
+    await service.close()

@@ -1,0 +1,29 @@
+"""Tests of localdev/emulator/validations.py."""
+
+from localdev.emulator.validations import Validations
+
+URL = "http://app/validate"
+
+
+def test_a_success_is_known_for_a_minute() -> None:
+    """For 60 s nobody asks again; another URL is not known by it."""
+    subject = Validations()
+    assert subject.known(URL, 0) is None
+    subject.record(URL, True, 0)
+    assert [subject.known(URL, now) for now in (0, 59.9, 60)] == [True, True, None]
+    assert subject.known("http://app/other", 1) is None
+
+
+def test_failures_back_off() -> None:
+    """Failures in a row are known for 1, 2, 4 ... at most 60 s; a success starts over."""
+    subject, now, waits = Validations(), 0.0, []
+    for _ in range(8):
+        subject.record(URL, False, now)
+        start = now
+        while subject.known(URL, now) is False:
+            now += 1
+        waits.append(now - start)
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+    subject.record(URL, True, now)
+    subject.record(URL, False, now)
+    assert subject.known(URL, now + 1) is None
