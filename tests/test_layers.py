@@ -33,6 +33,18 @@ PACKAGES = {
     "localdev": {"localdev"},
     "dev": set[str](),
 }
+# Modules that decide without doing: no sockets, no tasks, no clock.
+PURE = {
+    "usher": ["announcements", "callers", "errors", "events", "negotiation", "policy", "settings"],
+    "localdev.emulator": [
+        *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),
+        *("paging", "permissions", "registry", "routes", "upstream", "validations"),
+    ],
+    "localdev.host": [
+        *("access", "answers", "bindings", "cors", "events", "routes", "states", "webhook"),
+    ],
+}
+IMPURE = {"aiohttp", "asyncio", "socket", "threading", "time"}
 # Who alone may import what.
 ONLY = {
     "azure_functions_runtime": {"localdev.host.runtime"},
@@ -96,6 +108,14 @@ def test_emulator_and_host_do_not_know_each_other() -> None:
             if name.startswith(f"localdev.{one}"):
                 others = [i for i in own_imports(file, known) if i.startswith(f"localdev.{other}")]
                 assert not others, name
+
+
+@pytest.mark.parametrize("package", PURE)
+def test_decisions_are_made_without_doing_anything(package: str) -> None:
+    """So that tables of inputs and outputs can test them."""
+    for name in PURE[package]:
+        found = {imported.partition(".")[0] for imported in imports(modules()[f"{package}.{name}"])}
+        assert not IMPURE & found, name
 
 
 def test_no_cycles() -> None:

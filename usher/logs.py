@@ -8,7 +8,7 @@ logger = logging.getLogger("usher")
 
 def log_record(record: str, level: int = logging.INFO, **fields: object) -> None:
     """Writes `{"record": ..., field: ...}`. Callers never pass a token, a key or a signature."""
-    logger.log(level, "%s", json.dumps({"record": record, **fields}, ensure_ascii=False))
+    logger.log(level, "%s", json.dumps({"record": record, **fields}))
 
 
 def quiet_sdk_logs() -> None:

@@ -64,11 +64,11 @@ async def say_to(stack: Running, text: str, *groups: str) -> None:
 
 
 async def test_several_groups_in_one_token(stack: Running) -> None:
-    """One connection, two groups, two announcements; a comma in a name stays in it."""
-    first, second = f"{new_room()},a", new_room()
+    """One connection, two groups, two announcements; names keep their commas and their script."""
+    first, second = f"{new_room()},ä b", new_room()
     url = f"{stack.facts['host']}/api/negotiate"
     async with aiohttp.ClientSession() as session:
-        query = [("userId", "ana"), ("group", first), ("group", second)]
+        query = [("userId", "Ñandú 日本"), ("group", first), ("group", second)]
         answer = await (await session.get(url, params=query)).json()
         async with session.ws_connect(answer["url"], protocols=["json.webpubsub.azure.v1"]) as ws:
             heard = set[str]()
@@ -77,7 +77,7 @@ async def test_several_groups_in_one_token(stack: Running) -> None:
                 if frame["type"] == "message":
                     heard.add(frame["data"])
     assert answer["groups"] == [first, second]
-    assert heard == {f"ana joined {first}", f"ana joined {second}"}
+    assert heard == {f"Ñandú 日本 joined {first}", f"Ñandú 日本 joined {second}"}
 
 
 async def test_the_token_allows_to_send_to_its_groups_only(stack: Running) -> None:
