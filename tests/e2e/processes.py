@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +38,22 @@ class Running:
 
     def wait_for_record(self, **wanted: Any) -> dict[str, Any]:
         """The first such record, which must come soon."""
+        return self._wait(lambda: self.records(**wanted), f"record {wanted}")[0]
+
+    def wait_for_request(self, function: str, count: int) -> None:
+        """Until the host has finished that many requests to a function."""
+        ending = f" ms {function}"
+        self._wait(
+            lambda: sum(line.endswith(ending) for line in self.log().splitlines()) >= count,
+            f"{count} requests to {function}",
+        )
+
+    def _wait[T](self, look: Callable[[], T], what: str) -> T:
         deadline = time.monotonic() + START_SECONDS
-        while not (found := self.records(**wanted)):
-            assert time.monotonic() < deadline, f"no record {wanted} in:\n{self.log()}"
+        while not (found := look()):
+            assert time.monotonic() < deadline, f"no {what} in:\n{self.log()}"
             time.sleep(0.02)
-        return found[0]
+        return found
 
 
 @contextmanager

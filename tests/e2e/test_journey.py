@@ -50,7 +50,7 @@ async def test_two_in_a_room_and_one_in_another(
             assert [await ana.hear(), await cy.hear()] == ["the end", "the end"]
     assert bo_inbox.empty()
     for user, room in (("ana", blue), ("bo", blue), ("cy", green)):
-        (join,) = stack.records(record="join", userId=user, group=room)
+        join = stack.wait_for_record(record="join", userId=user, group=room)
         assert (join["addStatus"], join["sendStatus"]) == (200, 202)
     stack.wait_for_record(record="leave", userId="bo", group=blue, sendStatus=202)
 
@@ -118,13 +118,13 @@ async def test_the_seed_workflow_over_raw_rest(stack: Running) -> None:
     room, hub = new_room(), f"{stack.facts['emulator']}/api/hubs/{stack.facts['hub']}"
     version: dict[str, Any] = {"api-version": "2024-01-01"}
     async with (
-        enter(stack.facts["host"], userId="ana", group=new_room()) as ana,
+        enter(stack.facts["host"], userId="ana", group=f"{room}-before") as ana,
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session,
     ):
         await ana.hear()
         query = version | {"userId": "bo", "minutesToExpire": 60, "group": room}
         minted = await session.post(f"{hub}/:generateToken", params=query)
-        join = stack.records(record="join", userId="ana")[-1]
+        join = stack.wait_for_record(record="join", userId="ana", group=f"{room}-before")
         member = f"{hub}/groups/{room}/connections/{join['connectionId']}"
         added = await session.put(member, params=version)
         text = {"Content-Type": "text/plain"}

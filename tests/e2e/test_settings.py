@@ -118,4 +118,5 @@ async def test_announcement_texts(tmp_path: Path) -> None:
             assert await ana.hear() == "welcome ana"
             async with enter(stack.facts["host"], userId="bo") as bo:
                 assert await bo.hear() == "welcome bo"
+        stack.wait_for_request("disconnected", 2)
         assert stack.records(record="leave") == []
