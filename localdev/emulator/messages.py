@@ -66,10 +66,14 @@ DataType = Literal["text", "json", "binary"]
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """Message data as its original bytes: UTF-8 text, JSON text, or anything."""
+    """Message data as its original bytes: UTF-8 text, JSON text, or anything.
+
+    `metadata` are the message's key and value pairs, in their order.
+    """
 
     data_type: DataType
     content: bytes
+    metadata: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
