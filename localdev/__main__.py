@@ -70,7 +70,12 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
             "--json", action="store_true", help="print one line of JSON on stdout when ready"
         )
     add("token", token, "Prints a data plane token for the running emulator, good for an hour.")
-    add("test", test, "Runs all tests. Further arguments go to pytest.")
+    test_parser = add("test", test, "Runs all tests. Further arguments go to pytest.")
+    test_parser.add_argument(
+        "--target",
+        metavar="CONNECTION_STRING",
+        help="run the contract suite alone, against this Web PubSub service, and print a table",
+    )
     add("check", check, "Checks formatting, lint and types.")
 
     options, rest = parser.parse_known_args(arguments)
@@ -175,8 +180,10 @@ def token(_options: argparse.Namespace, _rest: list[str]) -> int:
     return 0
 
 
-def test(_options: argparse.Namespace, rest: list[str]) -> int:
-    """pytest, with branch coverage printed."""
+def test(options: argparse.Namespace, rest: list[str]) -> int:
+    """pytest, with branch coverage printed; or the contract suite against another service."""
+    if options.target:
+        return run_tool("pytest", "tests/contract", "--target", options.target, *rest)
     return run_tool("pytest", "--cov", "--cov-report=term", *rest)
 
 
