@@ -7,6 +7,7 @@
   host       the Functions host alone
   token      a data plane token for the running emulator
   test       all tests
+  fuzz       bad input for the emulator, for as long as you like
   check      formatting, lint and types
 
 The first call makes .venv and installs what is needed into it; later calls need no network.

@@ -3,12 +3,14 @@
 import argparse
 import asyncio
 import errno
+import itertools
 import json
 import logging
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -75,6 +77,10 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         "--target",
         metavar="CONNECTION_STRING",
         help="run the contract suite alone, against this Web PubSub service, and print a table",
+    )
+    fuzz_parser = add("fuzz", fuzz, "Sends bad input to the emulator until something breaks.")
+    fuzz_parser.add_argument(
+        "--minutes", type=float, default=5, help="how long, if nothing breaks; 5 if not given"
     )
     add("check", check, "Checks formatting, lint and types.")
 
@@ -185,6 +191,19 @@ def test(options: argparse.Namespace, rest: list[str]) -> int:
     if options.target:
         return run_tool("pytest", "tests/contract", "--target", options.target, *rest)
     return run_tool("pytest", "--cov", "--cov-report=term", *rest)
+
+
+def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Round after round of the fuzzers, each with another seed, until the time is over."""
+    end = time.monotonic() + options.minutes * 60
+    environment = os.environ | {"FUZZ_EXAMPLES": "1000"}
+    command = [sys.executable, "-m", "pytest", "tests/fuzz", "--quiet", "--no-header"]
+    for seed in itertools.count():
+        print(f"round {seed + 1}, {(end - time.monotonic()) / 60:.1f} minutes left", flush=True)
+        status = subprocess.call([*command, f"--hypothesis-seed={seed}"], cwd=ROOT, env=environment)
+        if status or time.monotonic() > end:
+            return status
+    raise AssertionError("itertools.count() does not end")
 
 
 def check(_options: argparse.Namespace, _rest: list[str]) -> int:

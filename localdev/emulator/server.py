@@ -13,6 +13,7 @@ from localdev.emulator.service import Service
 from localdev.emulator.sockets import ClientEndpoint
 from localdev.emulator.tokens import ACCESS_KEY, check_access_key
 from localdev.emulator.upstream import Sender
+from localdev.http_logs import server_logger
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 2.0
@@ -64,7 +65,10 @@ class Emulator:
             self._handlers.use(await resources.enter_async_context(open_session()))
             service = Service(self._handlers)
             runner = web.AppRunner(
-                self._application(service), access_log=None, shutdown_timeout=STOP_SECONDS
+                self._application(service),
+                access_log=None,
+                logger=server_logger("emulator.http"),
+                shutdown_timeout=STOP_SECONDS,
             )
             resources.push_async_callback(runner.cleanup)
             await runner.setup()

@@ -25,6 +25,7 @@ from localdev.host.routes import Route, match_route, order_routes, read_route
 from localdev.host.runtime import Function
 from localdev.host.settings import read_local_settings, read_route_prefix
 from localdev.host.webhook import EventCall, Listener, Webhook, read_listener
+from localdev.http_logs import server_logger
 
 WEBHOOKS_PATH = "/runtime/webhooks/"
 WEBHOOK_METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS")
@@ -95,7 +96,12 @@ class FunctionsHost:
     async def _listen(self) -> None:
         app = web.Application(client_max_size=BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=server_logger("localdev.host.http"),
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
 
