@@ -59,7 +59,8 @@ def outcome_of(
     except (BrokenPipeError, ConnectionResetError):
         return 1000  # closed while we were still sending
     finally:
-        socket.shutdown()  # close() leaves the socket of a connection that was closed already
+        # close() leaves the socket of a connection that was closed already.
+        socket.shutdown()  # type: ignore[no-untyped-call]  # the library has no types there
 
 
 def text(*frames: str) -> list[tuple[int, bytes]]:
