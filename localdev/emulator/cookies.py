@@ -22,8 +22,7 @@ class _Answer:
 
 def keep_cookies(jar: CookieJar, url: str, set_cookies: Sequence[str]) -> None:
     """Take the Set-Cookie headers of an answer from this URL into the jar."""
-    # Other characters than ASCII are not allowed (RFC 6265, section 4.1.1); once kept, they
-    # could make every later request unsendable.
+    # Other characters than ASCII are not allowed (RFC 6265, section 4.1.1).
     answer = _Answer([value for value in set_cookies if value.isascii()])
     jar.extract_cookies(cast("HTTPResponse", answer), _request(url))
 

@@ -33,6 +33,14 @@ def test_cookies(set_cookies: list[str], url: str, header: str | None) -> None:
     assert cookie_header(jar, url) == header
 
 
+@pytest.mark.parametrize("host", ["localhost:7071", "[::1]:7071", "app.example"])
+def test_hosts(host: str) -> None:
+    """Cookies work for every kind of host that an event handler may have."""
+    jar = CookieJar()
+    keep_cookies(jar, f"http://{host}/a", ["a=1"])
+    assert cookie_header(jar, f"http://{host}/b") == "a=1"
+
+
 def test_several_headers_of_one_answer() -> None:
     """Each Set-Cookie header counts; an unreadable one does no harm."""
     jar = CookieJar()
