@@ -1,5 +1,6 @@
 """Tests of event handlers over sockets: the whole emulator, clients, and an app of lists."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -81,6 +82,28 @@ async def test_events_go_to_the_first_handler_that_takes_them(
         ("POST", "/hooks/two/b"),
         ("POST", "/hooks/one/disconnected"),
     ]
+
+
+async def test_a_validation_ends_with_the_emulator(clients: Clients) -> None:
+    """An app that does not answer it keeps nothing running."""
+    asked, release = asyncio.Event(), asyncio.Event()
+
+    async def never(request: web.Request) -> web.Response:
+        asked.set()
+        await release.wait()
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_route("OPTIONS", "/", never)
+    async with TestServer(application) as server:
+        async with Emulator() as emulator:
+            url = str(server.make_url("/"))
+            emulator.add_event_handler("chat", url, system_events=["connected"])
+            await opened(emulator, clients, JSON)
+            await asyncio.wait_for(asked.wait(), 5)
+        names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+        assert not [name for name in names if name.startswith("Validator.")]
+        release.set()
 
 
 async def test_an_event_that_no_handler_takes(

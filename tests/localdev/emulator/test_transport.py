@@ -16,12 +16,11 @@ async def answer(request: web.Request) -> web.StreamResponse:
     """Does what the path says."""
     match request.match_info["what"]:
         case "echo":
-            values = request.headers
-            text = (
-                f"{request.method} {request.path_qs} {values['ce-userId']} {await request.text()}"
-            )
+            got = request.headers
+            text = f"{request.method} {request.path_qs} {got['ce-userId']} {await request.text()}"
             cookies = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
-            return web.Response(text=text, headers=[*cookies, ("X-Type", values["Content-Type"])])
+            kept = [("X-Type", got["Content-Type"]), ("X-Cookie", got.get("Cookie", "none"))]
+            return web.Response(text=text, headers=[*cookies, *kept])
         case "drop":
             assert request.transport is not None
             request.transport.abort()
@@ -67,6 +66,13 @@ async def test_a_request_and_its_answer(server: TestServer, transport: Transport
     assert got.headers.all("set-cookie") == ["a=1", "b=2"]
     assert got.headers.last("x-type") == "text/plain"
     assert started.is_set()
+
+
+async def test_cookies_are_not_mixed(server: TestServer, transport: Transport) -> None:
+    """What one answer sets does not go with the next request, which may be of another client."""
+    url = server.make_url("/echo").with_host("localhost")
+    answers = [await transport.send(post(url), asyncio.Event()) for _ in range(2)]
+    assert [got.headers.last("x-cookie") for got in answers] == ["none", "none"]
 
 
 async def test_redirects_are_answers(server: TestServer, transport: Transport) -> None:
