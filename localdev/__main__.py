@@ -13,7 +13,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
+from localdev.emulator.handler_settings import read_settings
 from localdev.emulator.server import Emulator
 from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
 from localdev.host.errors import HostError
@@ -64,6 +66,12 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         type=read_handler,
         metavar="HUB=URL",
         help="send all events of HUB to URL, in which {hub} and {event} are replaced; repeatable",
+    )
+    emulator_parser.add_argument(
+        "--handlers",
+        type=Path,
+        metavar="FILE",
+        help="event handlers with patterns, in JSON, before those of --handler",
     )
     host_parser = add("host", host, "Runs the app on the local Functions host alone.")
     add_port(host_parser, "--port", HOST_PORT)
@@ -150,12 +158,31 @@ def emulator(options: argparse.Namespace, _rest: list[str]) -> int:
 async def serve_emulator(options: argparse.Namespace) -> int:
     """Serves until a signal."""
     stopped = stop_signal()
-    async with Emulator(port=options.port) as running:
-        for hub, url in options.handler:
-            add_handler(running, hub, url)
+    subject = Emulator(port=options.port)
+    if options.handlers is not None:
+        add_handlers(subject, options.handlers)
+    for hub, url in options.handler:
+        add_handler(subject, hub, url)
+    async with subject as running:
         announce_ready(options.json, {"connectionString": running.connection_string})
         await stopped.wait()
     return 0
+
+
+def add_handlers(subject: Emulator, file: Path) -> None:
+    """Adds the event handlers of a file; StackError says where it is wrong."""
+    try:
+        for hub, setting in read_settings(file.read_text("utf-8")):
+            subject.add_event_handler(
+                hub,
+                setting.url_template,
+                system_events=setting.system_events,
+                user_event_pattern=setting.user_event_pattern,
+            )
+    except OSError as error:
+        raise StackError(f"{file} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise StackError(f"{file}: {error}") from None
 
 
 def host(options: argparse.Namespace, _rest: list[str]) -> int:

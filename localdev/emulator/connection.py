@@ -3,6 +3,7 @@
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import Enum
+from http.cookiejar import CookieJar
 from typing import Literal
 
 from localdev.emulator.events import ConnectAnswer, Event, Handshake
@@ -74,6 +75,8 @@ class Connection:
     permissions: Permissions = field(default_factory=lambda: Permissions.from_roles(()))
     groups: set[str] = field(default_factory=set)
     connection_state: str | None = None
+    cookies: CookieJar = field(default_factory=CookieJar, repr=False)
+    """What event handlers set; it goes with every event of the connection."""
     pending: SendEvent | None = None
     """The user event that the app has not answered yet."""
     held: deque[Frame | Goodbye] = field(default_factory=deque)
@@ -115,6 +118,7 @@ class Connection:
             user_id=self.user_id,
             subprotocol=self.subprotocol,
             connection_state=self.connection_state,
+            cookies=self.cookies,
         )
 
     def frame_for(self, message: OutgoingMessage) -> Frame:

@@ -4,7 +4,8 @@ How these travel over HTTP is in upstream.py.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
 from typing import Literal
 
 from localdev.emulator.messages import Payload
@@ -41,6 +42,8 @@ class Event:
     user_id: str | None = None
     subprotocol: str | None = None
     connection_state: str | None = None
+    cookies: CookieJar = field(default_factory=CookieJar, compare=False, repr=False)
+    """The connection's own, not a copy: deliveries send its cookies and add to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,21 @@ def connect_payload(handshake: Handshake) -> Payload:
         {
             "claims": handshake.claims,
             "query": handshake.query,
-            "headers": handshake.headers,
+            "headers": _public_headers(handshake.headers),
             "subprotocols": handshake.subprotocols,
             # Differs from Azure: always empty, since the emulator has no TLS.
             "clientCertificates": [],
         }
     )
+
+
+def _public_headers(headers: dict[str, list[str]]) -> dict[str, list[str]]:
+    # Headers that Azure's own machines add on the way are not the app's business.
+    return {
+        name: values
+        for name, values in headers.items()
+        if not name.lower().startswith("x-asrs-internal-")
+    }
 
 
 def connected_payload() -> Payload:

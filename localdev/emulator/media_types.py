@@ -11,7 +11,7 @@ _DATA_TYPES: dict[str, DataType] = {
     "application/octet-stream": "binary",
 }
 _CONTENT_TYPES: dict[DataType, str] = {
-    "text": "text/plain; charset=utf-8",
+    "text": "text/plain",
     "json": "application/json",
     "binary": "application/octet-stream",
 }
@@ -22,7 +22,7 @@ class MediaTypeError(Exception):
 
 
 def content_type_of(payload: Payload) -> str:
-    """The Content-Type for sending this payload to an event handler."""
+    """The Content-Type for sending this payload to an event handler, always in UTF-8."""
     return _CONTENT_TYPES[payload.data_type]
 
 

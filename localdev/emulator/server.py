@@ -7,11 +7,14 @@ from typing import Self
 
 from aiohttp import web
 
-from localdev.emulator.handlers import RETRY_DELAYS, EventHandlers, open_session
+from localdev.emulator.deliveries import RETRY_DELAYS
+from localdev.emulator.handler_settings import SYSTEM_EVENTS, EventHandlerSetting
+from localdev.emulator.handlers import EventHandlers
 from localdev.emulator.rest import DataPlane
 from localdev.emulator.service import Service
 from localdev.emulator.sockets import ClientEndpoint
 from localdev.emulator.tokens import ACCESS_KEY, check_access_key
+from localdev.emulator.transport import open_transport
 from localdev.emulator.upstream import Sender
 from localdev.http_logs import server_logger
 
@@ -53,16 +56,26 @@ class Emulator:
         """Endpoint and access key, as the Azure portal shows them for a resource."""
         return f"Endpoint={self.endpoint};AccessKey={self._access_key};Version=1.0;"
 
-    def add_event_handler(self, hub: str, url_template: str) -> None:
-        """Send all events of the hub to this URL; {hub} and {event} in it are replaced.
+    def add_event_handler(
+        self,
+        hub: str,
+        url_template: str,
+        *,
+        system_events: Sequence[str] = SYSTEM_EVENTS,
+        user_event_pattern: str = "*",
+    ) -> None:
+        """Send events of the hub to this URL; {hub} and {event} in it are replaced.
 
-        A later call for the same hub replaces the URL. ValueError says what is wrong with it.
+        Appends to the hub's event handlers: each event goes to the first that takes it. The
+        pattern is "*", or event names with commas between them. ValueError says what is wrong.
         """
-        self._handlers.add(hub, url_template)
+        setting = EventHandlerSetting(url_template, tuple(system_events), user_event_pattern)
+        self._handlers.add(hub, setting)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as resources:
-            self._handlers.use(await resources.enter_async_context(open_session()))
+            self._handlers.use(await resources.enter_async_context(open_transport()))
+            resources.push_async_callback(self._handlers.close)
             service = Service(self._handlers)
             runner = web.AppRunner(
                 self._application(service),

@@ -2,20 +2,19 @@
 
 import hashlib
 import hmac
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
 
+from localdev.emulator.cookies import cookie_header
 from localdev.emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
 from localdev.emulator.media_types import MediaTypeError, content_type_of, payload_from_body
-from localdev.emulator.messages import is_group_name, parse_json
+from localdev.emulator.messages import Payload, is_group_name, parse_json
 
 ANSWER_LIMIT = 16 * 1024 * 1024
 """The largest answer in bytes that is read from an event handler."""
 
-_PLACEHOLDER = re.compile(r"\{(hub|event)\}", re.IGNORECASE)
+_METADATA_PREFIX = "x-webpubsub-metadata-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +23,23 @@ class Headers:
 
     items: tuple[tuple[str, str], ...]
 
+    def all(self, name: str) -> list[str]:
+        """All values of that name, in any case."""
+        return [value for key, value in self.items if key.lower() == name.lower()]
+
     def last(self, name: str) -> str | None:
         """The last value of that name, in any case; None if there is none."""
-        values = [value for key, value in self.items if key.lower() == name.lower()]
+        values = self.all(name)
         return values[-1] if values else None
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """An event as an HTTP POST; sent again on a retry as it is."""
+    """An HTTP request to an event handler; sent again on a retry as it is."""
 
-    headers: dict[str, str]
+    method: str
+    url: str = field(repr=False)  # its query may have a code in it
+    headers: dict[str, str] = field(repr=False)  # a signature, and cookies
     body: bytes
 
 
@@ -52,29 +57,6 @@ class UpstreamResponse:
         return 200 <= self.status < 300
 
 
-def check_template(template: str) -> None:
-    """ValueError if the event handler URL template cannot be used (howto-develop-eventhandler)."""
-    try:
-        parts = urlsplit(template)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("The event handler URL is not a URL.") from None
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("The event handler URL must start with http:// or https://.")
-    if not host:
-        raise ValueError("The event handler URL has no host name.")
-    if "{" in parts.netloc or "}" in parts.netloc:
-        raise ValueError("The event handler URL must not have a parameter in its host name.")
-    if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
-        raise ValueError("The event handler URL knows two parameters: {hub} and {event}.")
-
-
-def resolve_url(template: str, hub: str, event: str) -> str:
-    """The template with {hub} and {event}, in any case, replaced and percent-encoded."""
-    values = {"hub": quote(hub, safe=""), "event": quote(event, safe="")}
-    return _PLACEHOLDER.sub(lambda found: values[found[1].lower()], template)
-
-
 def sign(connection_id: str, access_key: str) -> str:
     """The ce-signature of a connection (reference-cloud-events, "Signature").
 
@@ -84,9 +66,10 @@ def sign(connection_id: str, access_key: str) -> str:
     return f"sha256={digest.hexdigest()}"
 
 
-def validation_headers(origin: str) -> dict[str, str]:
-    """The headers that ask an event handler whether it wants events from this host."""
-    return {"WebHook-Request-Origin": origin, "ce-awpsversion": "1.0"}
+def validation_request(method: str, url: str, origin: str) -> UpstreamRequest:
+    """The request that asks an event handler whether it wants events from this host."""
+    headers = {"WebHook-Request-Origin": origin, "ce-awpsversion": "1.0"}
+    return UpstreamRequest(method, url, headers, b"")
 
 
 def allows(origin: str, response: UpstreamResponse) -> bool:
@@ -109,7 +92,7 @@ class Sender:
 
 
 def build_request(
-    event: Event, sender: Sender, sent_at: datetime, request_id: str
+    event: Event, sender: Sender, url: str, sent_at: datetime, request_id: str
 ) -> UpstreamRequest:
     """The event as a CloudEvents HTTP request (reference-cloud-events). `sent_at` is in UTC."""
     headers = {
@@ -125,10 +108,24 @@ def build_request(
         "ce-eventName": event.name,
         "x-ms-client-request-id": request_id,
         "WebHook-Request-Origin": sender.origin,
-        "Content-Type": content_type_of(event.payload),
+        "Content-Type": _content_type(event),
     }
-    # Differs from Azure: no Cookie header; cookies that the app sets are not kept.
-    return UpstreamRequest(headers | _optional_headers(event), event.payload.content)
+    headers |= _optional_headers(event) | _metadata_headers(event)
+    cookies = cookie_header(event.cookies, url)
+    if cookies is not None:
+        headers["Cookie"] = cookies
+    return UpstreamRequest("POST", url, headers, event.payload.content)
+
+
+def _content_type(event: Event) -> str:
+    # The reference shows the charset with system events, and user events without it.
+    if event.kind == "sys":
+        return "application/json; charset=utf-8"
+    return content_type_of(event.payload)
+
+
+def _metadata_headers(event: Event) -> dict[str, str]:
+    return {f"{_METADATA_PREFIX}{key}": value for key, value in event.payload.metadata}
 
 
 def _optional_headers(event: Event) -> dict[str, str]:
@@ -195,11 +192,27 @@ def read_event_answer(response: UpstreamResponse | None) -> EventAnswer | None:
     """The app's answer to a user event; None if it failed (reference-cloud-events, "Message")."""
     if response is None or not response.is_success:
         return None
-    state = response.headers.last("ce-connectionState")
-    if not response.body:
-        return EventAnswer(connection_state=state)
     try:
-        payload = payload_from_body(response.headers.last("Content-Type"), response.body)
+        payload = _event_payload(response)
     except (MediaTypeError, ValueError):
         return None
-    return EventAnswer(payload, state)
+    return EventAnswer(payload, response.headers.last("ce-connectionState"))
+
+
+def _event_payload(response: UpstreamResponse) -> Payload | None:
+    """The message for the client. Without a body it is an empty text if it has metadata."""
+    metadata = _read_metadata(response.headers)
+    if response.body:
+        payload = payload_from_body(response.headers.last("Content-Type"), response.body)
+        return replace(payload, metadata=metadata)
+    return Payload("text", b"", metadata) if metadata else None
+
+
+def _read_metadata(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """Keys in lower case. Of several values, in one header or in many, the last one counts."""
+    metadata = {}
+    for name, value in headers.items:
+        if name.lower().startswith(_METADATA_PREFIX):
+            key = name.lower().removeprefix(_METADATA_PREFIX)
+            metadata[key] = value.rpartition(",")[2].strip()
+    return tuple(metadata.items())

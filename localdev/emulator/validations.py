@@ -1,4 +1,4 @@
-"""Which event handler URLs agreed to get events, and until when that is known. No requests here."""
+"""Which event handler URLs agreed to get events, and when to ask them again. No requests here."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ LONGEST_BACKOFF_SECONDS = 60.0
 @dataclass(frozen=True, slots=True)
 class _Result:
     allowed: bool
-    valid_until: float
+    due_at: float
     backoff: float
 
 
@@ -19,10 +19,21 @@ class Validations:
     def __init__(self) -> None:
         self._results: dict[str, _Result] = {}
 
-    def known(self, url: str, now: float) -> bool | None:
-        """Whether the URL is allowed, or None if it must be asked (again)."""
+    def is_due(self, url: str, now: float) -> bool:
+        """Whether the URL must be asked, for the first time or again."""
         result = self._results.get(url)
-        return None if result is None or now >= result.valid_until else result.allowed
+        return result is None or now >= result.due_at
+
+    def known(self, url: str, now: float) -> bool | None:
+        """What holds for an event right now; None if it has to wait for the URL's answer.
+
+        A success holds until the next result, however long that takes; a failure until it is
+        due.
+        """
+        result = self._results.get(url)
+        if result is not None and result.allowed:
+            return True
+        return None if self.is_due(url, now) else False
 
     def record(self, url: str, allowed: bool, now: float) -> None:
         """Keep a success for 60 s, and failures in a row for 1, 2, 4, ... up to 60 s."""

@@ -3,25 +3,27 @@
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 
+from localdev.emulator.cookies import keep_cookies
 from localdev.emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
-from localdev.emulator.messages import Payload
+from localdev.emulator.messages import DataType, Payload
 from localdev.emulator.upstream import (
     Headers,
     Sender,
     UpstreamResponse,
     allows,
     build_request,
-    check_template,
     is_retryable,
     read_connect_answer,
     read_event_answer,
-    resolve_url,
+    validation_request,
 )
 
 SENDER = Sender("127.0.0.1", "k" * 32)
+URL = "http://app.example/hooks/e"
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 
 
@@ -32,11 +34,12 @@ def response(status: int, body: bytes = b"", **headers: str) -> UpstreamResponse
 
 
 def test_a_user_event_with_everything() -> None:
-    """The request has the CloudEvents headers, the state and the data's own bytes."""
-    event = Event("chat", "c1", "user", "e", 2, Payload("text", b"x"), "ann", "p", "")
-    request = build_request(event, SENDER, NOW, "id")
+    """The request has the CloudEvents headers, the state, metadata and the data's own bytes."""
+    payload = Payload("text", b"x", (("Trace", "1"), ("b", "")))
+    event = Event("chat", "c1", "user", "e", 2, payload, "ann", "p", "")
+    request = build_request(event, SENDER, URL, NOW, "id")
     signature = hmac.new(b"k" * 32, b"c1", hashlib.sha256).hexdigest()
-    assert request.body == b"x"
+    assert (request.method, request.url, request.body) == ("POST", URL, b"x")
     assert request.headers == {
         "ce-specversion": "1.0",
         "ce-awpsversion": "1.0",
@@ -53,54 +56,61 @@ def test_a_user_event_with_everything() -> None:
         "ce-connectionState": "",
         "x-ms-client-request-id": "id",
         "WebHook-Request-Origin": "127.0.0.1",
-        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Type": "text/plain",
+        "x-webpubsub-metadata-Trace": "1",
+        "x-webpubsub-metadata-b": "",
     }
 
 
-def test_what_is_not_set_has_no_header() -> None:
-    """No user, no subprotocol and no state mean no header for them."""
-    event = Event("chat", "c1", "sys", "connect", 0, Payload("json", b"{}"))
-    request = build_request(event, SENDER, NOW, "id")
-    assert request.headers["ce-type"] == "azure.webpubsub.sys.connect"
-    assert request.headers["Content-Type"] == "application/json"
-    assert request.headers.keys().isdisjoint({"ce-userId", "ce-subprotocol", "ce-connectionState"})
+@pytest.mark.parametrize("user_id", [None, ""])
+def test_what_is_not_set_has_no_header(user_id: str | None) -> None:
+    """No user, subprotocol, state, metadata or cookie means no header for it."""
+    event = Event("chat", "c1", "sys", "connect", 0, Payload("json", b"{}"), user_id)
+    headers = build_request(event, SENDER, URL, NOW, "id").headers
+    assert headers["ce-type"] == "azure.webpubsub.sys.connect"
+    absent = {"ce-userId", "ce-subprotocol", "ce-connectionState", "Cookie"}
+    assert headers.keys().isdisjoint(absent)
+    assert not [name for name in headers if "metadata" in name]
 
 
-def test_the_key_is_not_shown() -> None:
-    """The sender's repr has no access key."""
+@pytest.mark.parametrize(
+    ("kind", "data_type", "content_type"),
+    [
+        ("sys", "json", "application/json; charset=utf-8"),
+        ("user", "json", "application/json"),
+        ("user", "text", "text/plain"),
+        ("user", "binary", "application/octet-stream"),
+    ],
+)
+def test_content_types(
+    kind: Literal["sys", "user"], data_type: DataType, content_type: str
+) -> None:
+    """The types are those of the reference: with a charset for system events only."""
+    event = Event("chat", "c1", kind, "e", 0, Payload(data_type, b"{}"))
+    assert build_request(event, SENDER, URL, NOW, "id").headers["Content-Type"] == content_type
+
+
+def test_the_connections_cookies_are_sent() -> None:
+    """A cookie that the event handler set before goes with the next event."""
+    event = Event("chat", "c1", "user", "e", 2, Payload("text", b"x"))
+    keep_cookies(event.cookies, URL, ["a=1", "b=2"])
+    assert build_request(event, SENDER, URL, NOW, "id").headers["Cookie"] == "a=1; b=2"
+
+
+def test_a_validation_has_no_signature() -> None:
+    """The validation request names the service's host and the version, and nothing else."""
+    request = validation_request("OPTIONS", URL, "127.0.0.1")
+    assert (request.method, request.url, request.body) == ("OPTIONS", URL, b"")
+    assert request.headers == {"WebHook-Request-Origin": "127.0.0.1", "ce-awpsversion": "1.0"}
+
+
+def test_secrets_are_not_shown() -> None:
+    """The repr of a sender has no access key, that of a request no signature and no code."""
     assert SENDER.access_key not in repr(SENDER)
-
-
-@pytest.mark.parametrize(
-    ("template", "url"),
-    [
-        ("http://h/api/{HUB}/{event}?code=a%2Bb", "http://h/api/cha%5Bt/a.b?code=a%2Bb"),
-        ("https://h:1/fixed", "https://h:1/fixed"),
-    ],
-)
-def test_templates_are_resolved(template: str, url: str) -> None:
-    """Parameters in any case are replaced and encoded; all else stays as it is."""
-    check_template(template)
-    assert resolve_url(template, "cha[t", "a.b") == url
-
-
-@pytest.mark.parametrize(
-    ("template", "text"),
-    [
-        ("ftp://h/", "http"),
-        ("h/path", "http"),
-        ("http:///path", "host name"),
-        ("http://{hub}.example/", "host name"),
-        ("http://h/{user}", "two parameters"),
-        ("http://h/{hub", "two parameters"),
-        ("http://h:port/", "not a URL"),
-        ("http://[::/", "not a URL"),
-    ],
-)
-def test_bad_templates_are_explained(template: str, text: str) -> None:
-    """The error says what is wrong with an event handler URL."""
-    with pytest.raises(ValueError, match=text):
-        check_template(template)
+    event = Event("chat", "c1", "sys", "connect", 0, Payload("json", b"{}"))
+    request = build_request(event, SENDER, f"{URL}?code=c0de", NOW, "id")
+    assert "sha256" not in repr(request)
+    assert "c0de" not in repr(request)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +118,7 @@ def test_bad_templates_are_explained(template: str, text: str) -> None:
     [
         (200, "*", True),
         (204, "127.0.0.1", True),
+        (200, "127.0.0.1:80", False),
         (200, "other", False),
         (200, "127.0.0.1, other", False),
         (405, "*", False),
@@ -140,6 +151,12 @@ def test_what_is_sent_again() -> None:
             response(200, b'{"userId":null,"roles":null,"groups":["g"],"more":1}'),
             ConnectAnswer(None, None, ("g",)),
         ),
+        (response(204, ce_connectionState=""), ConnectAnswer(connection_state="")),
+        (response(200, b"{}", Content_Type="text/html"), ConnectAnswer()),
+        (response(200, b'{"roles":["r","s"],"subprotocol":""}'), ConnectAnswer(roles=("r", "s"))),
+        (response(403, b"no"), Refusal(403)),
+        (response(429), Refusal(429)),
+        (response(307), Refusal(307)),
         (response(200, b"{"), Refusal(500)),
         (response(200, b"\xff"), Refusal(500)),
         (response(200, b"[]"), Refusal(500)),
@@ -167,6 +184,18 @@ def test_connect_answers(
         (response(200, b"x"), EventAnswer(Payload("binary", b"x"))),
         (response(200, b"{", Content_Type="application/json"), None),
         (response(200, b"<p>", Content_Type="text/html"), None),
+        (response(302, b"x"), None),
+        (response(204), EventAnswer()),
+        (response(200, b"", Content_Type="text/html"), EventAnswer()),
+        (
+            response(200, b"x", Content_Type="text/plain", X_WebPubSub_Metadata_Key="a, b "),
+            EventAnswer(Payload("text", b"x", (("key", "b"),))),
+        ),
+        (
+            response(204, x_webpubsub_metadata_k="v", ce_connectionState="s"),
+            EventAnswer(Payload("text", b"", (("k", "v"),)), "s"),
+        ),
+        (response(400, x_webpubsub_metadata_k="v", ce_connectionState="s"), None),
     ],
 )
 def test_event_answers(answer: UpstreamResponse | None, expected: EventAnswer | None) -> None:
@@ -174,8 +203,16 @@ def test_event_answers(answer: UpstreamResponse | None, expected: EventAnswer | 
     assert read_event_answer(answer) == expected
 
 
-def test_the_last_state_counts() -> None:
-    """A header that comes twice has its last value."""
-    headers = Headers((("CE-ConnectionState", "a"), ("ce-connectionstate", "b")))
-    answer = read_event_answer(UpstreamResponse(200, headers, b""))
-    assert answer == EventAnswer(None, "b")
+def test_of_a_header_that_comes_twice_the_last_counts() -> None:
+    """So it is with the state, of connect and user events, and with metadata."""
+    headers = Headers(
+        (
+            ("CE-ConnectionState", "a"),
+            ("X-WebPubSub-Metadata-K", "1"),
+            ("ce-connectionstate", "b"),
+            ("x-webpubsub-metadata-k", "2"),
+        )
+    )
+    answer = UpstreamResponse(200, headers, b"")
+    assert read_event_answer(answer) == EventAnswer(Payload("text", b"", (("k", "2"),)), "b")
+    assert read_connect_answer(answer) == ConnectAnswer(connection_state="b")
