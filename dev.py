@@ -8,6 +8,7 @@
   token      a data plane token for the running emulator
   test       all tests
   check      formatting, lint and types
+  bench      the emulator's speed and memory: fanout, idle, slow, or all
 
 The first call makes .venv and installs what is needed into it; later calls need no network.
 """
