@@ -18,20 +18,21 @@ SUBPROTOCOL = "json.webpubsub.azure.v1"
 
 @dataclass(frozen=True)
 class Side:
-    """An emulator and its clients that read."""
+    """An emulator, its clients that read, and a user who is watched."""
 
     server: Server
     audience: Audience
+    watched: str
 
     async def send(self, clients: int) -> bool:
-        """Send one message and wait until all have it. Whether the slow client was there before.
+        """Send one message and wait until all have it. Whether the watched user was there before.
 
-        That is asked on both sides, so that they have the same to do.
+        Both sides watch somebody who is there: the answer 404 would take another time.
         """
-        has_slow = await self.server.has_user("slow")
+        is_there = await self.server.has_user(self.watched)
         await self.server.send_to_group(text_of(TEXT_SIZE))
         await self.audience.receive(clients)
-        return has_slow
+        return is_there
 
 
 async def measure(
@@ -39,7 +40,8 @@ async def measure(
 ) -> Report:
     """The delays of clients that read, in one emulator with a client that does not, and without."""
     async with AsyncExitStack() as stack:
-        alone, beside = await _open_side(stack, clients), await _open_side(stack, clients)
+        alone = await _open_side(stack, clients, "client-0")
+        beside = await _open_side(stack, clients, "slow")
         delays, lasted = [], []
         for number in range(rounds):
             say(f"slow: round {number + 1} of {rounds}")
@@ -58,9 +60,9 @@ async def measure(
     return Report("slow", title, figures, [_fate(lasted, most)])
 
 
-async def _open_side(stack: AsyncExitStack, clients: int) -> Side:
+async def _open_side(stack: AsyncExitStack, clients: int, watched: str) -> Side:
     server = await stack.enter_async_context(run_emulator())
-    side = Side(server, await stack.enter_async_context(run_audience(server)))
+    side = Side(server, await stack.enter_async_context(run_audience(server)), watched)
     await side.audience.connect(clients, SUBPROTOCOL)
     for _ in range(WARM_UP):
         await side.send(clients)
