@@ -23,15 +23,12 @@ BENCHMARKS: dict[str, Measure] = {
     "slow": slow.measure,
 }
 ROUNDS = 3
-OPEN_FILES = 5_200
-"""What a process with 5,000 connections needs."""
 
 
 def main() -> int:
     """Runs them; 0 also where a goal is missed, 1 where something broke."""
     options = parse_arguments()
     try:
-        allow_open_files()
         reports = [run(name, options.rounds) for name in options.names or BENCHMARKS]
     except (BenchmarkError, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
@@ -71,19 +68,6 @@ def run(name: str, rounds: int) -> Report:
 def say(text: str) -> None:
     """Progress, for a person who waits."""
     print(text, file=sys.stderr, flush=True)
-
-
-def allow_open_files() -> None:
-    """As many as the system allows, for this process and those that it starts."""
-    if os.name == "nt":  # no such limit there
-        return
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < OPEN_FILES:
-        raise BenchmarkError(f"A process may open {hard} files here; {OPEN_FILES} are needed.")
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def everything(reports: list[Report]) -> dict[str, Any]:

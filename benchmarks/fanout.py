@@ -10,6 +10,7 @@ from benchmarks.processes import (
     NO_ACCOUNTING,
     Audience,
     Server,
+    allow_connections,
     run_audience,
     run_emulator,
     run_floor,
@@ -72,6 +73,7 @@ async def measure(
     )
     if not HAS_ACCOUNTING:
         return Report("fanout", title, notes=[NO_ACCOUNTING])
+    allow_connections(clients)
     async with AsyncExitStack() as stack:
         cases = await _start(stack, clients)
         samples = await _sample(cases, rounds, say, (clients, broadcasts))

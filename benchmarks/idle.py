@@ -9,6 +9,7 @@ from benchmarks.processes import (
     NO_ACCOUNTING,
     BenchmarkError,
     Server,
+    allow_connections,
     run_audience,
     run_emulator,
     run_floor,
@@ -28,6 +29,7 @@ async def measure(rounds: int, say: Callable[[str], None], steps: Sequence[int] 
     title = "resident memory per idle connection (1 KB = 1,024 bytes); the floor is a bare server"
     if not HAS_ACCOUNTING:
         return Report("idle", title, notes=[NO_ACCOUNTING])
+    allow_connections(max(steps) + WARM_UP)
     floor, emulator = [], []
     for number in range(rounds):
         say(f"idle: round {number + 1} of {rounds}")

@@ -24,11 +24,31 @@ LOG_TAIL = 2_000
 HAS_ACCOUNTING = Path("/proc/self/stat").exists()
 NO_ACCOUNTING = "Not measured: this system has no /proc with a process's CPU and memory."
 
+OTHER_FILES = 100
+"""How many files a process may need beside its connections."""
+
 _HUB = "/api/hubs/bench"
 
 
 class BenchmarkError(Exception):
     """Something broke, so that there is nothing to measure; the text says what."""
+
+
+def allow_connections(count: int) -> None:
+    """Let the processes started from now on have so many; BenchmarkError where the system forbids.
+
+    The limit is on open files, and children inherit it.
+    """
+    if os.name == "nt":  # no such limit there
+        return
+    import resource
+
+    wanted = count + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise BenchmarkError(f"A process may open {hard:,} files here; {wanted:,} are needed.")
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @dataclass(frozen=True)

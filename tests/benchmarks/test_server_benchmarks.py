@@ -48,6 +48,21 @@ async def test_what_breaks_is_told() -> None:
             await audience._call("no such command")
 
 
+@needs_accounting
+def test_too_many_connections_are_told() -> None:
+    """Before anything is started."""
+    script = (
+        "import asyncio, resource; from benchmarks import idle;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200));"
+        "asyncio.run(idle.measure(1, print))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    told = "BenchmarkError: A process may open 200 files here; 5,150 are needed."
+    assert done.stderr.splitlines()[-1].endswith(told)
+
+
 def test_an_unknown_name_is_refused() -> None:
     """Before anything is measured."""
     command = [sys.executable, "-m", "benchmarks", "speed"]
