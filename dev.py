@@ -9,6 +9,7 @@
   test       all tests
   fuzz       bad input for the emulator, for as long as you like
   check      formatting, lint and types
+  bench      the emulator's speed and memory: fanout, idle, slow, or all
 
 The first call makes .venv and installs what is needed into it; later calls need no network.
 """

@@ -44,12 +44,14 @@ def main() -> int:
 
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Only `test` takes arguments of its own making; they go to pytest."""
+    """Only `test` and `bench` take further arguments; they go to what these start."""
     parser = argparse.ArgumentParser(prog="dev.py")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+    def add(
+        name: str, run: Callable[..., int], text: str, *, add_help: bool = True
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, add_help=add_help)
         command.set_defaults(run=run, name=name)
         return command
 
@@ -91,9 +93,11 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         "--minutes", type=float, default=5, help="how long, if nothing breaks; 5 if not given"
     )
     add("check", check, "Checks formatting, lint and types.")
+    # What is started has its own help, with the names of the benchmarks.
+    add("bench", bench, "Measures the emulator: fanout, idle, slow.", add_help=False)
 
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.name != "test":
+    if rest and options.name not in ("test", "bench"):
         parser.error(f"unknown: {' '.join(rest)}")
     return options, rest
 
@@ -237,6 +241,11 @@ def check(_options: argparse.Namespace, _rest: list[str]) -> int:
     """All three, so that one run shows everything there is to mend."""
     tools = (("ruff", "format", "--check", "."), ("ruff", "check", "."), ("mypy",))
     return max([run_tool(*tool) for tool in tools])
+
+
+def bench(_options: argparse.Namespace, rest: list[str]) -> int:
+    """Ratios to floors, in processes of their own."""
+    return run_tool("benchmarks", *rest)
 
 
 def run_tool(*command: str) -> int:

@@ -31,6 +31,7 @@ PACKAGES = {
     "usher": {"usher"},
     "function_app": {"usher"},
     "localdev": {"localdev"},
+    "benchmarks": {"benchmarks", "localdev"},
     "dev": set[str](),
 }
 # Modules that decide without doing: no sockets, no tasks, no clock.
@@ -58,7 +59,8 @@ ONLY = {
 
 def modules() -> dict[str, Path]:
     """Every module outside of the tests, by name."""
-    files = [*ROOT.glob("*.py"), *ROOT.glob("usher/**/*.py"), *ROOT.glob("localdev/**/*.py")]
+    packages = (file for package in PACKAGES for file in ROOT.glob(f"{package}/**/*.py"))
+    files = [*ROOT.glob("*.py"), *packages]
     names = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files}
     return {name.removesuffix(".__init__"): file for name, file in names.items()}
 

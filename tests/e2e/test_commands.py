@@ -19,7 +19,7 @@ from tests.e2e.conftest import UP
 from tests.e2e.processes import START_SECONDS, run
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
-COMMANDS = ("demo", "up", "emulator", "host", "token", "test", "fuzz", "check")
+COMMANDS = ("demo", "up", "emulator", "host", "token", "test", "fuzz", "check", "bench")
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,62 @@
+"""Just enough of WebSocket (RFC 6455) for the floor and the clients: frames. No sockets here."""
+
+import base64
+import hashlib
+
+TEXT = 1
+PING = 9
+PONG = 10
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def accept_key(key: bytes) -> bytes:
+    """The Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
+
+
+def server_frame(payload: bytes) -> bytes:
+    """A whole text message, as a server sends it."""
+    return bytes([0x80 | TEXT]) + _length(payload, 0) + payload
+
+
+def client_frame(opcode: int, payload: bytes) -> bytes:
+    """A whole message, as a client sends it."""
+    # A mask of zeros is a mask, and changes nothing.
+    return bytes([0x80 | opcode]) + _length(payload, 0x80) + bytes(4) + payload
+
+
+def _length(payload: bytes, mask_bit: int) -> bytes:
+    size = len(payload)
+    if size < 126:
+        return bytes([mask_bit | size])
+    if size < 65_536:
+        return bytes([mask_bit | 126]) + size.to_bytes(2)
+    return bytes([mask_bit | 127]) + size.to_bytes(8)
+
+
+def take_frames(received: bytearray) -> list[tuple[int, bytes]]:
+    """Remove the whole frames of a server; returns opcode and payload of each."""
+    frames = []
+    start = 0
+    while (place := _payload_place(received, start)) is not None:
+        begin, end = place
+        frames.append((received[start] & 0x0F, bytes(received[begin:end])))
+        start = end
+    del received[:start]
+    return frames
+
+
+def _payload_place(received: bytearray, start: int) -> tuple[int, int] | None:
+    """Where the payload of the frame at `start` begins and ends; None if it is not all there."""
+    available = len(received) - start
+    if available < 2:
+        return None
+    size = received[start + 1] & 0x7F
+    begin = start + 2
+    if size > 125:
+        begin += 2 if size == 126 else 8
+        size = int.from_bytes(received[start + 2 : begin])
+    end = begin + size
+    # A length that is itself cut off is too small: then `begin` lies beyond what is there.
+    return (begin, end) if max(begin, end) <= len(received) else None
