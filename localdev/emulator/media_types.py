@@ -14,6 +14,7 @@ _CONTENT_TYPES: dict[DataType, str] = {
     "text": "text/plain; charset=utf-8",
     "json": "application/json",
     "binary": "application/octet-stream",
+    "protobuf": "application/x-protobuf",
 }
 
 
