@@ -39,6 +39,7 @@ PURE = {
     "localdev.emulator": [
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),
         *("paging", "permissions", "registry", "routes", "upstream", "validations"),
+        *("filter_syntax", "filters", "group_patterns", "metadata"),
     ],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "routes", "states", "webhook"),

@@ -21,7 +21,7 @@ _TOKEN = re.compile(
 _BLANKS = re.compile(r"\s*")
 
 
-class SyntaxProblem(Exception):
+class FilterSyntaxError(Exception):
     """The text is no filter; the message says where."""
 
 
@@ -89,7 +89,7 @@ class _Token(NamedTuple):
 
 
 def parse(text: str) -> Node:
-    """The tree of a filter (reference-odata-filter, "Formal grammar"); or SyntaxProblem."""
+    """The tree of a filter (reference-odata-filter, "Formal grammar"); or FilterSyntaxError."""
     return _Parser(text).parse()
 
 
@@ -110,8 +110,8 @@ def _after_blanks(text: str, position: int) -> int:
     return blanks.end() if blanks else position
 
 
-def _problem(text: str, position: int) -> SyntaxProblem:
-    return SyntaxProblem(f"Syntax error at position {position} in '{text}'.")
+def _problem(text: str, position: int) -> FilterSyntaxError:
+    return FilterSyntaxError(f"Syntax error at position {position} in '{text}'.")
 
 
 class _Parser:
@@ -133,7 +133,7 @@ class _Parser:
     def _token(self) -> _Token:
         return self._tokens[self._index]
 
-    def _unexpected(self) -> SyntaxProblem:
+    def _unexpected(self) -> FilterSyntaxError:
         return _problem(self._text, self._token.position)
 
     def _take(self, *texts: str) -> str | None:
@@ -216,7 +216,7 @@ class _Parser:
     def _enter(self) -> None:
         self._depth += 1
         if self._depth > NESTING_LIMIT:
-            raise SyntaxProblem("The filter is nested too deeply.")
+            raise FilterSyntaxError("The filter is nested too deeply.")
 
 
 def _chain(operator: str, operands: Sequence[Node]) -> Node:
@@ -257,8 +257,10 @@ def _describe_choices(choices: Node | tuple[Node, ...]) -> str:
 def _describe_chain(operator: str, operands: Sequence[Node]) -> str:
     """`(a or b) or c`: the service reads a chain as pairs, from the left."""
     texts = [_wrap(operand) for operand in operands]
-    return "(" * (len(texts) - 2) + f" {operator} ".join(texts[:2]) + "".join(
-        f") {operator} {text}" for text in texts[2:]
+    return (
+        "(" * (len(texts) - 2)
+        + f" {operator} ".join(texts[:2])
+        + "".join(f") {operator} {text}" for text in texts[2:])
     )
 
 

@@ -9,11 +9,11 @@ from localdev.emulator.filter_syntax import (
     Chain,
     Comparison,
     Constant,
+    FilterSyntaxError,
     Identifier,
     Membership,
     Node,
     Not,
-    SyntaxProblem,
     describe,
     parse,
 )
@@ -66,8 +66,8 @@ def parse_filter(text: str) -> Filter:
     """
     try:
         result = Filter(parse(text))
-    except SyntaxProblem as problem:
-        raise FilterError(text, str(problem)) from None
+    except FilterSyntaxError as error:
+        raise FilterError(text, str(error)) from None
     result.matches(_NOBODY)
     return result
 
@@ -128,12 +128,16 @@ def _property(name: str, subject: Subject) -> _Value:
 
 
 def _connect(node: Chain, subject: Subject) -> _Value:
-    values = [_evaluate(operand, subject) for operand in node.operands]
-    for number, value in enumerate(values):
-        if value.kind != "bool":
-            read_so_far = Chain(node.operator, node.operands[: max(number + 1, 2)])
-            _expect("bool", value, read_so_far)
-    results = [value.content for value in values]
+    """Nothing is skipped: a mistake behind `or` is a mistake. Pairs are checked from the left."""
+    results: list[bool] = []
+    unchecked = [_evaluate(node.operands[0], subject)]
+    for count, operand in enumerate(node.operands[1:], start=2):
+        unchecked.append(_evaluate(operand, subject))
+        for value in unchecked:
+            if value.kind != "bool":
+                _expect("bool", value, Chain(node.operator, node.operands[:count]))
+            results.append(value.content)
+        unchecked.clear()
     return _value(all(results) if node.operator == "and" else any(results))
 
 
@@ -159,7 +163,7 @@ def _contains(node: Membership, subject: Subject) -> _Value:
     if isinstance(node.choices, tuple):
         # Every choice is evaluated, so that a mistake in any is found.
         choices = [_evaluate(choice, subject) for choice in node.choices]
-        return _value(any([_equal(item, choice) for choice in choices]))
+        return _value(any(_equal(item, choice) for choice in choices))
     collection = _evaluate(node.choices, subject)
     return _value(item.content in _expect("collection", collection, node))
 

@@ -239,10 +239,10 @@ def _payload(members: _Members) -> Payload:
     data_type = _text(members, "dataType").lower() if "dataType" in members else "json"
     if data_type == "text":
         return Payload("text", _text(members, "data").encode(), metadata or ())
-    if data_type == "binary" or data_type == "protobuf":
+    if data_type in ("binary", "protobuf"):
         # Protobuf data is an Any (google.protobuf), which nobody on the way looks into.
         content = base64.b64decode(_text(members, "data"), validate=True)
-        return Payload(data_type, content, metadata or ())
+        return Payload("binary" if data_type == "binary" else "protobuf", content, metadata or ())
     if data_type == "json" and members["data"].value is not None:
         return Payload("json", members["data"].raw.encode(), metadata or ())
     raise ValueError("data")
