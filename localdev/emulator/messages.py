@@ -173,8 +173,8 @@ def _read_send(members: _Members) -> ClientFrame:
     no_echo = _value(members, "noEcho", False)
     if not isinstance(no_echo, bool):
         raise ValueError("noEcho")
-    # Nothing is kept for later delivery, so a time to live is only checked.
-    _whole_number(_value(members, "ttlSeconds", 0), TTL_MAX_SECONDS)
+    # Differs from Azure: only checked. No message expires, however long it waits for a client.
+    _optional_number(members, "ttlSeconds", TTL_MAX_SECONDS)
     return SendToGroup(_group(members), _payload(members), no_echo, _ack_id(members))
 
 
@@ -222,8 +222,12 @@ def _group(members: _Members) -> str:
 
 
 def _ack_id(members: _Members) -> int | None:
-    value = _value(members, "ackId", None)
-    return None if value is None else _whole_number(value, UINT64_MAX)
+    return _optional_number(members, "ackId", UINT64_MAX)
+
+
+def _optional_number(members: _Members, key: str, largest: int) -> int | None:
+    value = _value(members, key, None)
+    return None if value is None else _whole_number(value, largest)
 
 
 def _whole_number(value: Any, largest: int) -> int:

@@ -146,7 +146,7 @@ def _excluded(query: Query) -> frozenset[str]:
 
 
 def _check_ttl(query: Query) -> None:
-    # The hub keeps messages for as long as it keeps the connection, so that is all.
+    # Differs from Azure: only checked. No message expires, however long it waits for a client.
     _integer(query, "messageTtlSeconds", 0, TTL_MAX_SECONDS)
 
 

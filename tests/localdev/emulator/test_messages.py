@@ -43,6 +43,10 @@ from localdev.emulator.messages import (
             SendToGroup("g", Payload("binary", b"\x00\x01"), True, None),
         ),
         (
+            '{"type":"sendToGroup","group":"g","data":1,"ttlSeconds":null}',
+            SendToGroup("g", Payload("json", b"1"), False, None),
+        ),
+        (
             '{"type":"sendToGroup","group":"g","data":{},"ttlSeconds":300,"ackId":0}',
             SendToGroup("g", Payload("json", b"{}"), False, 0),
         ),
@@ -88,6 +92,7 @@ def test_json_data_keeps_its_text() -> None:
         '{"type":"event","event":"e","dataType":"xml","data":"x"}',
         '{"type":"sendToGroup","group":"g","data":1,"noEcho":"true"}',
         '{"type":"sendToGroup","group":"g","data":1,"ttlSeconds":301}',
+        '{"type":"sendToGroup","group":"g","data":1,"ttlSeconds":false}',
         '{"type":"event","event":"e","dataType":"protobuf","data":"*"}',
         '{"type":"event","event":"e","dataType":null,"data":1}',
         '{"type":"event","event":"e","metadata":null}',

@@ -51,6 +51,13 @@ def test_patterns_count_in_the_order_of_the_roles() -> None:
     assert subject.allow("sendToGroup", "z")
 
 
+def test_two_stars_alone_mean_any_group() -> None:
+    """They are no pattern that counts, and open every group behind however many patterns."""
+    roles = [f"webpubsub.sendToGroups.!{number}*" for number in range(PATTERN_LIMIT)]
+    subject = Permissions.from_roles([*roles, "webpubsub.sendToGroups.**"])
+    assert subject.allow("sendToGroup", "any.group")
+
+
 @pytest.mark.parametrize("role", ["webpubsub.sendToGroup", "webpubsub.sendToGroups.r*"])
 def test_a_revocation_denies_one_group(role: str) -> None:
     """Under a role for many groups just this one is denied, until it is granted again."""

@@ -214,6 +214,42 @@ async def test_errors_have_the_recorded_form(rest: Rest) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "target"),
+    [
+        ("/:send?filter=contains(userId,1)", "1", "filter"),
+        ("/:addToGroups", '{"groups":["g"],"filter":"contains(userId,1)"}', "Filter"),
+        ("/:removeFromGroups", '{"groups":["g"],"filter":"contains(userId,1)"}', "Filter"),
+        ("/:addToGroups", '{"groups":[" "]}', "Groups"),
+    ],
+)
+async def test_mistakes_that_come_late_are_named_too(
+    emulator: Emulator, clients: Clients, rest: Rest, path: str, body: str, target: str
+) -> None:
+    """A mistake in a body, or one that only a connection shows, names its parameter, too."""
+    await opened(emulator, clients, user_id="ann")
+    status, code, content = await rest.call("POST", path, body)
+    assert (status, code, json.loads(content)["target"]) == (400, BAD, target)
+
+
+async def test_links_to_next_pages(emulator: Emulator, clients: Clients, rest: Rest) -> None:
+    """A link is absolute, counts `top` down, is for its own group, and survives who leaves."""
+    ids = sorted([(await opened(emulator, clients, groups=["g", "h"]))[1] for _ in range(4)])
+    _, _, content = await rest.call("GET", "/groups/g/connections?top=3&maxpagesize=2")
+    link = URL(json.loads(content)["nextLink"])
+    assert str(link).startswith(f"{emulator.endpoint}/api/hubs/chat/groups/g/connections?")
+    assert link.query.keys() == {"api-version", "maxpagesize", "top", "continuationToken"}
+    assert (link.query["api-version"], link.query["top"]) == ("2024-12-01", "1")
+    query = link.raw_query_string
+    assert (await rest.call("GET", f"/groups/h/connections?{query}"))[0] == 400
+    other = f"/api/hubs/other/groups/g/connections?{query}"
+    assert (await rest.answer("GET", other, None, bearer())).status == 400
+    await rest.call("DELETE", f"/groups/g/connections/{ids[0]}")
+    page = json.loads((await rest.call("GET", f"/groups/g/connections?{query}"))[2])
+    expected = {"connectionId": ids[2], "userId": None}
+    assert page == {"value": [expected], "nextLink": None}
+
+
+@pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
         ('{"groups":["a","b"]}', "application/json", 200),
