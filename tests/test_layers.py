@@ -37,9 +37,9 @@ PACKAGES = {
 PURE = {
     "usher": ["announcements", "callers", "errors", "events", "negotiation", "policy", "settings"],
     "localdev.emulator": [
+        *("filter_syntax", "filters", "group_patterns", "metadata"),
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),
         *("paging", "permissions", "registry", "routes", "upstream", "validations"),
-        *("filter_syntax", "filters", "group_patterns", "metadata"),
     ],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "routes", "states", "webhook"),

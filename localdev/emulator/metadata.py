@@ -14,6 +14,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 # RFC 9110, section 5.6.2: what the name of a header may consist of.
 _KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NO_HEADER = frozenset("\r\n\0")
 
 
 class MetadataError(ValueError):
@@ -37,7 +38,9 @@ def _check(key: str, value: str) -> None:
         raise MetadataError("A metadata key contains invalid characters.")
     if len(key) > KEY_LIMIT:
         raise MetadataError(f"A metadata key exceeds {KEY_LIMIT} bytes.")
-    if not value.isascii():
+    # Line ends and null bytes, too: values go on to event handlers, as headers, which cannot
+    # carry these. Azure does not say what it does with them.
+    if not value.isascii() or not _NO_HEADER.isdisjoint(value):
         raise MetadataError(f"The metadata value for key '{key}' must be ASCII.")
     if len(value) > VALUE_LIMIT:
         raise MetadataError(f"The metadata value for key '{key}' exceeds {VALUE_LIMIT} bytes.")

@@ -41,6 +41,8 @@ def test_metadata_within_limits(metadata: Metadata) -> None:
         ([("k" * (KEY_LIMIT + 1), "")], "exceeds 256 bytes"),
         ([("a", "é")], "must be ASCII"),
         ([("a", "\udcff")], "must be ASCII"),
+        ([("a", "1\r\nb: 2")], "must be ASCII"),
+        ([("a", "\0")], "must be ASCII"),
         ([("a", "v" * (VALUE_LIMIT + 1))], "exceeds 1024 bytes"),
         ([("a", "1"), ("a", "1")], "twice"),
         ([*FULL, ("a", "")], "exceeds 8192 bytes"),
