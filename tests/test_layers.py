@@ -38,6 +38,7 @@ PACKAGES = {
 PURE = {
     "usher": ["announcements", "callers", "errors", "events", "negotiation", "policy", "settings"],
     "localdev.emulator": [
+        *("filter_syntax", "filters", "group_patterns", "metadata"),
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),
         *("paging", "permissions", "registry", "routes", "upstream", "validations"),
         *("cookies", "handler_settings"),

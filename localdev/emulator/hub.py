@@ -25,6 +25,7 @@ from localdev.emulator.events import (
     connected_payload,
     disconnected_payload,
 )
+from localdev.emulator.filters import Filter
 from localdev.emulator.messages import (
     ClientFrame,
     Frame,
@@ -49,7 +50,8 @@ from localdev.emulator.outgoing import (
     pong_frame,
     server_message,
 )
-from localdev.emulator.registry import Registry
+from localdev.emulator.permissions import Permissions
+from localdev.emulator.registry import Registry, matching
 
 HELD_FRAMES = 16
 """How many frames are read ahead while a user event waits for the app's answer."""
@@ -180,20 +182,69 @@ class Hub:
         if connection is not None:
             self._registry.leave(connection, group)
 
-    def send_to_all(self, payload: Payload, excluded: Collection[str]) -> list[Effect]:
+    def remove_from_all_groups(self, connection_id: str) -> None:
+        """End all memberships of a connection, if there is one."""
+        connection = self._registry.get(connection_id)
+        if connection is not None:
+            self._registry.leave_all(connection)
+
+    def add_user_to_group(self, user_id: str, group: str) -> bool:
+        """Make the user's connections of now members; false if there are none."""
+        connections = self._registry.of_user(user_id)
+        for connection in connections:
+            self._registry.join(connection, group)
+        return bool(connections)
+
+    def remove_user_from_group(self, user_id: str, group: str) -> None:
+        """End the membership of each of the user's connections."""
+        for connection in self._registry.of_user(user_id):
+            self._registry.leave(connection, group)
+
+    def remove_user_from_all_groups(self, user_id: str) -> None:
+        """End all memberships of the user's connections."""
+        for connection in self._registry.of_user(user_id):
+            self._registry.leave_all(connection)
+
+    def add_to_groups(self, groups: Collection[str], where: Filter | None) -> None:
+        """Make every connection that the filter means a member of all these groups.
+
+        Here and below, a FilterError is raised before anything is changed or sent.
+        """
+        for connection in matching(self._registry.everyone(), where):
+            for group in groups:
+                self._registry.join(connection, group)
+
+    def remove_from_groups(self, groups: Collection[str], where: Filter | None) -> None:
+        """End the memberships in these groups of every connection that the filter means."""
+        for connection in matching(self._registry.everyone(), where):
+            for group in groups:
+                self._registry.leave(connection, group)
+
+    def permissions(self, connection_id: str) -> Permissions | None:
+        """What the connection of that id may do, to look at and to change."""
+        connection = self._registry.get(connection_id)
+        return None if connection is None else connection.permissions
+
+    def send_to_all(
+        self, payload: Payload, excluded: Collection[str], where: Filter | None = None
+    ) -> list[Effect]:
         """Send from the app to every connection."""
-        return _send(server_message(payload), self._registry.everyone(), excluded)
+        receivers = matching(self._registry.everyone(), where)
+        return _send(server_message(payload), receivers, excluded)
 
     def send_to_group(
-        self, group: str, payload: Payload, excluded: Collection[str]
+        self, group: str, payload: Payload, excluded: Collection[str], where: Filter | None = None
     ) -> list[Effect]:
         """Send from the app to a group."""
-        message = group_message(group, None, payload)
-        return _send(message, self._registry.members(group), excluded)
+        receivers = matching(self._registry.members(group), where)
+        return _send(group_message(group, None, payload), receivers, excluded)
 
-    def send_to_user(self, user_id: str, payload: Payload) -> list[Effect]:
+    def send_to_user(
+        self, user_id: str, payload: Payload, where: Filter | None = None
+    ) -> list[Effect]:
         """Send from the app to every connection of a user."""
-        return _send(server_message(payload), self._registry.of_user(user_id))
+        receivers = matching(self._registry.of_user(user_id), where)
+        return _send(server_message(payload), receivers)
 
     def send_to_connection(self, connection_id: str, payload: Payload) -> list[Effect]:
         """Send from the app to one connection."""
@@ -203,8 +254,28 @@ class Hub:
     def close_connection(self, connection_id: str, reason: str) -> list[Effect]:
         """Close a connection, if there is one. The reason may be empty."""
         connection = self._registry.get(connection_id)
-        if connection is None:
-            return []
+        return [] if connection is None else self._dismiss(connection, reason)
+
+    def close_all(self, reason: str, excluded: Collection[str]) -> list[Effect]:
+        """Close every connection."""
+        return self._dismiss_each(self._registry.everyone(), reason, excluded)
+
+    def close_group(self, group: str, reason: str, excluded: Collection[str]) -> list[Effect]:
+        """Close the group's connections."""
+        return self._dismiss_each(self._registry.members(group), reason, excluded)
+
+    def close_user(self, user_id: str, reason: str, excluded: Collection[str]) -> list[Effect]:
+        """Close the user's connections."""
+        return self._dismiss_each(self._registry.of_user(user_id), reason, excluded)
+
+    def _dismiss_each(
+        self, connections: Iterable[Connection], reason: str, excluded: Collection[str]
+    ) -> list[Effect]:
+        # A list of its own, since each one that ends leaves the registry.
+        leaving = [connection for connection in connections if connection.id not in excluded]
+        return [effect for one in leaving for effect in self._dismiss(one, reason)]
+
+    def _dismiss(self, connection: Connection, reason: str) -> list[Effect]:
         message = f"{CLOSED_BY_APP} Reason: {reason}" if reason else CLOSED_BY_APP
         # The reason travels in the frame only: a close frame has room for 123 bytes.
         goodbye: list[Effect] = []

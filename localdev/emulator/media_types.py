@@ -14,6 +14,7 @@ _CONTENT_TYPES: dict[DataType, str] = {
     "text": "text/plain",
     "json": "application/json",
     "binary": "application/octet-stream",
+    "protobuf": "application/x-protobuf",
 }
 
 
@@ -26,6 +27,11 @@ def content_type_of(payload: Payload) -> str:
     return _CONTENT_TYPES[payload.data_type]
 
 
+def is_protobuf(content_type: str | None) -> bool:
+    """Whether this is the type of protobuf data, which is read from JSON frames only."""
+    return content_type is not None and _media_type(content_type) == _CONTENT_TYPES["protobuf"]
+
+
 def payload_from_body(content_type: str | None, body: bytes) -> Payload:
     """The body as message data; no Content-Type means binary.
 
@@ -34,8 +40,7 @@ def payload_from_body(content_type: str | None, body: bytes) -> Payload:
     """
     if content_type is None:
         return Payload("binary", body)
-    # Not the parser's own idea of the type: it reads a malformed one as text/plain.
-    data_type = _DATA_TYPES.get(content_type.partition(";")[0].strip().lower())
+    data_type = _DATA_TYPES.get(_media_type(content_type))
     if data_type is None:
         raise MediaTypeError
     if data_type == "binary":
@@ -44,6 +49,11 @@ def payload_from_body(content_type: str | None, body: bytes) -> Payload:
     if data_type == "json":
         parse_json(text)
     return Payload(data_type, text.encode())
+
+
+def _media_type(content_type: str) -> str:
+    # Not the parser's own idea of the type: it reads a malformed one as text/plain.
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _charset(content_type: str) -> str:

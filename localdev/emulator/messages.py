@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, NamedTuple, NoReturn
 
+from localdev.emulator.metadata import Metadata, check_metadata
+
 MESSAGE_LIMIT = 1024 * 1024
 """The largest message in bytes, in either direction (terms: 1 MB per message)."""
 
@@ -61,7 +63,7 @@ class FrameError(ValueError):
     """A frame that the subprotocol does not allow; the text is fit to be a close reason."""
 
 
-DataType = Literal["text", "json", "binary"]
+DataType = Literal["text", "json", "binary", "protobuf"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Payload:
 
     data_type: DataType
     content: bytes
-    metadata: tuple[tuple[str, str], ...] = ()
+    metadata: Metadata = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +173,8 @@ def _read_send(members: _Members) -> ClientFrame:
     no_echo = _value(members, "noEcho", False)
     if not isinstance(no_echo, bool):
         raise ValueError("noEcho")
-    # Nothing is kept for later delivery, so a time to live is only checked.
-    _whole_number(_value(members, "ttlSeconds", 0), TTL_MAX_SECONDS)
+    # Differs from Azure: only checked. No message expires, however long it waits for a client.
+    _optional_number(members, "ttlSeconds", TTL_MAX_SECONDS)
     return SendToGroup(_group(members), _payload(members), no_echo, _ack_id(members))
 
 
@@ -220,8 +222,12 @@ def _group(members: _Members) -> str:
 
 
 def _ack_id(members: _Members) -> int | None:
-    value = _value(members, "ackId", None)
-    return None if value is None else _whole_number(value, UINT64_MAX)
+    return _optional_number(members, "ackId", UINT64_MAX)
+
+
+def _optional_number(members: _Members, key: str, largest: int) -> int | None:
+    value = _value(members, key, None)
+    return None if value is None else _whole_number(value, largest)
 
 
 def _whole_number(value: Any, largest: int) -> int:
@@ -231,19 +237,30 @@ def _whole_number(value: Any, largest: int) -> int:
 
 
 def _payload(members: _Members) -> Payload:
-    # Differs from Azure: metadata and protobuf data are refused, not passed on.
-    if "metadata" in members:
-        raise FrameError("The emulator does not support message metadata.")
-    data_type = _value(members, "dataType", "json")
-    if data_type == "protobuf":
-        raise FrameError("The emulator does not support protobuf data.")
+    metadata = _metadata(members)
+    if metadata is not None and "data" not in members:
+        return Payload("text", b"", metadata)
+    data_type = _text(members, "dataType").lower() if "dataType" in members else "json"
     if data_type == "text":
-        return Payload("text", _text(members, "data").encode())
-    if data_type == "binary":
-        return Payload("binary", base64.b64decode(_text(members, "data"), validate=True))
+        return Payload("text", _text(members, "data").encode(), metadata or ())
+    if data_type in ("binary", "protobuf"):
+        # Protobuf data is an Any (google.protobuf), which nobody on the way looks into.
+        content = base64.b64decode(_text(members, "data"), validate=True)
+        return Payload("binary" if data_type == "binary" else "protobuf", content, metadata or ())
     if data_type == "json" and members["data"].value is not None:
-        return Payload("json", members["data"].raw.encode())
+        return Payload("json", members["data"].raw.encode(), metadata or ())
     raise ValueError("data")
+
+
+def _metadata(members: _Members) -> Metadata | None:
+    value = _value(members, "metadata", None)
+    if value is None:
+        return None
+    # Read again: a dictionary has forgotten the keys that came twice.
+    pairs = _PAIRS_DECODER.decode(members["metadata"].raw)
+    if not isinstance(value, dict) or not all(isinstance(text, str) for _, text in pairs):
+        raise ValueError("metadata")
+    return check_metadata(pairs)
 
 
 # --- JSON text -------------------------------------------------------------------------
@@ -255,6 +272,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 # Python's parser takes NaN and Infinity, which are not JSON (RFC 8259, section 6).
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_PAIRS_DECODER = json.JSONDecoder(object_pairs_hook=list)
 
 
 def parse_json(text: str) -> Any:

@@ -62,7 +62,8 @@ class OutgoingMessage:
     @cached_property
     def simple(self) -> Frame:
         """The bare data, for a simple WebSocket client."""
-        return Frame(self._payload.content, is_text=self._payload.data_type != "binary")
+        is_text = self._payload.data_type in ("text", "json")
+        return Frame(self._payload.content, is_text)
 
     @cached_property
     def json(self) -> Frame:
@@ -76,7 +77,12 @@ class OutgoingMessage:
     @cached_property
     def _envelope(self) -> bytes:
         fields = {"type": "message", **self._head, "dataType": self._payload.data_type}
-        return _json_bytes(fields)[:-1] + b',"data":' + self._data
+        return _json_bytes(fields)[:-1] + b',"data":' + self._data + self._metadata
+
+    @property
+    def _metadata(self) -> bytes:
+        pairs = self._payload.metadata
+        return b',"metadata":' + _json_bytes(dict(pairs)) if pairs else b""
 
     @property
     def _data(self) -> bytes:

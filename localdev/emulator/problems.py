@@ -1,6 +1,7 @@
 """Errors of the data plane and the one place where they become HTTP answers."""
 
 import json
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +22,7 @@ class RestError(Exception):
         self.code = code
         self.message = message
         self.target = target
+        self.headers: dict[str, str] = {}
 
 
 def bad_request(message: str, target: str = "Request") -> RestError:
@@ -38,6 +40,23 @@ def not_found(code: str, target: str, name: str) -> RestError:
     return RestError(HTTPStatus.NOT_FOUND, code, f"{target} `{name}` is not found.", target)
 
 
+def no_such_operation() -> RestError:
+    """404: the path means nothing."""
+    return RestError(HTTPStatus.NOT_FOUND, "Error.NotFound", "There is no such operation.", "Path")
+
+
+def method_not_allowed(allowed: Iterable[str]) -> RestError:
+    """405: the path is right, the method is not one of those allowed."""
+    error = RestError(HTTPStatus.METHOD_NOT_ALLOWED, "Error.MethodNotAllowed")
+    error.headers["Allow"] = ", ".join(allowed)
+    return error
+
+
+def conflict(message: str) -> RestError:
+    """409: the connection cannot take any more of this."""
+    return RestError(HTTPStatus.CONFLICT, "Error.Connection.Conflict", message, "Connection")
+
+
 def unsupported_media_type() -> RestError:
     """415: a Content-Type that messages cannot have; the service sends no body, either."""
     return RestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Error.UnsupportedMediaType")
@@ -51,7 +70,7 @@ def not_implemented(what: str) -> RestError:
 
 def error_response(error: RestError) -> web.Response:
     """The answer in the forms that the real service was recorded with."""
-    headers = {"x-ms-error-code": error.code}
+    headers = {"x-ms-error-code": error.code, **error.headers}
     if not error.message:
         return web.Response(status=error.status, headers=headers)
     fields: dict[str, Any] = {

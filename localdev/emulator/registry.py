@@ -1,8 +1,9 @@
 """A hub's connections, by id, by group and by user. Nothing is sent from here."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from localdev.emulator.connection import Connection
+from localdev.emulator.filters import Filter, Subject
 
 _Index = dict[str, dict[str, Connection]]
 
@@ -40,8 +41,7 @@ class Registry:
     def remove(self, connection: Connection) -> None:
         """Forget a connection and its memberships."""
         del self._connections[connection.id]
-        for group in tuple(connection.groups):
-            self.leave(connection, group)
+        self.leave_all(connection)
         if connection.user_id is not None:
             _take_out(self._users, connection.user_id, connection)
 
@@ -54,6 +54,24 @@ class Registry:
         """End a membership, if there is one."""
         connection.groups.discard(group)
         _take_out(self._groups, group, connection)
+
+    def leave_all(self, connection: Connection) -> None:
+        """End all of the connection's memberships."""
+        for group in tuple(connection.groups):
+            self.leave(connection, group)
+
+
+def matching(connections: Iterable[Connection], where: Filter | None) -> list[Connection]:
+    """Those that a filter means, or all; FilterError as in `Filter.matches`."""
+    if where is None:
+        return list(connections)
+    return [connection for connection in connections if where.matches(_subject(connection))]
+
+
+def _subject(connection: Connection) -> Subject:
+    return Subject(
+        connection.user_id, connection.id, connection.groups, protocol=connection.subprotocol
+    )
 
 
 def _take_out(index: _Index, key: str, connection: Connection) -> None:

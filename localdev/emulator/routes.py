@@ -1,7 +1,9 @@
-"""The data plane's operations and the parts of their paths. What they do is in rest.py."""
+"""The data plane's operations: their paths and versions. What they do is in rest.py."""
 
 from dataclasses import dataclass
 from urllib.parse import unquote
+
+API_VERSIONS = ("2021-10-01", "2022-11-01", "2023-07-01", "2024-01-01", "2024-12-01")
 
 # REST specification 2024-12-01 (routes.tsp): every operation, below /api.
 _OPERATIONS = (
@@ -40,6 +42,13 @@ _OPERATIONS = (
     ("AddUserToGroup", "PUT", "hubs/{hub}/users/{userId}/groups/{group}"),
 )
 _ROUTES = tuple((name, method, ("", "api", *path.split("/"))) for name, method, path in _OPERATIONS)
+# The first version of each operation that is younger than the first version of all.
+_INTRODUCED = {
+    "RemoveConnectionFromAllGroups": "2022-11-01",
+    "AddConnectionsToGroups": "2023-07-01",
+    "RemoveConnectionsFromGroups": "2023-07-01",
+    "ListConnectionsInGroup": "2024-12-01",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +72,27 @@ def split_path(raw_path: str) -> tuple[str, ...]:
 def match_route(method: str, segments: tuple[str, ...]) -> Match | None:
     """The operation for a method and a path; None if there is none."""
     for operation, its_method, template in _ROUTES:
-        if its_method == method and len(template) == len(segments):
+        if its_method == method:
             names = _names(template, segments)
             if names is not None:
                 return Match(operation, names)
     return None
 
 
+def allowed_methods(segments: tuple[str, ...]) -> list[str]:
+    """The methods that the path has operations for; none for an unknown path."""
+    return [method for _, method, template in _ROUTES if _names(template, segments) is not None]
+
+
+def versions_of(operation: str) -> tuple[str, ...]:
+    """The api-versions that have the operation, oldest first."""
+    introduced = _INTRODUCED.get(operation, API_VERSIONS[0])
+    return tuple(version for version in API_VERSIONS if version >= introduced)
+
+
 def _names(template: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
+    if len(template) != len(segments):
+        return None
     names = {}
     for part, segment in zip(template, segments, strict=True):
         if part.startswith("{"):

@@ -16,7 +16,9 @@ from tests.localdev.emulator.samples import RELIABLE, handshake
 
 def connection() -> Connection:
     """A connection whose connect event is under way."""
-    return Connection("chat", "c1", handshake(roles=("r",), subprotocols=("mine", RELIABLE)))
+    return Connection(
+        "chat", "c1", handshake(roles=("webpubsub.sendToGroup",), subprotocols=("mine", RELIABLE))
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_what_is_not_in_the_table_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "user_id", "may_r", "protocol"),
+    ("answer", "user_id", "may_send", "protocol"),
     [
         (ConnectAnswer(), "ann", True, Protocol.RELIABLE_JSON),
         (ConnectAnswer(user_id="bob", roles=()), "bob", False, Protocol.RELIABLE_JSON),
@@ -54,13 +56,13 @@ def test_what_is_not_in_the_table_is_an_error() -> None:
     ],
 )
 def test_the_apps_answer_wins(
-    answer: ConnectAnswer, user_id: str | None, may_r: bool, protocol: Protocol
+    answer: ConnectAnswer, user_id: str | None, may_send: bool, protocol: Protocol
 ) -> None:
     """The app may change what the token says; an empty user id clears it."""
     subject = connection()
     subject.accept(answer)
     assert (subject.user_id, subject.protocol) == (user_id, protocol)
-    assert ("r" in subject.permissions.roles) is may_r
+    assert subject.permissions.allow("sendToGroup", "g") is may_send
 
 
 def test_the_oldest_ack_id_is_forgotten() -> None:

@@ -2,7 +2,12 @@
 
 import pytest
 
-from localdev.emulator.media_types import MediaTypeError, payload_from_body
+from localdev.emulator.media_types import (
+    MediaTypeError,
+    content_type_of,
+    is_protobuf,
+    payload_from_body,
+)
 from localdev.emulator.messages import Payload
 
 
@@ -39,3 +44,18 @@ def test_bodies_must_be_what_their_type_says(content_type: str, body: bytes) -> 
     """A body that is no JSON, or no text in its charset, is a ValueError."""
     with pytest.raises(ValueError, match=r".+"):
         payload_from_body(content_type, body)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        ("application/x-protobuf", True),
+        ("Application/X-Protobuf; a=b", True),
+        ("application/json", False),
+        (None, False),
+    ],
+)
+def test_protobuf_bodies_are_known(content_type: str | None, expected: bool) -> None:
+    """The type of protobuf data is told from others, which are merely wrong."""
+    assert is_protobuf(content_type) is expected
+    assert is_protobuf(content_type_of(Payload("protobuf", b"")))

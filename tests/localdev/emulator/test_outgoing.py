@@ -52,6 +52,7 @@ def test_control_frames() -> None:
         (Payload("text", 'é"'.encode()), 'é"', Frame('é"'.encode())),
         (Payload("json", b'{"a": [1]}'), {"a": [1]}, Frame(b'{"a": [1]}')),
         (Payload("binary", b"\xff"), "/w==", Frame(b"\xff", is_text=False)),
+        (Payload("protobuf", b"\xff"), "/w==", Frame(b"\xff", is_text=False)),
     ],
 )
 def test_data_in_each_form(payload: Payload, data: object, simple: Frame) -> None:
@@ -76,3 +77,12 @@ def test_a_form_is_encoded_once() -> None:
     assert message.json is message.json
     assert message.simple is message.simple
     assert json.loads(message.json.data)["from"] == "server"
+
+
+def test_metadata_is_in_json_frames_only() -> None:
+    """Metadata follows the data in JSON frames, in its order; simple clients do not get it."""
+    message = server_message(Payload("text", b"x", (("b", '"'), ("a", ""))))
+    assert message.json.data.endswith(b',"data":"x","metadata":{"b":"\\"","a":""}}')
+    assert json.loads(message.reliable_json(1).data)["metadata"] == {"b": '"', "a": ""}
+    assert message.simple == Frame(b"x")
+    assert b"metadata" not in server_message(Payload("text", b"x")).json.data

@@ -4,7 +4,9 @@ import json
 
 from localdev.emulator.problems import (
     bad_request,
+    conflict,
     error_response,
+    method_not_allowed,
     not_found,
     not_implemented,
     unauthorized,
@@ -64,3 +66,18 @@ def test_bodies_that_are_empty() -> None:
         (415, None),
     ]
     assert all("x-ms-error-code" in response.headers for response in responses)
+
+
+def test_other_methods_are_named() -> None:
+    """405 has no body, and a header with the methods that the path has."""
+    response = error_response(method_not_allowed(["HEAD", "PUT"]))
+    assert (response.status, response.headers["Allow"]) == (405, "HEAD, PUT")
+    assert response.headers["x-ms-error-code"] == "Error.MethodNotAllowed"
+
+
+def test_conflict_is_no_validation_error() -> None:
+    """409 has the keys of a problem document without errors in it."""
+    response = error_response(conflict("too many"))
+    fields = json.loads(response.text or "")
+    assert (response.status, fields["code"]) == (409, "Error.Connection.Conflict")
+    assert (fields["title"], fields["errors"]) == ("Conflict", {})

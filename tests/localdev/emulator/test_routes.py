@@ -2,7 +2,13 @@
 
 import pytest
 
-from localdev.emulator.routes import match_route, split_path
+from localdev.emulator.routes import (
+    API_VERSIONS,
+    allowed_methods,
+    match_route,
+    split_path,
+    versions_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +54,33 @@ def test_names_in_paths() -> None:
     match = match_route("DELETE", split_path("/api/hubs/h/groups/a%20b/connections/c"))
     assert match is not None
     assert match.names == {"hub": "h", "group": "a b", "connectionId": "c"}
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/health", ["HEAD"]),
+        ("/api/hubs/h/groups/g/connections/c", ["DELETE", "PUT"]),
+        ("/api/hubs/h/permissions/p/connections/c", ["DELETE", "HEAD", "PUT"]),
+        ("/api/hubs/h", []),
+    ],
+)
+def test_methods_of_a_path(path: str, methods: list[str]) -> None:
+    """A known path has methods, another one has none."""
+    assert allowed_methods(split_path(path)) == methods
+
+
+@pytest.mark.parametrize(
+    ("operation", "first"),
+    [
+        ("SendToAll", "2021-10-01"),
+        ("RemoveUserFromAllGroups", "2021-10-01"),
+        ("RemoveConnectionFromAllGroups", "2022-11-01"),
+        ("AddConnectionsToGroups", "2023-07-01"),
+        ("RemoveConnectionsFromGroups", "2023-07-01"),
+        ("ListConnectionsInGroup", "2024-12-01"),
+    ],
+)
+def test_versions_of_an_operation(operation: str, first: str) -> None:
+    """An operation is in the version that brought it, and in all later ones."""
+    assert versions_of(operation) == API_VERSIONS[API_VERSIONS.index(first) :]

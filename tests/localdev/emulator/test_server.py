@@ -10,7 +10,7 @@ import aiohttp
 import jwt
 import pytest
 from aiohttp import WSMsgType, web
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.messaging.webpubsubclient import WebPubSubClient
 from azure.messaging.webpubsubclient.aio import WebPubSubClient as AsyncWebPubSubClient
 from azure.messaging.webpubsubclient.models import (
@@ -203,15 +203,6 @@ async def test_pages_with_the_official_client(emulator: Emulator, clients: Clien
         assert await asyncio.to_thread(pages, top=5) == [5]
 
 
-async def test_operations_to_come(emulator: Emulator) -> None:
-    """An operation that is not built answers 501 and says so."""
-    async with service(emulator) as client:
-        with pytest.raises(HttpResponseError, match="AddUserToGroup is not supported") as caught:
-            # azure-core would try a 501 again.
-            await client.add_user_to_group("g", "ann", retry_total=0)
-    assert caught.value.status_code == 501
-
-
 CHAT = "/api/hubs/chat"
 BAD, MISSING = "Error.BadRequest", "Error.NotImplemented"
 NO_USER, BAD_TYPE = "Warning.User.NotExisted", "Error.UnsupportedMediaType"
@@ -239,9 +230,7 @@ def text(body: str, content_type: str = "text/plain") -> dict[str, Any]:
         ("POST", CHAT + "/:send", text("x" * (2**20 + 1)), 400, BAD),
         ("POST", CHAT + "/:send", text("{", "application/json"), 400, BAD),
         ("POST", CHAT + "/:send", text("x", "text/xml"), 415, BAD_TYPE),
-        ("POST", CHAT + "/:send?filter=x", text("x"), 501, MISSING),
         ("POST", CHAT + "/:send?messageTtlSeconds=301", text("x"), 400, BAD),
-        ("POST", CHAT + "/:closeConnections", {}, 501, MISSING),
         ("POST", CHAT + "/:generateToken?minutesToExpire=0", {}, 400, BAD),
         ("POST", CHAT + "/:generateToken?clientType=mqtt", {}, 501, MISSING),
         ("GET", CHAT + "/groups/g/connections?maxpagesize=201", {}, 400, BAD),

@@ -1,0 +1,59 @@
+"""Message metadata: its form and its limits, wherever it comes from."""
+
+import re
+from collections.abc import Iterable
+
+HEADER_PREFIX = "x-webpubsub-metadata-"
+KEY_LIMIT = 256
+VALUE_LIMIT = 1024
+TOTAL_LIMIT = 8 * 1024
+"""Limits in bytes; the last one is for all keys and values of a message together."""
+
+Metadata = tuple[tuple[str, str], ...]
+"""Keys and values in their order; no key comes twice."""
+
+# RFC 9110, section 5.6.2: what the name of a header may consist of.
+_KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NO_HEADER = frozenset("\r\n\0")
+
+
+class MetadataError(ValueError):
+    """Metadata that the service refuses; the text says why, without the value."""
+
+
+def check_metadata(pairs: Iterable[tuple[str, str]]) -> Metadata:
+    """The pairs, or MetadataError."""
+    metadata = tuple(pairs)
+    for key, value in metadata:
+        _check(key, value)
+    if len(dict(metadata)) < len(metadata):
+        raise MetadataError("Metadata has a key twice.")
+    if sum(len(key) + len(value) for key, value in metadata) > TOTAL_LIMIT:
+        raise MetadataError(f"Metadata exceeds {TOTAL_LIMIT} bytes.")
+    return metadata
+
+
+def _check(key: str, value: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise MetadataError("A metadata key contains invalid characters.")
+    if len(key) > KEY_LIMIT:
+        raise MetadataError(f"A metadata key exceeds {KEY_LIMIT} bytes.")
+    # Line ends and null bytes, too: values go on to event handlers, as headers, which cannot
+    # carry these. Azure does not say what it does with them.
+    if not value.isascii() or not _NO_HEADER.isdisjoint(value):
+        raise MetadataError(f"The metadata value for key '{key}' must be ASCII.")
+    if len(value) > VALUE_LIMIT:
+        raise MetadataError(f"The metadata value for key '{key}' exceeds {VALUE_LIMIT} bytes.")
+
+
+def metadata_from_headers(headers: Iterable[tuple[str, str]]) -> Metadata:
+    """Metadata in a request's headers, or MetadataError.
+
+    Keys are in lower case. Of several values the last one counts, be it in a header of its
+    own or after a comma.
+    """
+    found = {}
+    for name, value in headers:
+        if name.lower().startswith(HEADER_PREFIX):
+            found[name.lower().removeprefix(HEADER_PREFIX)] = value.rpartition(",")[2].strip()
+    return check_metadata(found.items())
