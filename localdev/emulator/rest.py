@@ -56,6 +56,9 @@ class DataPlane:
         if response.status < 300 or response.status == 404:
             versions = versions_of(match.operation) if match else API_VERSIONS
             response.headers["api-supported-versions"] = ", ".join(versions)
+        if request.method == "HEAD" and response.status == 200:
+            # aiohttp's server leaves it out, and its client then gives up the connection.
+            response.headers["Content-Length"] = "0"
         _log.info("%s %s %d", request.method, path, response.status)
         return response
 

@@ -13,7 +13,7 @@ from tests.contract.target import JSON, Target
 from tests.fuzz.corpus import read_corpus, texts_like
 from tests.fuzz.neighbour import HUB, SECONDS, open_socket
 
-STATUSES = {200, 202, 204, 400, 401, 404, 409, 415, 501}
+STATUSES = {200, 202, 204, 400, 401, 404, 405, 409, 415, 501}
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 NAMES = st.text(max_size=8) | st.sampled_from(["a", "..", "%2F", "a/b", "g" * 1025, "*", "\x00"])
 PARAMETERS = [
