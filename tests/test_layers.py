@@ -38,6 +38,7 @@ PURE = {
     "usher": ["announcements", "callers", "errors", "events", "negotiation", "policy", "settings"],
     "localdev.emulator": [
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),
+        *("client_modes", "frame_queue", "unacknowledged"),
         *("paging", "permissions", "registry", "routes", "upstream", "validations"),
     ],
     "localdev.host": [

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from localdev.emulator.handlers import RETRY_DELAYS, EventHandlers, open_session
 from localdev.emulator.rest import DataPlane
-from localdev.emulator.service import Service
+from localdev.emulator.service import RETENTION_SECONDS, Service
 from localdev.emulator.sockets import ClientEndpoint
 from localdev.emulator.tokens import ACCESS_KEY, check_access_key
 from localdev.emulator.upstream import Sender
@@ -25,7 +25,7 @@ class Emulator:
     An async context manager that can be used once: it listens when it is entered, OSError if
     the port is taken, and leaves nothing running. With port 0 the system picks a port, and
     `endpoint` is right once it listens. `retry_delays` are the seconds between the attempts
-    to deliver an event.
+    to deliver an event, `retention_seconds` the time in which a reliable client can recover.
     """
 
     def __init__(
@@ -34,10 +34,12 @@ class Emulator:
         port: int = 0,
         access_key: str = ACCESS_KEY,
         retry_delays: Sequence[float] = RETRY_DELAYS,
+        retention_seconds: float = RETENTION_SECONDS,
     ) -> None:
         check_access_key(access_key)
         self._port = port
         self._access_key = access_key
+        self._retention_seconds = retention_seconds
         sender = Sender(origin=HOST, access_key=access_key)
         self._handlers = EventHandlers(sender, retry_delays=retry_delays)
         self._resources = AsyncExitStack()
@@ -62,7 +64,7 @@ class Emulator:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as resources:
             self._handlers.use(await resources.enter_async_context(open_session()))
-            service = Service(self._handlers)
+            service = Service(self._handlers, retention_seconds=self._retention_seconds)
             runner = web.AppRunner(
                 self._application(service), access_log=None, shutdown_timeout=STOP_SECONDS
             )

@@ -16,7 +16,7 @@ from tests.localdev.emulator.samples import RELIABLE, handshake
 
 def connection() -> Connection:
     """A connection whose connect event is under way."""
-    return Connection("chat", "c1", handshake(roles=("r",), subprotocols=("mine", RELIABLE)))
+    return Connection("chat", "c1")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_apps_answer_wins(
 ) -> None:
     """The app may change what the token says; an empty user id clears it."""
     subject = connection()
-    subject.accept(answer)
+    subject.accept(handshake(roles=("r",), subprotocols=("mine", RELIABLE)), answer)
     assert (subject.user_id, subject.protocol) == (user_id, protocol)
     assert ("r" in subject.permissions.roles) is may_r
 

@@ -286,7 +286,7 @@ def test_a_close_frame_waits_for_what_came_before() -> None:
     enter(hub, handshake())
     hub.client_sent("c1", frame(type="event", event="e", data=1))
     hub.client_sent("c1", frame(type="event", event="e", data=2))
-    assert hub.client_closed("c1", "bye") == []
+    assert hub.client_closed("c1", 1000, "bye") == []
     assert hub.client_lost("c1") == []
     assert asked(hub.event_answered("c1", EventAnswer())) == ["2"]
     effects = hub.event_answered("c1", EventAnswer())
@@ -332,7 +332,7 @@ def test_events_are_numbered_in_their_order() -> None:
     connected = hub.client_opened("c1", ConnectAnswer(), "t")[-1]
     event = hub.client_sent("c1", frame(type="event", event="e", data=1))[0]
     hub.event_answered("c1", EventAnswer())
-    last = hub.client_closed("c1", "bye")[0]
+    last = hub.client_closed("c1", 1000, "bye")[0]
     events = [getattr(effect, "event", None) for effect in (connected, event, last)]
     assert [e and (e.name, e.number, e.subprotocol) for e in events] == [
         ("connected", 1, RELIABLE),

@@ -3,8 +3,11 @@
 import asyncio
 from typing import cast
 
-from localdev.emulator.client_socket import QUEUE_LIMIT, ClientSocket
+from aiohttp import web
+
+from localdev.emulator.client_socket import ClientSocket
 from localdev.emulator.events import Event, EventAnswer
+from localdev.emulator.frame_queue import FRAME_LIMIT
 from localdev.emulator.handlers import EventHandlers
 from localdev.emulator.messages import Frame, Payload
 from localdev.emulator.service import Service
@@ -37,6 +40,21 @@ class SlowApp:
             self.given_up.append(event.name)
             raise
         return EventAnswer()
+
+
+class Line:
+    """The request and the transport of a client that takes nothing."""
+
+    def __init__(self) -> None:
+        self.transport = self
+        self.is_aborted = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def socket(self) -> ClientSocket:
+        """A socket that is not open yet, so that frames queue up in it."""
+        return ClientSocket("chat", cast("web.Request", self))
 
 
 async def settle() -> None:
@@ -88,15 +106,14 @@ async def test_a_slow_client_is_dropped_alone() -> None:
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app))
     hub = service.hub("chat")
-    aborted: list[str] = []
-    for name in ("slow", "fast"):
-        service.attach(name, ClientSocket("chat", lambda name=name: aborted.append(name)))  # type: ignore[misc]
+    line = Line()
+    service.attach("slow", line.socket())
+    for name in ("slow", "fast"):  # "fast" takes everything: nothing queues up for it.
         service.run(enter(hub, handshake(name)))
-    service.detach("fast")  # Takes everything: nothing queues up for it.
-    for _ in range(QUEUE_LIMIT + 1):
+    for _ in range(FRAME_LIMIT + 1):
         service.run(hub.send_to_all(Payload("text", b"x"), ()))
     await settle()
-    assert aborted == ["slow"]
+    assert line.is_aborted
     assert (hub.connection("slow"), hub.connection("fast") is None) == (None, False)
     assert app.arrived == ["connected", "connected", "disconnected"]
     await service.close()
