@@ -29,6 +29,9 @@ def new_websocket(subprotocol: str | None) -> web.WebSocketResponse:
         max_msg_size=MESSAGE_LIMIT + 1,
         # aiohttp never waits for the client by itself: ClientSocket does.
         writer_limit=sys.maxsize,
+        # Differs from Azure: no pings are sent. TCP tells of every client that dies on the
+        # same machine, and each timer would cost memory.
+        heartbeat=None,
     )
     if subprotocol:
         websocket.headers["Sec-WebSocket-Protocol"] = subprotocol
@@ -89,7 +92,12 @@ class ClientSocket:
             raise SlowClientError
 
     def close(self, code: int, reason: str) -> None:
-        """Close after the frames queued so far, or abort if the client does not take them."""
+        """Close after the frames queued so far, or abort if the client does not take them.
+
+        Only the first close counts.
+        """
+        if self.is_gone or self._closing is not None:
+            return
         self._closing = (code, reason.encode())
         self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._abort)
         if self._queue is None:

@@ -81,6 +81,8 @@ class Service:
             return
         for effect in effects:
             match effect:
+                case Send(connection_id, frame):  # The first, because it is by far the most.
+                    self._send(connection_id, frame)
                 case Ask(event):
                     self._asking[event.connection_id] = self._spawn(event, self._ask)
                 case Notify(event):
@@ -92,13 +94,11 @@ class Service:
                 case _:
                     self._run_on_socket(effect)
 
-    def _run_on_socket(self, effect: Send | Close | PauseReading | ResumeReading) -> None:
+    def _run_on_socket(self, effect: Close | PauseReading | ResumeReading) -> None:
         socket = self._sockets.get(effect.connection_id)
         if socket is None:
             return
         match effect:
-            case Send(connection_id, frame):
-                self._send(connection_id, socket, frame)
             case Close(_, code, reason):
                 socket.close(code, reason)
             case PauseReading():
@@ -122,14 +122,21 @@ class Service:
         loop = asyncio.get_running_loop()
         self._retentions[connection_id] = loop.call_later(self._retention_seconds, expire)
 
-    def _send(self, connection_id: str, socket: ClientSocket, frame: Frame) -> None:
+    def _send(self, connection_id: str, frame: Frame) -> None:
+        socket = self._sockets.get(connection_id)
+        if socket is None:
+            return
         try:
             socket.send(frame)
         except SlowClientError:
             # No close frame: it would wait behind the frames that the client does not take.
             _log.warning("slow client dropped: connection=%s", connection_id)
+            # Later, for this is in the middle of the effects of another input.
+            asyncio.get_running_loop().call_soon(self._give_up, socket.hub, connection_id)
             socket.drop()
-            self.run(self.hub(socket.hub).client_dropped(connection_id, _SLOW_CLIENT))
+
+    def _give_up(self, hub: str, connection_id: str) -> None:
+        self.run(self.hub(hub).client_dropped(connection_id, _SLOW_CLIENT))
 
     async def _ask(self, event: Event, started: asyncio.Event) -> None:
         answer = await self._handlers.ask(event, started)
