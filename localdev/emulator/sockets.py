@@ -154,7 +154,6 @@ class ClientEndpoint:
             if socket.is_gone:
                 return
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                socket.retire()
                 self._service.run(_last_input(hub, session.connection_id, message))
                 return
             self._service.run(hub.client_sent(session.connection_id, _frame(message)))

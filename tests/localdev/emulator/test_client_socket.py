@@ -87,6 +87,7 @@ async def test_frames_are_written_in_order() -> None:
     wire.is_blocked = True
     socket.send(Frame(b"2"))
     socket.close(1000, "bye")
+    socket.close(1001, "only the first counts")
     socket.send(Frame(b"too late"))
     await asyncio.sleep(0)
     assert wire.written == [(TEXT, b"1")]
@@ -111,6 +112,17 @@ async def test_a_client_that_catches_up_is_written_to_at_once_again() -> None:
     assert wire.written == [(TEXT, b"1"), (TEXT, b"2"), (TEXT, b"3")]
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_the_queue_does_not_overfill_the_transport() -> None:
+    """What waits is written while there is room, also what was sent before the opening."""
+    wire = Wire()
+    socket = wire.socket()
+    wire.is_blocked = True
+    socket.send(Frame(b"1"))
+    await opened(wire, socket)
+    assert wire.written == []
+    await socket.finish()
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,7 @@ async def test_bad_frames(
         assert not await client.connection_exists(bad_id)
         assert await client.connection_exists(good_id)
     good.abort()
+    bad.abort()
 
 
 async def test_a_close_waits_for_the_answer(emulator: Emulator) -> None:
@@ -175,6 +176,7 @@ async def test_a_close_waits_for_the_answer(emulator: Emulator) -> None:
     socket.send(FIN | CLOSE, b"\x03\xef")
     with pytest.raises(asyncio.IncompleteReadError):
         await socket.read()
+    socket.abort()
 
 
 # --- limits ------------------------------------------------------------------------------

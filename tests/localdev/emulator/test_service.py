@@ -3,6 +3,7 @@
 import asyncio
 from typing import cast
 
+import pytest
 from aiohttp import web
 
 from localdev.emulator.client_socket import ClientSocket
@@ -11,7 +12,7 @@ from localdev.emulator.frame_queue import FRAME_LIMIT
 from localdev.emulator.handlers import EventHandlers
 from localdev.emulator.messages import Frame, Payload
 from localdev.emulator.service import Service
-from tests.localdev.emulator.samples import enter, handshake
+from tests.localdev.emulator.samples import RELIABLE, enter, handshake
 
 EVENT = Frame(b'{"type":"event","event":"e","data":1}')
 
@@ -116,4 +117,39 @@ async def test_a_slow_client_is_dropped_alone() -> None:
     assert line.is_aborted
     assert (hub.connection("slow"), hub.connection("fast") is None) == (None, False)
     assert app.arrived == ["connected", "connected", "disconnected"]
+    await service.close()
+
+
+async def test_a_slow_client_is_dropped_after_the_effects() -> None:
+    """Its next user event was on its way already, and is given up like any other."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    service.attach("c1", Line().socket())
+    service.run(enter(hub, handshake("c1")))
+    for _ in range(FRAME_LIMIT - 1):
+        service.run(hub.send_to_all(Payload("text", b"x"), ()))
+    for frame in (EVENT, Frame(b'{"type":"ping"}'), EVENT):
+        service.run(hub.client_sent("c1", frame))
+    app.answer.set()
+    await settle()
+    assert hub.connection("c1") is None
+    assert app.arrived[-1] == "disconnected"
+    await service.close()
+
+
+async def test_only_the_last_drop_counts(caplog: pytest.LogCaptureFixture) -> None:
+    """A later drop starts the retention time anew; its end comes once."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app), retention_seconds=0)
+    hub = service.hub("chat")
+    service.run(enter(hub, handshake("c1", subprotocols=(RELIABLE,))))
+    service.run(hub.client_lost("c1"))
+    service.run(hub.client_recovered("c1"))
+    service.run(hub.client_lost("c1"))
+    await settle()
+    assert app.arrived == ["connected", "disconnected"]
+    assert caplog.records == []
     await service.close()

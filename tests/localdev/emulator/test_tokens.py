@@ -159,6 +159,8 @@ def test_reconnection_tokens() -> None:
         "nonsense",
         token("c1", iss="somebody else"),
         token("c1"),
+        jwt.encode({"iss": "https://webpubsub.azure.com", "exp": 9e9}, ACCESS_KEY, "HS256"),
+        jwt.encode({"iss": "https://webpubsub.azure.com", "aud": "c1"}, ACCESS_KEY, "HS256"),
         token("c1", iss="https://webpubsub.azure.com", lifetime=-2),
         token("c1", iss="https://webpubsub.azure.com", nbf=time.time() + 60),
     ],
