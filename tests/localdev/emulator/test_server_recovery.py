@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, web
+from aiohttp.test_utils import TestServer
 from azure.messaging.webpubsubclient import WebPubSubClient
 from azure.messaging.webpubsubclient.aio import WebPubSubClient as AsyncWebPubSubClient
 from azure.messaging.webpubsubclient.models import CallbackType
@@ -181,11 +182,11 @@ async def test_a_closed_connection_stays_closed(
     assert json.loads(app.last("disconnected").body) == {"reason": reason}
 
 
-async def test_the_retention_time(clients: Clients, app: App, emulator: Emulator) -> None:
+async def test_the_retention_time(clients: Clients) -> None:
     """When it is over, the app hears of the end, and a recovery fails."""
-    hook = next(iter(emulator._handlers._templates.values()))
-    async with Emulator(retention_seconds=0.01) as short:
-        short.add_event_handler("chat", hook)
+    app = App()
+    async with TestServer(app.application()) as server, Emulator(retention_seconds=0.01) as short:
+        short.add_event_handler("chat", str(server.make_url("/")) + "hooks/{hub}/{event}")
         socket, _, url = await reliable(short, clients)
         await app.wait_for("connect", "connected")
         abort(socket)
