@@ -105,10 +105,10 @@ class ClientSocket:
 
     def drop(self) -> None:
         """End the TCP connection without another frame."""
-        self.retire()
+        self._retire()
         self._abort()
 
-    def retire(self) -> None:
+    def _retire(self) -> None:
         """The client is gone; ignore frames from now on."""
         self.is_gone = True
         self.resume()
@@ -135,7 +135,7 @@ class ClientSocket:
 
     async def finish(self) -> None:
         """Leave no task running."""
-        self.retire()
+        self._retire()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
