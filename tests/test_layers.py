@@ -40,6 +40,7 @@ PURE = {
     "localdev.emulator": [
         *("filter_syntax", "filters", "group_patterns", "metadata"),
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),
+        *("client_modes", "frame_queue", "unacknowledged"),
         *("paging", "permissions", "registry", "routes", "upstream", "validations"),
         *("cookies", "handler_settings"),
     ],

@@ -1,11 +1,12 @@
 """One connection: its facts, its legal moves, and what it has to remember. No groups, no I/O."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
 from http.cookiejar import CookieJar
 from typing import Literal
 
+from localdev.emulator.client_modes import PublishMode
 from localdev.emulator.events import ConnectAnswer, Event, Handshake
 from localdev.emulator.messages import (
     Frame,
@@ -17,6 +18,7 @@ from localdev.emulator.messages import (
 )
 from localdev.emulator.outgoing import OutgoingMessage
 from localdev.emulator.permissions import Permissions
+from localdev.emulator.unacknowledged import UnacknowledgedMessages
 
 ACK_MEMORY = 1_000
 """How many acknowledged ack ids a connection remembers."""
@@ -67,7 +69,8 @@ class Connection:
 
     hub: str
     id: str
-    handshake: Handshake
+    mode: PublishMode | None = None
+    """What frames do if it is a simple client; None sends user events."""
     state: State = State.CONNECTING
     user_id: str | None = None
     subprotocol: str | None = None
@@ -79,10 +82,15 @@ class Connection:
     """What event handlers set; it goes with every event of the connection."""
     pending: SendEvent | None = None
     """The user event that the app has not answered yet."""
-    held: deque[Frame | Goodbye] = field(default_factory=deque)
+    held: list[Frame | Goodbye] = field(default_factory=list)
     """What the client sent while `pending` is set."""
+    is_attached: bool = True
+    """Whether it has a socket; without one it waits to be recovered."""
+    drop: int = 0
+    """How often it lost its socket; tells the drop of now from an earlier one."""
+    unacknowledged: UnacknowledgedMessages | None = None
+    """Only a reliable client has them."""
     _event_count: int = 0
-    _sequence_id: int = 0
     _ack_ids: OrderedDict[int, None] = field(default_factory=OrderedDict)
 
     def move(self, happened: Input) -> None:
@@ -93,15 +101,16 @@ class Connection:
             text = f"A connection that is {self.state.value} cannot be {happened.value}."
             raise IllegalMoveError(text) from None
 
-    def accept(self, answer: ConnectAnswer) -> None:
+    def accept(self, asked: Handshake, answer: ConnectAnswer) -> None:
         """Take the token's values, or the app's where it gave some. An empty user id clears it."""
-        asked = self.handshake
         user_id = asked.user_id if answer.user_id is None else answer.user_id
         self.user_id = user_id or None
         roles = asked.roles if answer.roles is None else answer.roles
         self.permissions = Permissions.from_roles(roles)
         self.subprotocol = choose_subprotocol(asked.subprotocols, answer.subprotocol)
         self.protocol = protocol_of(self.subprotocol)
+        if self.protocol is Protocol.RELIABLE_JSON:
+            self.unacknowledged = UnacknowledgedMessages()
         self.connection_state = answer.connection_state
 
     def next_event(self, kind: Literal["sys", "user"], name: str, payload: Payload) -> Event:
@@ -122,13 +131,20 @@ class Connection:
         )
 
     def frame_for(self, message: OutgoingMessage) -> Frame:
-        """The message in this client's form; a reliable client's sequence id goes up by one."""
-        if self.protocol is Protocol.SIMPLE:
-            return message.simple
-        if self.protocol is Protocol.JSON:
-            return message.json
-        self._sequence_id += 1
-        return message.reliable_json(self._sequence_id)
+        """The message in this client's form; for a reliable client it is also kept."""
+        if self.unacknowledged is not None:
+            return self.unacknowledged.add(message)
+        return message.simple if self.protocol is Protocol.SIMPLE else message.json
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether a reliable client left more unacknowledged than may be kept."""
+        return self.unacknowledged is not None and self.unacknowledged.is_overfull
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the client said goodbye, behind frames that are still to be carried out."""
+        return any(isinstance(held, Goodbye) for held in self.held)
 
     def has_acknowledged(self, ack_id: int | None) -> bool:
         """Whether a request with this id succeeded before, as far as it is remembered."""

@@ -8,7 +8,7 @@ from localdev.emulator.messages import Frame
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this frame to that client."""
+    """Send this frame to that client, if its socket is there."""
 
     connection_id: str
     frame: Frame
@@ -16,7 +16,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close that client's WebSocket, after the frames sent before."""
+    """Close that client's WebSocket, if it is there, after the frames sent before."""
 
     connection_id: str
     code: int
@@ -58,4 +58,13 @@ class ResumeReading:
     connection_id: str
 
 
-Effect = Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading
+@dataclass(frozen=True, slots=True)
+class Retain:
+    """Give the connection and its drop to `Hub.retention_expired` after the retention time."""
+
+    hub: str
+    connection_id: str
+    drop: int
+
+
+Effect = Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain

@@ -5,6 +5,7 @@ No await, no aiohttp, no clock and no random number here.
 
 from collections.abc import Collection, Iterable
 
+from localdev.emulator.client_modes import PublishMode
 from localdev.emulator.connection import Connection, Goodbye, Input, State
 from localdev.emulator.effects import (
     Ask,
@@ -13,6 +14,7 @@ from localdev.emulator.effects import (
     Notify,
     PauseReading,
     ResumeReading,
+    Retain,
     Send,
     Withdraw,
 )
@@ -58,6 +60,11 @@ HELD_FRAMES = 16
 
 CLOSED_BY_APP = "Application server closed the connection."
 ENDED = "The connection ended."
+EXPIRED = "The connection recovery timeout expired."
+FORBIDDEN = "The client does not have permission to send to the group."
+BUFFER_FULL = "The reliable message buffer is full."
+NORMAL_CLOSURE = 1000
+"""The close code of a client that does not want to come back (RFC 6455, section 7.4.1)."""
 
 
 class _ForbiddenError(Exception):
@@ -69,41 +76,43 @@ class Hub:
 
     Every input returns the effects that it has. The caller carries them out in their order,
     before it gives the hub another input. An input for a connection that has ended has none:
-    answers and frames may arrive late.
+    answers and frames may arrive late. But once a connection is recovered, nothing may come
+    from its earlier socket.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._arriving: dict[str, Connection] = {}
+        self._arriving: dict[str, tuple[Connection, Handshake]] = {}
         self._registry = Registry()
 
     # A client's life.
 
-    def client_arrived(self, handshake: Handshake) -> Event:
+    def client_arrived(self, handshake: Handshake, mode: PublishMode | None = None) -> Event:
         """A client with a good token asks to connect. Returns the connect event.
 
         Exactly one of client_opened and client_refused must follow. Until then the connection
         cannot be addressed.
         """
-        connection = Connection(self.name, handshake.connection_id, handshake)
-        self._arriving[connection.id] = connection
+        connection = Connection(self.name, handshake.connection_id, mode)
+        self._arriving[connection.id] = (connection, handshake)
         # The connect event carries the token's user; what the app answers comes later.
         connection.user_id = handshake.user_id
         return connection.next_event("sys", "connect", connect_payload(handshake))
 
     def client_refused(self, connection_id: str) -> None:
         """The app or the service turned the client away."""
-        self._arriving.pop(connection_id).move(Input.REFUSED)
+        connection, _ = self._arriving.pop(connection_id)
+        connection.move(Input.REFUSED)
 
     def client_opened(
         self, connection_id: str, answer: ConnectAnswer, reconnection_token: str
     ) -> list[Effect]:
         """The client may come in; from here on it can be addressed."""
-        connection = self._arriving.pop(connection_id)
+        connection, handshake = self._arriving.pop(connection_id)
         connection.move(Input.OPENED)
-        connection.accept(answer)
+        connection.accept(handshake, answer)
         self._registry.add(connection)
-        for group in answer.groups or connection.handshake.groups:
+        for group in answer.groups or handshake.groups:
             self._registry.join(connection, group)
         connected = connection.next_event("sys", "connected", connected_payload())
         return [*_greet(connection, reconnection_token), Notify(connected)]
@@ -115,7 +124,7 @@ class Hub:
             return []
         if connection.state is State.WAITING:
             connection.held.append(frame)
-            return [PauseReading(connection.id)] if len(connection.held) == HELD_FRAMES else []
+            return _pause(connection)
         return self._read(connection, frame)
 
     def event_answered(self, connection_id: str, answer: EventAnswer | None) -> list[Effect]:
@@ -131,24 +140,61 @@ class Hub:
             effects = self._event_handled(connection, request, answer)
         return [*effects, *self._catch_up(connection)]
 
-    def client_closed(self, connection_id: str, reason: str) -> list[Effect]:
-        """The client sent a close frame; what it sent before is still carried out first."""
+    def client_closed(self, connection_id: str, code: int, reason: str) -> list[Effect]:
+        """The client sent a close frame; what it sent before is still carried out.
+
+        A reliable client that closes with another code than 1000 means to come back.
+        """
         connection = self._registry.get(connection_id)
         if connection is None:
             return []
+        if code != NORMAL_CLOSURE and connection.unacknowledged is not None:
+            return self._detach(connection)
+        reason = reason if code == NORMAL_CLOSURE and reason else ENDED
         if connection.state is State.WAITING:
             connection.held.append(Goodbye(reason))
             return []
         return self._end(connection, reason)
 
-    def client_lost(self, connection_id: str, reason: str = ENDED) -> list[Effect]:
+    def client_lost(self, connection_id: str) -> list[Effect]:
         """The client's socket is gone, without a close frame unless client_closed came first."""
         connection = self._registry.get(connection_id)
-        if connection is None or any(isinstance(held, Goodbye) for held in connection.held):
+        if connection is None or connection.is_leaving:
             return []
-        # Differs from Azure: a reliable client's session ends here, too; Azure keeps it for
-        # 30 s, so that the client can recover it.
-        return self._end(connection, reason)
+        if connection.unacknowledged is not None:
+            return self._detach(connection)
+        return self._end(connection, ENDED)
+
+    def client_dropped(self, connection_id: str, reason: str = ENDED) -> list[Effect]:
+        """The caller gave the client up: it broke the WebSocket protocol, or is too slow."""
+        connection = self._registry.get(connection_id)
+        return [] if connection is None else self._end(connection, reason)
+
+    def recoverable(self, connection_id: str) -> Connection | None:
+        """The reliable connection of that id, with or without a socket; None if it has ended."""
+        connection = self._registry.get(connection_id)
+        if connection is None or connection.unacknowledged is None or connection.is_leaving:
+            return None
+        return connection
+
+    def client_recovered(self, connection_id: str) -> list[Effect]:
+        """A new socket takes the place of the lost or present one of a `recoverable` connection.
+
+        What the client did not acknowledge comes again (client-spec, "Reliable").
+        """
+        connection = self._registry.get(connection_id)
+        if connection is None or connection.unacknowledged is None:
+            return []
+        connection.is_attached = True
+        replay = [Send(connection.id, frame) for frame in connection.unacknowledged.frames()]
+        return [*replay, *_pause(connection)]
+
+    def retention_expired(self, connection_id: str, drop: int) -> list[Effect]:
+        """The time to recover from that drop is over."""
+        connection = self._registry.get(connection_id)
+        if connection is None or connection.is_attached or connection.drop != drop:
+            return []
+        return self._end(connection, EXPIRED)
 
     # REST calls.
 
@@ -230,26 +276,26 @@ class Hub:
     ) -> list[Effect]:
         """Send from the app to every connection."""
         receivers = matching(self._registry.everyone(), where)
-        return _send(server_message(payload), receivers, excluded)
+        return self._send(server_message(payload), receivers, excluded)
 
     def send_to_group(
         self, group: str, payload: Payload, excluded: Collection[str], where: Filter | None = None
     ) -> list[Effect]:
         """Send from the app to a group."""
         receivers = matching(self._registry.members(group), where)
-        return _send(group_message(group, None, payload), receivers, excluded)
+        return self._send(group_message(group, None, payload), receivers, excluded)
 
     def send_to_user(
         self, user_id: str, payload: Payload, where: Filter | None = None
     ) -> list[Effect]:
         """Send from the app to every connection of a user."""
         receivers = matching(self._registry.of_user(user_id), where)
-        return _send(server_message(payload), receivers)
+        return self._send(server_message(payload), receivers)
 
     def send_to_connection(self, connection_id: str, payload: Payload) -> list[Effect]:
         """Send from the app to one connection."""
         connection = self._registry.get(connection_id)
-        return _send(server_message(payload), [connection] if connection else [])
+        return self._send(server_message(payload), [connection] if connection else [])
 
     def close_connection(self, connection_id: str, reason: str) -> list[Effect]:
         """Close a connection, if there is one. The reason may be empty."""
@@ -287,8 +333,7 @@ class Hub:
 
     def _read(self, connection: Connection, frame: Frame) -> list[Effect]:
         if connection.protocol is Protocol.SIMPLE:
-            payload = Payload("text" if frame.is_text else "binary", frame.data)
-            return self._ask(connection, SendEvent("message", payload, ack_id=None))
+            return self._read_bare(connection, frame)
         if not frame.is_text:
             return self._fail(connection, 1003, "The JSON subprotocol requires text messages.")
         try:
@@ -296,12 +341,26 @@ class Hub:
         except FrameError as error:
             return self._fail(connection, 1007, str(error))
 
+    def _read_bare(self, connection: Connection, frame: Frame) -> list[Effect]:
+        payload = Payload("text" if frame.is_text else "binary", frame.data)
+        mode = connection.mode
+        if mode is None:
+            return self._ask(connection, SendEvent("message", payload, ack_id=None))
+        request = SendToGroup(mode.group, payload, mode.no_echo, ack_id=None)
+        try:
+            return self._change_or_publish(connection, request)
+        except _ForbiddenError:
+            # Its text has the group's name and may be too long for a close frame.
+            return self._fail(connection, 1008, FORBIDDEN)
+
     def _obey(self, connection: Connection, request: ClientFrame) -> list[Effect]:
         match request:
             case Ping():
                 return [Send(connection.id, pong_frame())]
-            case SequenceAck():
-                return []  # Nothing is kept for recovery yet, so there is nothing to release.
+            case SequenceAck(sequence_id):
+                if connection.unacknowledged is not None:
+                    connection.unacknowledged.release(sequence_id)
+                return []
         if connection.has_acknowledged(request.ack_id):
             text = f"Message with ack-id: {request.ack_id} has been processed"
             return _refuse(connection, request.ack_id, "Duplicate", text)
@@ -333,7 +392,7 @@ class Hub:
     def _publish(self, connection: Connection, request: SendToGroup) -> list[Effect]:
         message = group_message(request.group, connection.user_id, request.payload)
         excluded = {connection.id} if request.no_echo else ()
-        return _send(message, self._registry.members(request.group), excluded)
+        return self._send(message, self._registry.members(request.group), excluded)
 
     # User events.
 
@@ -347,7 +406,7 @@ class Hub:
     ) -> list[Effect]:
         if answer.connection_state is not None:
             connection.connection_state = answer.connection_state
-        reply = _send(server_message(answer.payload), [connection]) if answer.payload else []
+        reply = self._send(server_message(answer.payload), [connection]) if answer.payload else []
         return [*reply, *_ack(connection, request.ack_id)]
 
     def _event_failed(self, connection: Connection, request: SendEvent) -> list[Effect]:
@@ -362,7 +421,7 @@ class Hub:
         effects: list[Effect] = []
         was_full = len(connection.held) >= HELD_FRAMES
         while connection.held and connection.state is State.OPEN:
-            held = connection.held.popleft()
+            held = connection.held.pop(0)
             if isinstance(held, Goodbye):
                 effects += self._end(connection, held.reason)
             else:
@@ -371,7 +430,33 @@ class Hub:
             effects.append(ResumeReading(connection.id))
         return effects
 
+    def _send(
+        self,
+        message: OutgoingMessage,
+        receivers: Iterable[Connection],
+        excluded: Collection[str] = (),
+    ) -> list[Effect]:
+        effects: list[Effect] = []
+        # A copy: a receiver may end here.
+        for receiver in tuple(receivers):
+            if receiver.id in excluded:
+                continue
+            frame = receiver.frame_for(message)
+            if receiver.is_overfull:
+                effects += self._fail(receiver, 1008, BUFFER_FULL)
+            else:
+                effects.append(Send(receiver.id, frame))
+        return effects
+
     # The end.
+
+    def _detach(self, connection: Connection) -> list[Effect]:
+        """The connection goes on without a socket; also the app's answer is still waited for."""
+        if not connection.is_attached:
+            return []
+        connection.is_attached = False
+        connection.drop += 1
+        return [Retain(self.name, connection.id, connection.drop)]
 
     def _fail(self, connection: Connection, code: int, text: str) -> list[Effect]:
         return [Close(connection.id, code, text), *self._end(connection, text)]
@@ -391,14 +476,8 @@ def _greet(connection: Connection, reconnection_token: str) -> list[Effect]:
     return [Send(connection.id, connected_frame(connection.id, connection.user_id, token))]
 
 
-def _send(
-    message: OutgoingMessage, receivers: Iterable[Connection], excluded: Collection[str] = ()
-) -> list[Effect]:
-    return [
-        Send(receiver.id, receiver.frame_for(message))
-        for receiver in receivers
-        if receiver.id not in excluded
-    ]
+def _pause(connection: Connection) -> list[Effect]:
+    return [PauseReading(connection.id)] if len(connection.held) >= HELD_FRAMES else []
 
 
 def _ack(connection: Connection, ack_id: int | None) -> list[Effect]:

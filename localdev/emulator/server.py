@@ -11,7 +11,7 @@ from localdev.emulator.deliveries import RETRY_DELAYS
 from localdev.emulator.handler_settings import SYSTEM_EVENTS, EventHandlerSetting
 from localdev.emulator.handlers import EventHandlers
 from localdev.emulator.rest import DataPlane
-from localdev.emulator.service import Service
+from localdev.emulator.service import RETENTION_SECONDS, Service
 from localdev.emulator.sockets import ClientEndpoint
 from localdev.emulator.tokens import ACCESS_KEY, check_access_key
 from localdev.emulator.transport import open_transport
@@ -29,7 +29,7 @@ class Emulator:
     An async context manager that can be used once: it listens when it is entered, OSError if
     the port is taken, and leaves nothing running. With port 0 the system picks a port, and
     `endpoint` is right once it listens. `retry_delays` are the seconds between the attempts
-    to deliver an event.
+    to deliver an event, `retention_seconds` the time in which a reliable client can recover.
     """
 
     def __init__(
@@ -38,10 +38,12 @@ class Emulator:
         port: int = 0,
         access_key: str = ACCESS_KEY,
         retry_delays: Sequence[float] = RETRY_DELAYS,
+        retention_seconds: float = RETENTION_SECONDS,
     ) -> None:
         check_access_key(access_key)
         self._port = port
         self._access_key = access_key
+        self._retention_seconds = retention_seconds
         sender = Sender(origin=HOST, access_key=access_key)
         self._handlers = EventHandlers(sender, retry_delays=retry_delays)
         self._resources = AsyncExitStack()
@@ -76,7 +78,7 @@ class Emulator:
         async with AsyncExitStack() as resources:
             self._handlers.use(await resources.enter_async_context(open_transport()))
             resources.push_async_callback(self._handlers.close)
-            service = Service(self._handlers)
+            service = Service(self._handlers, retention_seconds=self._retention_seconds)
             runner = web.AppRunner(
                 self._application(service),
                 access_log=None,

@@ -13,6 +13,7 @@ from localdev.emulator.effects import (
     Notify,
     PauseReading,
     ResumeReading,
+    Retain,
     Send,
     Withdraw,
 )
@@ -20,6 +21,9 @@ from localdev.emulator.events import ConnectAnswer, Event, Refusal
 from localdev.emulator.handlers import EventHandlers
 from localdev.emulator.hub import Hub
 from localdev.emulator.messages import Frame
+
+RETENTION_SECONDS = 30.0
+"""How long a reliable client's session outlives its socket (client-spec, "Reliable")."""
 
 _log = logging.getLogger("emulator")
 
@@ -31,13 +35,17 @@ _SLOW_CLIENT = "The client is too slow to take its messages."
 class Service:
     """What REST calls and client sockets share."""
 
-    def __init__(self, handlers: EventHandlers) -> None:
+    def __init__(
+        self, handlers: EventHandlers, *, retention_seconds: float = RETENTION_SECONDS
+    ) -> None:
         self._handlers = handlers
+        self._retention_seconds = retention_seconds
         self._hubs: dict[str, Hub] = {}
         self._sockets: dict[str, ClientSocket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._starts: dict[str, list[asyncio.Event]] = {}
+        self._retentions: dict[str, asyncio.TimerHandle] = {}
         self._is_closed = False
 
     def hub(self, name: str) -> Hub:
@@ -46,12 +54,20 @@ class Service:
         return self._hubs.setdefault(key, Hub(key))
 
     def attach(self, connection_id: str, socket: ClientSocket) -> None:
-        """Effects for this connection go to this socket from now on."""
+        """Effects for this connection go to this socket from now on; an earlier one is dropped."""
+        earlier = self._sockets.get(connection_id)
+        if earlier is not None:
+            earlier.drop()
         self._sockets[connection_id] = socket
 
-    def detach(self, connection_id: str) -> None:
-        """The socket is gone; later effects for the connection have nowhere to go."""
-        self._sockets.pop(connection_id).retire()
+    def detach(self, connection_id: str, socket: ClientSocket) -> None:
+        """The socket is gone; later effects for the connection have nowhere to go.
+
+        Nothing happens if another socket took its place.
+        """
+        if self._sockets.get(connection_id) is socket:
+            self.run(self.hub(socket.hub).client_lost(connection_id))
+            del self._sockets[connection_id]
 
     async def connect(self, event: Event) -> ConnectAnswer | Refusal:
         """The app's word on a client that wants to connect."""
@@ -65,42 +81,62 @@ class Service:
             return
         for effect in effects:
             match effect:
+                case Send(connection_id, frame):  # The first, because it is by far the most.
+                    self._send(connection_id, frame)
                 case Ask(event):
                     self._asking[event.connection_id] = self._spawn(event, self._ask)
                 case Notify(event):
                     self._spawn(event, self._handlers.notify)
                 case Withdraw(connection_id):
                     self._withdraw(connection_id)
+                case Retain(hub, connection_id, drop):
+                    self._retain(hub, connection_id, drop)
                 case _:
                     self._run_on_socket(effect)
 
-    def _run_on_socket(self, effect: Send | Close | PauseReading | ResumeReading) -> None:
+    def _run_on_socket(self, effect: Close | PauseReading | ResumeReading) -> None:
         socket = self._sockets.get(effect.connection_id)
         if socket is None:
             return
         match effect:
-            case Send(connection_id, frame):
-                self._send(connection_id, socket, frame)
             case Close(_, code, reason):
                 socket.close(code, reason)
             case PauseReading():
-                socket.readable.clear()
+                socket.pause()
             case ResumeReading():
-                socket.readable.set()
+                socket.resume()
 
     def _withdraw(self, connection_id: str) -> None:
         self._asking.pop(connection_id).cancel()
         # The reader may wait for the answer; it has to see that the connection is over.
         self._run_on_socket(ResumeReading(connection_id))
 
-    def _send(self, connection_id: str, socket: ClientSocket, frame: Frame) -> None:
+    def _retain(self, hub: str, connection_id: str, drop: int) -> None:
+        def expire() -> None:
+            del self._retentions[connection_id]
+            self.run(self.hub(hub).retention_expired(connection_id, drop))
+
+        earlier = self._retentions.get(connection_id)
+        if earlier is not None:
+            earlier.cancel()
+        loop = asyncio.get_running_loop()
+        self._retentions[connection_id] = loop.call_later(self._retention_seconds, expire)
+
+    def _send(self, connection_id: str, frame: Frame) -> None:
+        socket = self._sockets.get(connection_id)
+        if socket is None:
+            return
         try:
             socket.send(frame)
         except SlowClientError:
             # No close frame: it would wait behind the frames that the client does not take.
             _log.warning("slow client dropped: connection=%s", connection_id)
+            # Later, for this is in the middle of the effects of another input.
+            asyncio.get_running_loop().call_soon(self._give_up, socket.hub, connection_id)
             socket.drop()
-            self.run(self.hub(socket.hub).client_lost(connection_id, _SLOW_CLIENT))
+
+    def _give_up(self, hub: str, connection_id: str) -> None:
+        self.run(self.hub(hub).client_dropped(connection_id, _SLOW_CLIENT))
 
     async def _ask(self, event: Event, started: asyncio.Event) -> None:
         answer = await self._handlers.ask(event, started)
@@ -138,7 +174,9 @@ class Service:
         self._is_closed = True
         for socket in self._sockets.values():
             socket.close(1001, "The emulator is stopping.")
-            socket.readable.set()
+            socket.resume()
+        for timer in self._retentions.values():
+            timer.cancel()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,25 +1,25 @@
 """The client endpoint over aiohttp: the handshake, and a client's WebSocket while it is open."""
 
-import asyncio
 import logging
 import secrets
+from dataclasses import dataclass
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 
-from localdev.emulator.client_socket import ClientSocket
+from localdev.emulator.client_modes import PublishMode, read_mode
+from localdev.emulator.client_socket import ClientSocket, new_websocket
 from localdev.emulator.effects import Effect
-from localdev.emulator.events import ConnectAnswer, Handshake, Refusal
-from localdev.emulator.hub import ENDED, Hub
-from localdev.emulator.messages import (
-    MESSAGE_LIMIT,
-    Frame,
-    choose_subprotocol,
-    is_group_name,
-    is_hub_name,
-)
+from localdev.emulator.events import ConnectAnswer, Event, Handshake, Refusal
+from localdev.emulator.hub import NORMAL_CLOSURE, Hub
+from localdev.emulator.messages import Frame, choose_subprotocol, is_group_name, is_hub_name
 from localdev.emulator.routes import split_path
 from localdev.emulator.service import Service
-from localdev.emulator.tokens import Client, check_client_token
+from localdev.emulator.tokens import (
+    Client,
+    allows_recovery,
+    check_client_token,
+    sign_reconnection_token,
+)
 
 CONNECTION_ID_BYTES = 16
 
@@ -35,6 +35,20 @@ class HandshakeError(Exception):
         self.text = text
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """A connection and the socket that it has now."""
+
+    hub: Hub
+    connection_id: str
+    user_id: str | None
+    websocket: web.WebSocketResponse
+    socket: ClientSocket
+
+    def __str__(self) -> str:
+        return f"hub={self.hub.name} connection={self.connection_id} user={self.user_id!r}"
+
+
 class ClientEndpoint:
     """Lets clients in at /client/hubs/{hub} and /client/?hub={hub}."""
 
@@ -44,26 +58,29 @@ class ClientEndpoint:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The answer to any request below /client: a WebSocket, or a refusal."""
+        # While a client is idle, nothing of its handshake is kept: all of it is in `_admit`.
         try:
-            return await self._handle(request)
+            session = await self._admit(request)
         except HandshakeError as error:
             _log.info("client refused: status=%d", error.status)
             return web.Response(status=error.status, text=error.text)
+        if session is None:
+            return await _refuse_recovery(request)
+        return await self._serve(session)
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def _admit(self, request: web.Request) -> _Session | None:
+        """A session that must be served; None for one that cannot be recovered."""
         hub_name = _hub_name(request)
         if not web.WebSocketResponse(protocols=_offered(request)).can_prepare(request):
             raise HandshakeError(400, "The request is not a WebSocket handshake.")
         if "awps_connection_id" in request.query:
-            return await _refuse_recovery(request)
+            return self._recover(request, self._service.hub(hub_name))
         client = self._authenticate(request, hub_name)
-        _check_mode(request)
+        mode = _read_mode(request)
         if not all(is_group_name(group) for group in client.groups):
             raise HandshakeError(400, "The token contains an invalid group name.")
-        hub = self._service.hub(hub_name)
         handshake = _read_handshake(request, client)
-        answer = await self._connect(hub, handshake)
-        return await self._serve(request, hub, handshake, answer)
+        return await self._enter(request, self._service.hub(hub_name), handshake, mode)
 
     def _authenticate(self, request: web.Request, hub_name: str) -> Client:
         token = _token(request)
@@ -73,10 +90,19 @@ class ClientEndpoint:
             raise HandshakeError(401)
         return client
 
-    async def _connect(self, hub: Hub, handshake: Handshake) -> ConnectAnswer:
+    async def _enter(
+        self, request: web.Request, hub: Hub, handshake: Handshake, mode: PublishMode | None
+    ) -> _Session:
+        """A new connection. It is addressable before the client learns of it."""
+        connection_id = handshake.connection_id
+        answer = await self._connect(hub, hub.client_arrived(handshake, mode), handshake)
+        token = sign_reconnection_token(self._access_key, connection_id)
+        effects = hub.client_opened(connection_id, answer, token)
+        return self._begin(request, hub, connection_id, effects)
+
+    async def _connect(self, hub: Hub, event: Event, handshake: Handshake) -> ConnectAnswer:
         """Ask the app. The connection cannot be addressed yet."""
         answer: ConnectAnswer | Refusal = Refusal(500)
-        event = hub.client_arrived(handshake)
         try:
             answer = await self._service.connect(event)
         finally:
@@ -88,52 +114,50 @@ class ClientEndpoint:
             raise HandshakeError(answer.status)
         return answer
 
-    async def _serve(
-        self, request: web.Request, hub: Hub, handshake: Handshake, answer: ConnectAnswer
-    ) -> web.WebSocketResponse:
-        """The connection's whole life. It is addressable before the client learns of it."""
-        connection_id = handshake.connection_id
-        subprotocol = choose_subprotocol(handshake.subprotocols, answer.subprotocol)
-        websocket = _websocket(subprotocol)
-        socket = ClientSocket(hub.name, lambda: _abort(request))
-        self._service.attach(connection_id, socket)
-        try:
-            token = secrets.token_urlsafe(32)
-            self._service.run(hub.client_opened(connection_id, answer, token))
-            await websocket.prepare(request)
-            await self._exchange(websocket, socket, hub, connection_id)
-        finally:
-            self._service.run(hub.client_lost(connection_id))
-            self._service.detach(connection_id)
-        return websocket
+    def _recover(self, request: web.Request, hub: Hub) -> _Session | None:
+        """A client that comes back; its access token does not matter any more."""
+        connection_id = request.query["awps_connection_id"]
+        token = request.query.get("awps_reconnection_token", "")
+        if hub.recoverable(connection_id) is None or not allows_recovery(
+            token, self._access_key, connection_id
+        ):
+            return None
+        return self._begin(request, hub, connection_id, hub.client_recovered(connection_id))
 
-    async def _exchange(
-        self, websocket: web.WebSocketResponse, socket: ClientSocket, hub: Hub, connection_id: str
-    ) -> None:
+    def _begin(
+        self, request: web.Request, hub: Hub, connection_id: str, effects: list[Effect]
+    ) -> _Session:
+        """Carry out the effects of the opening; frames wait in the socket until it is open."""
         opened = hub.connection(connection_id)
+        websocket = new_websocket(opened.subprotocol if opened else None)
+        socket = ClientSocket(hub.name, request)
+        self._service.attach(connection_id, socket)
+        self._service.run(effects)
         user_id = opened.user_id if opened else None
-        _log.info("client opened: hub=%s connection=%s user=%r", hub.name, connection_id, user_id)
-        writer = asyncio.create_task(socket.write(websocket))
-        try:
-            await self._read(websocket, socket, hub, connection_id)
-        finally:
-            writer.cancel()
-            await asyncio.wait([writer])
-            _log.info(
-                "client closed: hub=%s connection=%s user=%r", hub.name, connection_id, user_id
-            )
+        return _Session(hub, connection_id, user_id, websocket, socket)
 
-    async def _read(
-        self, websocket: web.WebSocketResponse, socket: ClientSocket, hub: Hub, connection_id: str
-    ) -> None:
+    async def _serve(self, session: _Session) -> web.WebSocketResponse:
+        try:
+            await session.socket.open(session.websocket)
+            _log.info("client opened: %s", session)
+            await self._read(session)
+            _log.info("client closed: %s", session)
+        finally:
+            self._service.detach(session.connection_id, session.socket)
+            await session.socket.finish()
+        return session.websocket
+
+    async def _read(self, session: _Session) -> None:
+        hub, socket = session.hub, session.socket
         while True:
-            message = await websocket.receive()
-            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                socket.retire()
-                self._service.run(_last_input(hub, connection_id, message))
+            message = await session.websocket.receive()
+            if socket.is_gone:
                 return
-            self._service.run(hub.client_sent(connection_id, _frame(message)))
-            await socket.readable.wait()
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                self._service.run(_last_input(hub, session.connection_id, message))
+                return
+            self._service.run(hub.client_sent(session.connection_id, _frame(message)))
+            await socket.readable()
 
 
 def _frame(message: WSMessage) -> Frame:
@@ -143,12 +167,14 @@ def _frame(message: WSMessage) -> Frame:
 
 
 def _last_input(hub: Hub, connection_id: str, message: WSMessage) -> list[Effect]:
-    """What the hub makes of the end: a close frame, or a socket that is gone."""
-    if message.type is not WSMsgType.CLOSE:
-        return hub.client_lost(connection_id)
-    # A close frame may come without a reason.
-    reason = message.extra if message.data == 1000 and message.extra else ENDED
-    return hub.client_closed(connection_id, reason)
+    """What the hub makes of the end: a close frame, a violation, or a socket that is gone."""
+    if message.type is WSMsgType.CLOSE:
+        # A frame without a code says goodbye, too: browsers send it for a plain close().
+        return hub.client_closed(connection_id, message.data or NORMAL_CLOSURE, message.extra or "")
+    if isinstance(message.data, WebSocketError):
+        # aiohttp has closed already: 1002, 1007 for bad UTF-8, or 1009 beyond the limit.
+        return hub.client_dropped(connection_id)
+    return hub.client_lost(connection_id)
 
 
 def _hub_name(request: web.Request) -> str:
@@ -174,15 +200,11 @@ def _token(request: web.Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _check_mode(request: web.Request) -> None:
-    """Simple clients send user events; the other mode is not built."""
-    modes = [mode.lower() for mode in request.query.getall("webpubsub_mode", [])]
-    mode = modes[-1] if modes else ""
-    if mode == "sendtogroup":
-        # Differs from Azure: refused to JSON clients, too, which ignore the mode there.
-        raise HandshakeError(501, "The mode sendToGroup is not supported by the emulator yet.")
-    if mode not in ("", "sendevent"):
-        raise HandshakeError(400, "The mode is unknown.")
+def _read_mode(request: web.Request) -> PublishMode | None:
+    try:
+        return read_mode({key: request.query.getall(key) for key in request.query})
+    except ValueError as error:
+        raise HandshakeError(400, str(error)) from None
 
 
 def _read_handshake(request: web.Request, client: Client) -> Handshake:
@@ -217,24 +239,8 @@ def _check_subprotocol(
 
 
 async def _refuse_recovery(request: web.Request) -> web.WebSocketResponse:
-    # Differs from Azure: no session can be recovered. The client is told as the protocol has
-    # it: the upgrade works, then 1008 says that trying again is of no use (client-spec).
-    websocket = _websocket(choose_subprotocol(_offered(request), None))
+    """The upgrade works, then 1008 says that trying again is of no use (client-spec)."""
+    websocket = new_websocket(choose_subprotocol(_offered(request), None))
     await websocket.prepare(request)
     await websocket.close(code=1008, message=b"The connection could not be recovered.")
     return websocket
-
-
-def _websocket(subprotocol: str | None) -> web.WebSocketResponse:
-    return web.WebSocketResponse(
-        protocols=[subprotocol] if subprotocol else [],
-        # Compressing would encode a broadcast once per client.
-        compress=False,
-        # aiohttp refuses messages from this size on.
-        max_msg_size=MESSAGE_LIMIT + 1,
-    )
-
-
-def _abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()

@@ -17,6 +17,8 @@ SERVICE_AUDIENCE = "https://webpubsub.azure.com"
 """The audience of Microsoft Entra tokens for the data plane, and the issuer of client tokens."""
 
 CLOCK_SKEW_SECONDS = 300
+RECONNECTION_MINUTES = 7 * 24 * 60
+"""How long a reconnection token is good; the session that it is for ends much earlier."""
 
 _SCHEMES = ("http", "https", "ws", "wss")
 
@@ -113,6 +115,29 @@ def check_client_token(token: str, access_key: str, target: str) -> Client | Non
         groups=tuple(_texts(claims.get("webpubsub.group"))),
         claims={name: _texts(value) for name, value in claims.items()},
     )
+
+
+def sign_reconnection_token(access_key: str, connection_id: str) -> str:
+    """A token that lets its holder recover this connection, any number of times."""
+    claims = {"aud": connection_id, **_issued(RECONNECTION_MINUTES)}
+    return jwt.encode(claims, access_key, algorithm="HS256")
+
+
+def allows_recovery(token: str, access_key: str, connection_id: str) -> bool:
+    """Whether the token is for this connection and in its time, to the second."""
+    options: Any = {"require": ["exp"]}
+    try:
+        jwt.decode(
+            token,
+            access_key,
+            ["HS256"],
+            options=options,
+            audience=connection_id,
+            issuer=SERVICE_AUDIENCE,
+        )
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _verified(token: str, access_key: str) -> dict[str, Any] | None:

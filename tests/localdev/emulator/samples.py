@@ -1,5 +1,6 @@
 """Values that several test files need."""
 
+from localdev.emulator.client_modes import PublishMode
 from localdev.emulator.effects import Effect, Notify, Send
 from localdev.emulator.events import ConnectAnswer, Handshake
 from localdev.emulator.hub import Hub
@@ -20,9 +21,14 @@ def handshake(
     return Handshake(connection_id, user_id, roles, groups, subprotocols, {}, {}, {})
 
 
-def enter(hub: Hub, opening: Handshake, answer: ConnectAnswer | None = None) -> list[Effect]:
+def enter(
+    hub: Hub,
+    opening: Handshake,
+    answer: ConnectAnswer | None = None,
+    mode: PublishMode | None = None,
+) -> list[Effect]:
     """Let a client in; returns the effects of its opening."""
-    hub.client_arrived(opening)
+    hub.client_arrived(opening, mode)
     return hub.client_opened(opening.connection_id, answer or ConnectAnswer(), "token")
 
 

@@ -16,9 +16,7 @@ from tests.localdev.emulator.samples import RELIABLE, handshake
 
 def connection() -> Connection:
     """A connection whose connect event is under way."""
-    return Connection(
-        "chat", "c1", handshake(roles=("webpubsub.sendToGroup",), subprotocols=("mine", RELIABLE))
-    )
+    return Connection("chat", "c1")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +58,9 @@ def test_the_apps_answer_wins(
 ) -> None:
     """The app may change what the token says; an empty user id clears it."""
     subject = connection()
-    subject.accept(answer)
+    subject.accept(
+        handshake(roles=("webpubsub.sendToGroup",), subprotocols=("mine", RELIABLE)), answer
+    )
     assert (subject.user_id, subject.protocol) == (user_id, protocol)
     assert subject.permissions.allow("sendToGroup", "g") is may_send
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from localdev.emulator.client_modes import PublishMode
 from localdev.emulator.effects import (
     Ask,
     Close,
@@ -157,7 +158,6 @@ def test_sequence_ids_count_messages_of_one_reliable_client() -> None:
     hub.send_to_connection("c1", TEXT)
     enter(hub, handshake("c2", subprotocols=(RELIABLE,)))
     hub.client_sent("c1", frame(type="ping"))
-    hub.client_sent("c1", frame(type="sequenceAck", sequenceId=99))
     effects = hub.send_to_all(TEXT, ())
     numbers = [json.loads(sent_to(client, effects)[0])["sequenceId"] for client in ("c1", "c2")]
     assert numbers == [2, 1]
@@ -207,6 +207,54 @@ def test_a_violation_ends_its_own_connection(
         ("disconnected", json.dumps({"reason": closes[0].reason}).encode())
     ]
     assert (hub.connection("c1"), hub.connection("c2") is None) == (None, False)
+
+
+PUBLISH = PublishMode("g", no_echo=False)
+
+
+@pytest.mark.parametrize(
+    ("frame_", "mode", "receivers"),
+    [
+        (Frame(b"hi"), PUBLISH, ["c1", "c2"]),
+        (Frame(b"\xff", is_text=False), PUBLISH, ["c1", "c2"]),
+        (Frame(b"hi"), PublishMode("g", no_echo=True), ["c2"]),
+    ],
+)
+def test_a_simple_client_that_publishes(
+    frame_: Frame, mode: PublishMode, receivers: list[str]
+) -> None:
+    """In the mode sendToGroup frames go to the group as they are, unless without an echo."""
+    hub = Hub("chat")
+    for name in ("c1", "c2"):
+        enter(hub, handshake(name, roles=ANY_GROUP, groups=("g",), subprotocols=()), mode=mode)
+    sends = [effect for effect in hub.client_sent("c1", frame_) if isinstance(effect, Send)]
+    assert [(send.connection_id, send.frame) for send in sends] == [
+        (name, frame_) for name in receivers
+    ]
+
+
+def test_publishing_does_not_join() -> None:
+    """A simple client in the mode sendToGroup is no member for that; nor does it need to be."""
+    hub = Hub("chat")
+    enter(hub, handshake(roles=ANY_GROUP, subprotocols=()), mode=PUBLISH)
+    assert hub.client_sent("c1", Frame(b"hi")) == []
+    assert not hub.has_group("g")
+
+
+def test_publishing_without_the_role_ends_a_simple_client() -> None:
+    """It came in, but its first frame closes it with 1008, for it cannot be told otherwise."""
+    hub = Hub("chat")
+    enter(hub, handshake(subprotocols=()), mode=PUBLISH)
+    effects = hub.client_sent("c1", Frame(b"hi"))
+    assert isinstance(effects[0], Close)
+    assert (effects[0].code, hub.connection("c1")) == (1008, None)
+
+
+def test_json_clients_have_no_mode() -> None:
+    """The mode in the URL is for simple clients; the app's pick of a subprotocol decides."""
+    hub = Hub("chat")
+    enter(hub, handshake(), mode=PUBLISH)
+    assert sent_to("c1", hub.client_sent("c1", frame(type="ping"))) == ['{"type":"pong"}']
 
 
 @pytest.mark.parametrize(
@@ -286,7 +334,7 @@ def test_a_close_frame_waits_for_what_came_before() -> None:
     enter(hub, handshake())
     hub.client_sent("c1", frame(type="event", event="e", data=1))
     hub.client_sent("c1", frame(type="event", event="e", data=2))
-    assert hub.client_closed("c1", "bye") == []
+    assert hub.client_closed("c1", 1000, "bye") == []
     assert hub.client_lost("c1") == []
     assert asked(hub.event_answered("c1", EventAnswer())) == ["2"]
     effects = hub.event_answered("c1", EventAnswer())
@@ -295,7 +343,7 @@ def test_a_close_frame_waits_for_what_came_before() -> None:
 
 
 def test_a_lost_client_ends_at_once() -> None:
-    """A dead socket withdraws the pending event; a late answer has no effect."""
+    """Unless it is reliable: its pending event is withdrawn; a late answer has no effect."""
     hub = Hub("chat")
     enter(hub, handshake(groups=("g",)))
     hub.client_sent("c1", frame(type="event", event="e", data=1))
@@ -305,6 +353,22 @@ def test_a_lost_client_ends_at_once() -> None:
     assert (hub.has_user("ann"), hub.has_group("g")) == (False, False)
     assert hub.event_answered("c1", EventAnswer(TEXT)) == []
     assert hub.client_lost("c1") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "text"),
+    [
+        (1000, "bye", "bye"),
+        (1000, "", "The connection ended."),
+        (1001, "x", "The connection ended."),
+    ],
+)
+def test_a_close_frame_ends_a_json_client(code: int, reason: str, text: str) -> None:
+    """With any code; the app reads the reason of a normal closure only."""
+    hub = Hub("chat")
+    enter(hub, handshake())
+    effects = hub.client_closed("c1", code, reason)
+    assert notified(effects) == [("disconnected", json.dumps({"reason": text}).encode())]
 
 
 @pytest.mark.parametrize(
@@ -332,7 +396,7 @@ def test_events_are_numbered_in_their_order() -> None:
     connected = hub.client_opened("c1", ConnectAnswer(), "t")[-1]
     event = hub.client_sent("c1", frame(type="event", event="e", data=1))[0]
     hub.event_answered("c1", EventAnswer())
-    last = hub.client_closed("c1", "bye")[0]
+    last = hub.client_closed("c1", 1000, "bye")[0]
     events = [getattr(effect, "event", None) for effect in (connected, event, last)]
     assert [e and (e.name, e.number, e.subprotocol) for e in events] == [
         ("connected", 1, RELIABLE),

@@ -3,12 +3,16 @@
 import asyncio
 from typing import cast
 
-from localdev.emulator.client_socket import QUEUE_LIMIT, ClientSocket
+import pytest
+from aiohttp import web
+
+from localdev.emulator.client_socket import ClientSocket
 from localdev.emulator.events import Event, EventAnswer
+from localdev.emulator.frame_queue import FRAME_LIMIT
 from localdev.emulator.handlers import EventHandlers
 from localdev.emulator.messages import Frame, Payload
 from localdev.emulator.service import Service
-from tests.localdev.emulator.samples import enter, handshake
+from tests.localdev.emulator.samples import RELIABLE, enter, handshake
 
 EVENT = Frame(b'{"type":"event","event":"e","data":1}')
 
@@ -37,6 +41,21 @@ class SlowApp:
             self.given_up.append(event.name)
             raise
         return EventAnswer()
+
+
+class Line:
+    """The request and the transport of a client that takes nothing."""
+
+    def __init__(self) -> None:
+        self.transport = self
+        self.is_aborted = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def socket(self) -> ClientSocket:
+        """A socket that is not open yet, so that frames queue up in it."""
+        return ClientSocket("chat", cast("web.Request", self))
 
 
 async def settle() -> None:
@@ -88,15 +107,49 @@ async def test_a_slow_client_is_dropped_alone() -> None:
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app))
     hub = service.hub("chat")
-    aborted: list[str] = []
-    for name in ("slow", "fast"):
-        service.attach(name, ClientSocket("chat", lambda name=name: aborted.append(name)))  # type: ignore[misc]
+    line = Line()
+    service.attach("slow", line.socket())
+    for name in ("slow", "fast"):  # "fast" takes everything: nothing queues up for it.
         service.run(enter(hub, handshake(name)))
-    service.detach("fast")  # Takes everything: nothing queues up for it.
-    for _ in range(QUEUE_LIMIT + 1):
+    for _ in range(FRAME_LIMIT + 1):
         service.run(hub.send_to_all(Payload("text", b"x"), ()))
     await settle()
-    assert aborted == ["slow"]
+    assert line.is_aborted
     assert (hub.connection("slow"), hub.connection("fast") is None) == (None, False)
     assert app.arrived == ["connected", "connected", "disconnected"]
+    await service.close()
+
+
+async def test_a_slow_client_is_dropped_after_the_effects() -> None:
+    """Its next user event was on its way already, and is given up like any other."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    service.attach("c1", Line().socket())
+    service.run(enter(hub, handshake("c1")))
+    for _ in range(FRAME_LIMIT - 1):
+        service.run(hub.send_to_all(Payload("text", b"x"), ()))
+    for frame in (EVENT, Frame(b'{"type":"ping"}'), EVENT):
+        service.run(hub.client_sent("c1", frame))
+    app.answer.set()
+    await settle()
+    assert hub.connection("c1") is None
+    assert app.arrived[-1] == "disconnected"
+    await service.close()
+
+
+async def test_only_the_last_drop_counts(caplog: pytest.LogCaptureFixture) -> None:
+    """A later drop starts the retention time anew; its end comes once."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app), retention_seconds=0)
+    hub = service.hub("chat")
+    service.run(enter(hub, handshake("c1", subprotocols=(RELIABLE,))))
+    service.run(hub.client_lost("c1"))
+    service.run(hub.client_recovered("c1"))
+    service.run(hub.client_lost("c1"))
+    await settle()
+    assert app.arrived == ["connected", "disconnected"]
+    assert caplog.records == []
     await service.close()

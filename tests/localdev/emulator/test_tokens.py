@@ -9,11 +9,13 @@ import pytest
 from localdev.emulator.tokens import (
     ACCESS_KEY,
     Client,
+    allows_recovery,
     allows_rest_call,
     check_access_key,
     check_client_token,
     sign_client_token,
     sign_data_plane_token,
+    sign_reconnection_token,
 )
 
 HOST = "127.0.0.1:8080"
@@ -136,3 +138,36 @@ def test_access_keys_are_checked(key: str) -> None:
     with pytest.raises(ValueError, match="access key") as caught:
         check_access_key(key)
     assert key not in str(caught.value)
+
+
+def test_reconnection_tokens() -> None:
+    """One opens the recovery of its own connection, for a week, and nothing else."""
+    text = sign_reconnection_token(ACCESS_KEY, "c1")
+    claims = jwt.decode(text, options={"verify_signature": False})
+    assert (claims["iss"], claims["aud"]) == ("https://webpubsub.azure.com", "c1")
+    assert claims["exp"] - claims["iat"] == 7 * 24 * 3600
+    assert [allows_recovery(text, ACCESS_KEY, name) for name in ("c1", "c2")] == [True, False]
+    assert not allows_recovery(text, "k" * 32, "c1")
+    assert not allows_rest_call(text, ACCESS_KEY, ["c1"])
+    assert check_client_token(text, ACCESS_KEY, "c1") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nonsense",
+        token("c1", iss="somebody else"),
+        token("c1"),
+        jwt.encode({"iss": "https://webpubsub.azure.com", "exp": 9e9}, ACCESS_KEY, "HS256"),
+        jwt.encode({"iss": "https://webpubsub.azure.com", "aud": "c1"}, ACCESS_KEY, "HS256"),
+        token("c1", iss="https://webpubsub.azure.com", lifetime=-2),
+        token("c1", iss="https://webpubsub.azure.com", nbf=time.time() + 60),
+    ],
+)
+def test_bad_reconnection_tokens(text: str) -> None:
+    """Foreign, late and early ones recover nothing; there is no skew of the clock."""
+    assert not allows_recovery(text, ACCESS_KEY, "c1")
+    assert allows_recovery(
+        token("c1", iss="https://webpubsub.azure.com", lifetime=60), ACCESS_KEY, "c1"
+    )
