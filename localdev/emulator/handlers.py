@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from localdev.emulator.cookies import keep_cookies
 from localdev.emulator.deliveries import RETRY_DELAYS, Delivery, deliver
 from localdev.emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
 from localdev.emulator.handler_settings import EventHandlerSetting, check_hub_name
@@ -116,7 +115,7 @@ class EventHandlers:
         request = build_request(event, self._sender, url, datetime.now(UTC), str(uuid.uuid4()))
         delivery = await self._send(request, EVENT_SECONDS, started)
         if delivery.response is not None and delivery.response.is_success:
-            keep_cookies(event.cookies, url, delivery.response.headers.all("Set-Cookie"))
+            event.cookies.keep(url, delivery.response.headers.all("Set-Cookie"))
         return delivery
 
     async def _send(
