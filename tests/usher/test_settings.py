@@ -143,6 +143,55 @@ def test_every_wrong_key_is_named_at_once() -> None:
     assert set(problems(wrong)) == expected
 
 
+OIDC = {"USHER_OIDC_ISSUER": "https://login.example/tenant", "USHER_OIDC_AUDIENCE": "usher"}
+
+
+@pytest.mark.parametrize("mode", ["easyauth", "key", "anonymous"])
+@pytest.mark.parametrize("marker", AZURE_MARKERS)
+def test_modes_for_azure(mode: str, marker: str) -> None:
+    """Every other mode is for there."""
+    assert Settings.from_environ({**KEY_MODE, "USHER_AUTH": mode, marker: "x"}).auth == mode
+
+
+def test_oidc_mode() -> None:
+    """It needs its provider and its audience, and keeps the issuer as it is written."""
+    settings = Settings.from_environ(KEY_MODE | OIDC | {"USHER_AUTH": "oidc"})
+    assert settings.oidc_issuer == "https://login.example/tenant"
+    assert settings.oidc_audience == "usher"
+    assert set(problems(KEY_MODE | {"USHER_AUTH": "oidc"})) == set(OIDC)
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["login.example", "http://login.example", "ftp://login.example", "https://", "https://a?b"],
+)
+def test_bad_issuers(issuer: str) -> None:
+    """Keys must come over https, from a URL without a query."""
+    wrong = KEY_MODE | OIDC | {"USHER_AUTH": "oidc", "USHER_OIDC_ISSUER": issuer}
+    assert list(problems(wrong)) == ["USHER_OIDC_ISSUER"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "on"),
+    [
+        ({}, False),
+        ({"WEBSITE_AUTH_ENABLED": "True"}, True),
+        ({"WEBSITE_AUTH_ENABLED": "False"}, False),
+    ],
+)
+def test_app_service_authentication_is_what_the_platform_says(
+    environ: dict[str, str], on: bool
+) -> None:
+    """Only its own word makes the principal's headers count."""
+    assert Settings.from_environ(KEY_MODE | environ).platform_auth is on
+
+
+def test_the_user_claim() -> None:
+    """None means the usual one of the mode."""
+    assert Settings.from_environ(KEY_MODE).user_claim is None
+    assert Settings.from_environ(KEY_MODE | {"USHER_USER_CLAIM": "email"}).user_claim == "email"
+
+
 @pytest.mark.parametrize("marker", AZURE_MARKERS)
 def test_local_mode_is_refused_in_azure(marker: str) -> None:
     """A mode that believes every caller must not be left on by mistake."""
