@@ -12,8 +12,8 @@ from usher import policy, workflow
 from usher.callers import Credentials, identify_caller
 from usher.events import read_event
 from usher.health import Health
-from usher.logs import quiet_sdk_logs
-from usher.negotiation import read_negotiation
+from usher.logs import quiet_sdk_logs, redact_all_records
+from usher.negotiation import check_method, read_negotiation
 from usher.responses import answer_json, connect_answers, http_answers, notice_answers
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
@@ -30,6 +30,7 @@ NEGOTIATE_LEVEL = (
 )
 health_state = Health()
 quiet_sdk_logs()
+redact_all_records()
 
 
 @functools.cache
@@ -75,6 +76,7 @@ def on_event(name: str) -> Callable[..., Any]:
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Mints a client access token for a user and its groups."""
     settings = get_settings()
+    check_method(req.method, settings)
     wish = read_negotiation(req.url, req.get_body(), settings)
     credentials = Credentials(req.headers, wish.user_id)
     caller = await identify_caller(settings, credentials, verify_token)
@@ -102,6 +104,7 @@ async def connect(request: str) -> dict[str, Any]:
     """Admits a client and notes its groups, which no later event tells."""
     settings = get_settings()
     event = read_event(request, "connect", settings)
+    policy.check_origins(settings, event.client_origins)
     groups = policy.admit_groups(settings, event.token_groups)
     # Not `groups`: the service would put them in the place of the token's.
     return {"userId": event.user_id, "states": {policy.GROUPS_STATE: groups}}

@@ -71,7 +71,8 @@ class Settings:
     """Every setting of the app. `token_minutes` is the default lifetime and the longest one.
 
     `platform_auth` says that App Service Authentication is on, `user_claim` which claim is the
-    user id where the mode's usual one is not meant.
+    user id where the mode's usual one is not meant. `allowed_origins` are where the pages come
+    from that may open a connection.
     """
 
     connection: Connection
@@ -81,6 +82,7 @@ class Settings:
     oidc_audience: str = ""
     user_claim: str | None = None
     platform_auth: bool = False
+    allowed_origins: frozenset[str] = frozenset()
     default_group: str = "lobby"
     single_group: bool = False
     token_minutes: int = 60
@@ -123,6 +125,7 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
         ("single_group", "USHER_SINGLE_GROUP", _parse_flag),
         ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
         ("user_claim", "USHER_USER_CLAIM", str),
+        ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
         # Injected by the platform, and by nobody else (azure-functions-host, EnvironmentSettings).
         ("platform_auth", "WEBSITE_AUTH_ENABLED", lambda text: text.lower() in ("true", "1")),
     ]
@@ -205,6 +208,13 @@ def _parse_issuer(text: str) -> str:
     if url.scheme == "http" and url.hostname not in LOOPBACK_HOSTS:
         raise ValueError("is http, which is for a provider on this machine only")
     return text
+
+
+def _parse_origins(text: str) -> frozenset[str]:
+    origins = frozenset(origin.strip().lower() for origin in text.split(",") if origin.strip())
+    if not all(re.fullmatch(r"https?://[^/?#@*\s]+", origin) for origin in origins):
+        raise ValueError("must be origins of the form https://HOST, with ',' between them")
+    return origins
 
 
 def _parse_required(text: str) -> str:

@@ -77,6 +77,35 @@ async def test_a_broken_connection_string_is_not_shown(tmp_path: Path) -> None:
         assert SECRET not in app.log()
 
 
+async def test_anonymous_callers(tmp_path: Path) -> None:
+    """Guests by POST only, each with a name of its own, and a page elsewhere opens nothing."""
+    settings = {"USHER_AUTH": "anonymous", "USHER_ALLOWED_ORIGINS": "https://a.example"}
+    with run(UP, tmp_path / "log", settings) as stack:
+        url = f"{stack.facts['host']}/api/negotiate"
+        async with aiohttp.ClientSession() as session:
+            assert (await session.get(url)).status == 405
+            assert (await session.post(url, json={"userId": "ana"})).status == 400
+            answer = await (await session.post(url, json={})).json()
+            assert answer["userId"].startswith("guest-")
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                await session.ws_connect(answer["url"], origin="https://b.example")
+            assert caught.value.status == 401
+            async with session.ws_connect(answer["url"], origin="https://a.example"):
+                stack.wait_for_record(record="join", userId=answer["userId"], addStatus=200)
+
+
+@pytest.mark.parametrize("mode", ["easyauth", "oidc"])
+async def test_forged_identities(tmp_path: Path, mode: str) -> None:
+    """Headers that App Service would set, where it does not; and no token at all."""
+    oidc = {"USHER_OIDC_ISSUER": "http://127.0.0.1:9", "USHER_OIDC_AUDIENCE": "usher"}
+    with run_app(tmp_path, USHER_AUTH=mode, **oidc) as app:
+        headers = {"X-MS-CLIENT-PRINCIPAL-ID": "ana", "X-MS-CLIENT-PRINCIPAL-NAME": "ana"}
+        async with aiohttp.ClientSession() as session:
+            response = await session.post(f"{app.facts['host']}/api/negotiate", headers=headers)
+            assert response.status == 401
+            assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
 async def test_without_a_mode_only_negotiate_is_closed(tmp_path: Path) -> None:
     """Events need no caller; the problem says what to set."""
     with run_app(tmp_path, USHER_AUTH="") as app, pytest.raises(AssertionError, match="USHER_AUTH"):

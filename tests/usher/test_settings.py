@@ -1,5 +1,10 @@
+import json
+import re
+from pathlib import Path
+
 import pytest
 
+from usher import settings as settings_module
 from usher.errors import SettingsError
 from usher.settings import AZURE_MARKERS, Settings
 
@@ -186,6 +191,20 @@ def test_app_service_authentication_is_what_the_platform_says(
     assert Settings.from_environ(KEY_MODE | environ).platform_auth is on
 
 
+def test_allowed_origins() -> None:
+    """A list, in any case; none means none."""
+    assert Settings.from_environ(KEY_MODE).allowed_origins == frozenset()
+    text = "https://A.example, http://localhost:3000 ,"
+    found = Settings.from_environ(KEY_MODE | {"USHER_ALLOWED_ORIGINS": text}).allowed_origins
+    assert found == {"https://a.example", "http://localhost:3000"}
+
+
+@pytest.mark.parametrize("text", ["*", "a.example", "https://a.example/", "https://*.a.example"])
+def test_bad_origins(text: str) -> None:
+    """Named origins only, never all."""
+    assert list(problems(KEY_MODE | {"USHER_ALLOWED_ORIGINS": text})) == ["USHER_ALLOWED_ORIGINS"]
+
+
 def test_the_user_claim() -> None:
     """None means the usual one of the mode."""
     assert Settings.from_environ(KEY_MODE).user_claim is None
@@ -197,6 +216,15 @@ def test_local_mode_is_refused_in_azure(marker: str) -> None:
     """A mode that believes every caller must not be left on by mistake."""
     found = problems({**KEY_MODE, "USHER_AUTH": "local", marker: "x"})
     assert list(found) == ["USHER_AUTH"]
+
+
+def test_the_sample_has_every_setting() -> None:
+    """Each key that the app reads, and no other; the platform's own are not for people to set."""
+    root = Path(settings_module.__file__).parent.parent
+    sample = json.loads((root / "local.settings.sample.json").read_text("utf-8"))["Values"]
+    source = Path(settings_module.__file__).read_text("utf-8")
+    keys = set(re.findall(r'"(USHER_[A-Z_]+|WebPubSub[A-Za-z]+)"', source))
+    assert keys == {key for key in sample if key.startswith(("USHER_", "WebPubSub"))}
 
 
 def test_secrets_are_in_no_repr_and_no_error() -> None:
