@@ -19,6 +19,8 @@ DISCOVERY = "/tenant/.well-known/openid-configuration"
 KEYS = "/tenant/keys"
 KINDS: dict[str, Callable[[], Any]] = {
     "RSA": lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    # To be refused.
+    "short RSA": lambda: rsa.generate_private_key(public_exponent=65537, key_size=1024),  # noqa: S505
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),

@@ -194,9 +194,31 @@ async def test_tokens_without_a_key_id(provider: Provider, verifier: OidcProvide
     """Good while only one key fits; with two nothing is tried out."""
     provider.keys = [make_key("P-256", "first"), make_key("RSA", "r")]
     token = jwt.encode(provider.claims(), provider.keys[0].private, "ES256")
-    assert await verifier.verify(token)
+    for _ in range(2):
+        assert await verifier.verify(token)
+    assert provider.asked[KEYS] == 1
     provider.keys.append(make_key("P-256", "second"))
     assert await refusal_of(OidcProvider(provider.issuer, AUDIENCE), token) == "key"
+
+
+async def test_keys_without_a_key_id(
+    provider: Provider, verifier: OidcProvider, clock: Clock
+) -> None:
+    """Serve for an hour; they are not known by name, so not while the provider is down."""
+    jwk = {name: value for name, value in provider.keys[0].jwk.items() if name != "kid"}
+    provider.answers[KEYS] = always(200, json.dumps({"keys": [jwk]}))
+    token = jwt.encode(provider.claims(), provider.keys[0].private, "ES256")
+    assert await verifier.verify(token)
+    provider.answers[KEYS] = always(500)
+    clock.now += 3600
+    await assert_unavailable(verifier, token)
+
+
+@pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits long")
+async def test_keys_that_are_too_short(provider: Provider, verifier: OidcProvider) -> None:
+    """RSA keys have 2,048 bits or more (RFC 7518, section 3.3)."""
+    provider.keys = [make_key("short RSA", "short")]
+    assert await refusal_of(verifier, provider.token(provider.keys[0], "RS256")) == "key"
 
 
 @pytest.mark.parametrize("broken", [{"x": 5}, {"x": "AAAA"}, {"y": "ü"}, {"x": None}])
@@ -313,6 +335,19 @@ async def test_a_provider_that_is_down_later(
     del provider.answers[DISCOVERY]
     clock.now += 30
     assert await verifier.verify(good)
+    assert await refusal_of(verifier, stranger) == "key"
+
+
+async def test_a_provider_that_hangs_up(provider: Provider, verifier: OidcProvider) -> None:
+    """In the middle of its answer."""
+
+    async def hang_up() -> web.StreamResponse:
+        response = web.Response(body=b"{", headers={"Content-Length": "100"})
+        response.force_close()
+        return response
+
+    provider.answers[KEYS] = hang_up
+    await assert_unavailable(verifier, provider.token())
 
 
 def redirect_to(path: str) -> Callable[[Provider], Answer]:
@@ -342,7 +377,7 @@ def says_key_place(uri: str) -> Callable[[Provider], Answer]:
         *((path, says("[" * 100_000)) for path in (DISCOVERY, KEYS)),
         *((path, says("[1]")) for path in (DISCOVERY, KEYS)),
         *((path, says("{}", 404)) for path in (DISCOVERY, KEYS)),
-        (KEYS, says('{"keys": [' + " " * 256 * 1024 + "]}")),
+        (KEYS, says('{"keys": []}'.ljust(256 * 1024 + 1))),
         (DISCOVERY, redirect_to("/elsewhere")),
         (KEYS, redirect_to("/elsewhere")),
         (DISCOVERY, says_issuer("https://login.example")),
@@ -366,7 +401,7 @@ async def test_answers_that_are_none(
 async def test_the_longest_answer(provider: Provider, verifier: OidcProvider) -> None:
     """256 KiB are read."""
     body = json.dumps({"keys": [provider.keys[0].jwk]})
-    provider.answers[KEYS] = always(200, body + " " * (256 * 1024 - len(body)))
+    provider.answers[KEYS] = always(200, body.ljust(256 * 1024))
     assert await verifier.verify(provider.token())
 
 
