@@ -24,6 +24,7 @@ USHER = {
     "policy": {"errors", "settings", "callers"},
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
     "pubsub": {"errors", "settings", "tokens"},
+    "oidc": {"errors", "logs", "settings"},
     "responses": {"errors", "logs"},
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
