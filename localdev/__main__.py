@@ -79,13 +79,13 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     )
     host_parser = add("host", host, "Runs the app on the local Functions host alone.")
     add_port(host_parser, "--port", HOST_PORT)
-    for command in (up_parser, host_parser):
-        command.add_argument(
-            "--keys", action="store_true", help="ask for access keys, as Azure does, and print them"
-        )
     for command in (up_parser, emulator_parser, host_parser):
         command.add_argument(
             "--json", action="store_true", help="print one line of JSON on stdout when ready"
+        )
+    for command in (up_parser, host_parser):
+        command.add_argument(
+            "--keys", action="store_true", help="ask for access keys, as Azure does, and print them"
         )
     add("token", token, "Prints a data plane token for the running emulator, good for an hour.")
     test_parser = add("test", test, "Runs all tests. Further arguments go to pytest.")
