@@ -46,7 +46,7 @@ PURE = {
         *("cookies", "handler_settings"),
     ],
     "localdev.host": [
-        *("access", "answers", "bindings", "cors", "events", "routes", "states", "webhook"),
+        *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),
     ],
 }
 IMPURE = {"aiohttp", "asyncio", "socket", "threading", "time"}
