@@ -31,10 +31,10 @@ class App:
     slow: set[str] = field(default_factory=lambda: {"slow"})
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    def application(self) -> web.Application:
-        """The app for an HTTP server."""
+    def application(self, hub: str = "{hub}") -> web.Application:
+        """The app for an HTTP server; with a hub, it does not know those of others."""
         application = web.Application()
-        application.router.add_route("*", "/hooks/{hub}/{event}", self._handle)
+        application.router.add_route("*", f"/hooks/{hub}/{{event}}", self._handle)
         return application
 
     async def _handle(self, request: web.Request) -> web.Response:
