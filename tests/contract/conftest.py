@@ -22,6 +22,7 @@ from tests.contract.target import Hub, Target
 from tests.e2e.processes import run
 from tests.localdev.emulator.app import App
 
+EMULATOR = ["localdev", "emulator", "--json", "--port", "0"]
 HANDLED_HUBS = [f"handled{number}" for number in range(100)]
 """Each test of event handlers takes one for itself."""
 
@@ -46,8 +47,7 @@ def service(
     folder = tmp_path_factory.mktemp("emulator")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         file = write_handlers(folder / "handlers.json", listening.getsockname()[1])
-        command = ["localdev", "emulator", "--json", "--port", "0", "--handlers", str(file)]
-        with run(command, folder / "log") as emulator:
+        with run([*EMULATOR, "--handlers", str(file)], folder / "log") as emulator:
             string = emulator.facts["connectionString"]
             yield Service(Target.from_connection_string(string, is_ours=True), listening)
 
@@ -89,7 +89,7 @@ def hub(target: Target) -> Hub:
 def ours(target: Target) -> Target:
     """The emulator; a test that needs what only it has says so by this fixture."""
     if not target.is_ours:
-        pytest.skip("needs the emulator, which calls an event handler of the tests")
+        pytest.skip("needs an event handler of the tests")
     return target
 
 
@@ -115,6 +115,13 @@ async def app(service: Service, handled: Hub) -> AsyncIterator[App]:
     await web.SockSite(runner, service.listening.dup()).start()
     yield subject
     await runner.cleanup()
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
+    """With a target, values are shown as they are where pytest would number them."""
+    if config.getoption("--target") is None or not isinstance(val, (dict, list, tuple)):
+        return None
+    return str(val)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -55,14 +55,18 @@ class Target:
             raise ValueError(f"The connection string has no {' and no '.join(missing)}.")
         port = f":{parts['port']}" if "port" in parts else ""
         endpoint = parts["endpoint"].rstrip("/") + port
-        if urlsplit(endpoint).scheme not in ("http", "https"):
-            raise ValueError("The connection string's Endpoint must start with https:// or http://")
+        check_endpoint(endpoint)
         return cls(endpoint, parts["accesskey"], is_ours)
 
     @property
     def connection_string(self) -> str:
         """For the official client of the data plane."""
         return f"Endpoint={self.endpoint};AccessKey={self.access_key};Version=1.0;"
+
+    @property
+    def client_endpoint(self) -> str:
+        """`ws://` or `wss://` and the host."""
+        return self.endpoint.replace("http", "ws", 1)
 
     def sign(self, audience: str, **claims: Any) -> str:
         """A token of the service's key; lifetime an hour unless `exp` says otherwise."""
@@ -77,9 +81,10 @@ class Target:
         data: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """A REST call, signed unless `headers` have an Authorization; `data` is JSON or as they say.
+        """A REST call, signed unless `headers` have an Authorization.
 
-        `path` is sent as it is, with its query. Without an api-version it is of the latest one.
+        `path` is sent as it is, with its query; without an api-version it is of the latest one.
+        `data` is JSON unless the headers say otherwise.
         """
         url = self.endpoint + path
         if "api-version" not in path:
@@ -98,6 +103,10 @@ class Target:
             body = await response.json() if is_json else await response.text()
             return Answer(response.status, response.headers.copy(), body)
 
+    def client_token(self, hub: str, **claims: Any) -> str:
+        """A client access token for a hub; claims such as `sub`, `role`, `webpubsub.group`."""
+        return self.sign(f"{self.endpoint}/client/hubs/{hub}", **claims)
+
     @asynccontextmanager
     async def open(
         self, path: str, protocols: Sequence[str] = (), token: str = "", **options: Any
@@ -105,7 +114,7 @@ class Target:
         """A WebSocket at a path of the service; the token goes where no error text shows it."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= options.pop("headers", {})
-        url = URL(self.endpoint.replace("http", "ws", 1) + path, encoded=True)
+        url = URL(self.client_endpoint + path, encoded=True)
         async with (
             aiohttp.ClientSession() as session,
             session.ws_connect(
@@ -121,6 +130,19 @@ class Target:
                 raise AssertionError("the client was let in")
         except aiohttp.WSServerHandshakeError as error:
             return error.status
+
+
+def check_endpoint(endpoint: str) -> None:
+    """ValueError if this is no URL of a service."""
+    try:
+        parts = urlsplit(endpoint)
+        is_url = bool(parts.hostname and (parts.port is None or parts.port >= 0))
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise ValueError("The connection string's Endpoint is not a URL.")
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("The connection string's Endpoint must start with https:// or http://")
 
 
 @dataclass(frozen=True)
@@ -157,8 +179,8 @@ class Hub:
     def token(self, **claims: Any) -> str:
         """A client access token; `user` and `group` are short for the claims' own names."""
         names = {"user": "sub", "group": "webpubsub.group"}
-        audience = f"{self.target.endpoint}{self.client_path}"
-        return self.target.sign(audience, **{names.get(k, k): v for k, v in claims.items()})
+        named = {names.get(key, key): value for key, value in claims.items()}
+        return self.target.client_token(self.name, **named)
 
     @asynccontextmanager
     async def connect(

@@ -23,9 +23,7 @@ async def test_the_health_call_needs_no_token(target: Target) -> None:
     assert answer.status == 200
 
 
-@pytest.mark.parametrize(
-    "ending", ["", "?api-version=2024-12-01", "?anything=else", "/", "/child"]
-)
+@pytest.mark.parametrize("ending", ["", "?api-version=2024-12-01", "?anything=else", "/", "/child"])
 async def test_the_audience_is_the_url(target: Target, hub: Hub, ending: str) -> None:
     """With its query, without it, or with another one; and with a path that goes on."""
     url = f"{target.endpoint}/api/hubs/{hub}/:send{ending}"

@@ -49,8 +49,7 @@ async def test_many(hub: Hub, path: str) -> None:
     """All, a group, or a user are closed, but for those excluded."""
     async with AsyncExitStack() as clients:
         one, two, three = [
-            await clients.enter_async_context(hub.connect(user="ann", group="g"))
-            for _ in range(3)
+            await clients.enter_async_context(hub.connect(user="ann", group="g")) for _ in range(3)
         ]
         spared = f"excluded={two.connection_id}&excluded={three.connection_id}"
         await hub.call("POST", f"{path}?reason=r&{spared}")

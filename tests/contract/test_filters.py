@@ -1,5 +1,7 @@
 """Which connections a filter selects (reference-odata-filter)."""
 
+from typing import Any
+
 import pytest
 
 from tests.contract.target import Hub, escape
@@ -7,12 +9,12 @@ from tests.contract.target import Hub, escape
 
 async def hears(hub: Hub, text: str, user: str | None) -> bool:
     """Whether a message with that filter comes to a client in groups g1 and g2."""
-    who = {} if user is None else {"user": user, "group": ["g1", "g2"]}
+    who: dict[str, Any] = {} if user is None else {"user": user, "group": ["g1", "g2"]}
     async with hub.connect(**who) as client:
         answer = await hub.call("POST", f"/:send?filter={escape(text)}", "1")
         assert answer.status == 202
         await hub.send("marker")
-        return (await client.receive())["data"] == 1
+        return bool((await client.receive())["data"] == 1)
 
 
 @pytest.mark.parametrize(

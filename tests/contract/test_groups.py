@@ -99,28 +99,34 @@ async def test_a_message_of_the_server(hub: Hub, to: str) -> None:
 
 async def test_a_user_is_all_its_connections(hub: Hub) -> None:
     """Each hears what is sent to the user, and nobody else does."""
-    async with hub.connect(user="ann") as one, hub.connect(user="ann") as two:
-        async with hub.connect(user="bob") as bob:
-            await hub.send("x", "/users/ann")
-            for client in (one, two):
-                assert (await client.receive())["data"] == "x"
-            await hub.send("y", "/users/bob")
-            assert (await bob.receive())["data"] == "y"
+    async with (
+        hub.connect(user="ann") as one,
+        hub.connect(user="ann") as two,
+        hub.connect(user="bob") as bob,
+    ):
+        await hub.send("x", "/users/ann")
+        for client in (one, two):
+            assert (await client.receive())["data"] == "x"
+        await hub.send("y", "/users/bob")
+        assert (await bob.receive())["data"] == "y"
 
 
 @pytest.mark.parametrize("to", ["", "/groups/g"])
 async def test_some_are_left_out(hub: Hub, to: str) -> None:
     """`excluded` may come several times, and counts together with a filter."""
-    async with hub.connect(user="ann", group="g") as ann:
-        async with hub.connect(user="bob", group="g") as bob, hub.connect(group="g") as third:
-            query = f"excluded={bob.connection_id}&excluded={third.connection_id}"
-            await hub.call("POST", f"{to}/:send?{query}", "1")
-            assert (await ann.receive())["data"] == 1
-            query = f"excluded={ann.connection_id}&filter={escape("userId ne 'bob'")}"
-            await hub.call("POST", f"{to}/:send?{query}", "2")
-            assert (await third.receive())["data"] == 2
-            await hub.send("last", to)
-            assert (await bob.receive())["data"] == "last"
+    async with (
+        hub.connect(user="ann", group="g") as ann,
+        hub.connect(user="bob", group="g") as bob,
+        hub.connect(group="g") as third,
+    ):
+        query = f"excluded={bob.connection_id}&excluded={third.connection_id}"
+        await hub.call("POST", f"{to}/:send?{query}", "1")
+        assert (await ann.receive())["data"] == 1
+        query = f"excluded={ann.connection_id}&filter={escape("userId ne 'bob'")}"
+        await hub.call("POST", f"{to}/:send?{query}", "2")
+        assert (await third.receive())["data"] == 2
+        await hub.send("last", to)
+        assert (await bob.receive())["data"] == "last"
 
 
 async def test_membership_is_no_permission(hub: Hub) -> None:

@@ -8,7 +8,7 @@ import jwt
 import pytest
 from yarl import URL
 
-from tests.contract.target import JSON, RELIABLE_JSON, Hub, Target
+from tests.contract.target import JSON, RELIABLE_JSON, Hub
 
 HOUR = 3600
 

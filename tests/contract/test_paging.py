@@ -103,9 +103,7 @@ async def test_a_cursor_is_for_its_group(hub: Hub, ids: list[str]) -> None:
     assert names(await upper.call("GET", f"{CONNECTIONS}?{link(page)}")) == ids[2:4]
 
 
-@pytest.mark.parametrize(
-    "cursor", ["", "garbage", pytest.param("x" * 2049, id="2,049 characters")]
-)
+@pytest.mark.parametrize("cursor", ["", "garbage", pytest.param("x" * 2049, id="2,049 characters")])
 async def test_bad_cursors(hub: Hub, cursor: str) -> None:
     """What the service has not made is 400."""
     answer = await hub.call("GET", f"{CONNECTIONS}?continuationToken={cursor}")

@@ -117,9 +117,7 @@ async def test_existence(hub: Hub, official: Official) -> None:
 async def test_pages(hub: Hub, official: Official) -> None:
     """They are in the order of ids, follow each other to the end or to `top`, and are signed."""
     async with AsyncExitStack() as clients:
-        opened = [
-            await clients.enter_async_context(hub.connect(group="a b")) for _ in range(5)
-        ]
+        opened = [await clients.enter_async_context(hub.connect(group="a b")) for _ in range(5)]
         ids = sorted(client.connection_id for client in opened)
         pages = await official.pages(group="a b", maxpagesize=2)
         assert pages == [ids[:2], ids[2:4], ids[4:]]
@@ -225,8 +223,8 @@ async def test_a_conflict(form: Any, handled: Hub, app: App) -> None:
     app.scripts["connect"] = [web.json_response({"roles": roles})]
     client = Official(form.from_connection_string(handled.target.connection_string, handled.name))
     async with handled.connect() as opened:
+        name = opened.connection_id
         with pytest.raises(ResourceExistsError) as caught:
-            name = opened.connection_id
             await client("grant_permission", "sendToGroup", name, target_name="x")
     await client.close()
     assert caught.value.error is not None

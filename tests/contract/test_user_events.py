@@ -131,7 +131,7 @@ async def test_events_of_a_client_wait_for_each_other(handled: Hub, app: App) ->
         await client.send(type="event", event="slow", data=1, ackId=1)
         await client.send(type="event", event="e", data=1, ackId=2)
         assert await send_event(other, name="f") == "done"
-        assert [name for name in app.events if name in "slow e f".split()] == ["slow", "f"]
+        assert [name for name in app.events if name in ("slow", "e", "f")] == ["slow", "f"]
         app.release.set()
         assert [(await client.receive())["ackId"] for _ in range(2)] == [1, 2]
         assert app.events[-1] == "e"
@@ -226,7 +226,7 @@ async def test_a_handler_that_names_its_events(handled: Hub, app: App) -> None:
 # --- deliveries --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [503, 500, 408])
+@pytest.mark.parametrize("status", [503, 408])
 async def test_events_are_tried_again(handled: Hub, app: App, status: int) -> None:
     """After a failure that may pass, a second later, with the same id."""
     app.scripts["e"] = [web.Response(status=status), web.Response(status=204)]

@@ -114,9 +114,7 @@ async def test_the_form_of_a_400(hub: Hub, path: str, body: str, named: str) -> 
         ("/users/u/groups/g", "Warning.User.NotExisted", "User `u` is not found.", "User"),
     ],
 )  # fmt: skip
-async def test_the_form_of_a_404(
-    hub: Hub, path: str, code: str, message: str, named: str
-) -> None:
+async def test_the_form_of_a_404(hub: Hub, path: str, code: str, message: str, named: str) -> None:
     """An object that says what was not found; its code is a header, too.
 
     As recorded; Microsoft's emulator has no content for users.
