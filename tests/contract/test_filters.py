@@ -87,6 +87,15 @@ async def test_mistakes(hub: Hub, to: str, text: str) -> None:
     assert answer.body["message"].endswith("(Parameter 'filter')")
 
 
+async def test_mistakes_that_a_connection_shows(hub: Hub) -> None:
+    """A null hides a mistake of types until somebody with a user is looked at."""
+    path = f"/:send?filter={escape('contains(userId, 1)')}"
+    assert (await hub.call("POST", path, "1")).status == 202
+    async with hub.connect(user="ann"):
+        answer = await hub.call("POST", path, "1")
+        assert (answer.status, answer.body["target"]) == (400, "filter")
+
+
 async def test_many_clauses(hub: Hub) -> None:
     """A hundred are allowed."""
     text = " or ".join(f"userId eq 'u{number}'" for number in range(100))

@@ -92,7 +92,9 @@ async def test_success(hub: Hub, operation: Operation) -> None:
         path = operation.path.format(id=client.connection_id)
         answer = await hub.call(operation.method, path, operation.body)
     assert (answer.status, answer.code) == (operation.success, None)
-    assert (answer.body in ("", None)) is (operation.name not in WITH_CONTENT)
+    assert (answer.body == "") is (operation.name not in WITH_CONTENT)
+    if operation.success in (200, 202) and operation.method != "HEAD" and not answer.body:
+        assert answer.headers["Content-Length"] == "0"
 
 
 @each

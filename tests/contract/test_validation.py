@@ -156,17 +156,43 @@ async def test_bad_bodies_change_nothing(hub: Hub, operation: str, body: str) ->
         '{"groups":["a"],"filter":null}',
         '{"groups":["a"],"filter":""}',
         '{"groups":["a"],"filter":"true"}',
+        '{"Groups":["a"],"FILTER":null,"other":1}',
         pytest.param('{"groups":[' + ",".join(f'"g{n}"' for n in range(1024)) + ',"a"]}',
                      id="1,025 groups"),
     ],
 )  # fmt: skip
 async def test_bodies_for_many(hub: Hub, body: str) -> None:
-    """A filter is optional; there may be any number of groups."""
+    """A filter is optional; there may be any number of groups; keys are in any case."""
     async with hub.connect(user="ann"):
         assert (await hub.call("POST", "/:addToGroups", body)).status == 200
         assert await hub.has("/groups/a")
         assert (await hub.call("POST", "/:removeFromGroups", body)).status == 200
         assert not await hub.has("/groups/a")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/groups/g/connections?top=1&top=2", None),
+        ("GET", "/groups/g/connections?continuationToken=x", None),
+        ("POST", "/:send", "{"),
+        ("POST", "/:addToGroups", "{}"),
+        ("POST", "/:addToGroups", '{"groups":["g"],"filter":" "}'),
+    ],
+)
+async def test_the_caller_is_checked_before_bodies(
+    hub: Hub, method: str, path: str, body: str | None
+) -> None:
+    """Doubled paging parameters, cursors and bodies are looked at after the token."""
+    for headers, status in ((NO_TOKEN, 401), ({}, 400)):
+        assert (await hub.call(method, path, body, **headers)).status == status
+
+
+async def test_an_error_of_head(hub: Hub) -> None:
+    """It has the headers of an error, the length of its content too, but no content."""
+    answer = await hub.call("HEAD", "/users/u")
+    assert (answer.status, answer.body) == (404, "")
+    assert int(answer.headers["Content-Length"]) > 0
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml"])
