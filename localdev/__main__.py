@@ -221,7 +221,8 @@ def test(options: argparse.Namespace, rest: list[str]) -> int:
     """pytest, with branch coverage printed; or the contract suite against another service."""
     if options.target is not None:
         # Without pytest's own summary, for the table says it all.
-        return run_tool("pytest", "tests/contract", "-rN", "--target", options.target, *rest)
+        options_of_ours = ("-rN", "--tb=short", "--target", options.target)
+        return run_tool("pytest", "tests/contract", *options_of_ours, *rest)
     return run_tool("pytest", "--cov", "--cov-report=term", *rest)
 
 

@@ -22,6 +22,7 @@ def posts(app: App) -> list[Received]:
 async def test_the_order(handled: Hub, app: App) -> None:
     """connect, connected, a user event and disconnected, counted from 0."""
     async with handled.connect(user="ann") as client:
+        await app.wait_for("connect", "connected")
         assert await client.ask(1, type="event", event="e", data=1) == "done"
         await client.websocket.close(code=1000)
     await app.wait_for("connect", "connected", "e", "disconnected")
@@ -31,6 +32,7 @@ async def test_the_order(handled: Hub, app: App) -> None:
 async def test_the_headers(handled: Hub, app: App) -> None:
     """Those of CloudEvents in HTTP binary mode, and the service's own."""
     async with handled.connect(user="ann") as client:
+        await app.wait_for("connect", "connected")
         await client.ask(1, type="event", event="e", data=1)
         await client.websocket.close(code=1000)
     await app.wait_for("connect", "connected", "e", "disconnected")
@@ -74,7 +76,8 @@ async def test_the_url(handled: Hub, app: App) -> None:
     upper = Hub(handled.target, handled.name.upper())
     async with upper.connect():
         await app.wait_for("connect", "connected")
-    assert [one.path for one in app.received] == [
+        paths = [one.path for one in app.received]
+    assert paths == [
         f"/hooks/{handled}/{event}?code=c0de" for event in ("validate", "connect", "connected")
     ]
 
@@ -242,6 +245,7 @@ async def test_a_goodbye(handled: Hub, app: App) -> None:
 async def test_a_client_that_vanishes(handled: Hub, app: App) -> None:
     """A socket that dies ends the connection, during an event, too."""
     async with handled.connect() as client:
+        await app.wait_for("connect", "connected")
         await client.send(type="event", event="slow", data=1)
         await app.wait_for("connect", "connected", "slow")
         client.drop()
