@@ -44,6 +44,11 @@ def make_client(hub: Hub, protocol: str = RELIABLE_JSON, **claims: Any) -> Async
     )
 
 
+def make_blocking_client(hub: Hub, **claims: Any) -> WebPubSubClient:
+    """The form with threads; it may miss that it is open, and then waits for `start_timeout`."""
+    return WebPubSubClient(access_url(hub, **claims), start_timeout=5, auto_reconnect=False)
+
+
 async def listen(client: Any, kind: CallbackType) -> asyncio.Queue[Any]:
     """What the client hears of one kind, from now on; its types want a literal kind."""
     heard: asyncio.Queue[Any] = asyncio.Queue()
@@ -130,9 +135,7 @@ async def test_the_blocking_form(hub: Hub) -> None:
     """It opens, publishes, hears and closes as the other does."""
     loop = asyncio.get_running_loop()
     heard: asyncio.Queue[Any] = asyncio.Queue()
-    client = WebPubSubClient(
-        access_url(hub, group="g", role=ANY_GROUP), ack_timeout=2, auto_reconnect=False
-    )
+    client = make_blocking_client(hub, group="g", role=ANY_GROUP)
 
     def on_message(message: Any) -> None:
         loop.call_soon_threadsafe(heard.put_nowait, message.data)
@@ -163,6 +166,6 @@ async def test_events(handled: Hub, app: App, protocol: str) -> None:
 async def test_the_app_refuses(handled: Hub, app: App) -> None:
     """It sees a refusal as a failed opening."""
     app.scripts["connect"] = [web.Response(status=403)]
-    client = WebPubSubClient(access_url(handled), auto_reconnect=False)
+    client = make_blocking_client(handled)
     with pytest.raises(OpenClientError, match="403"):
         await asyncio.to_thread(client.open)

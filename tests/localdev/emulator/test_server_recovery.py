@@ -144,7 +144,8 @@ async def test_the_official_client_without_asyncio(emulator: Emulator, app: App)
 
     async with Proxy(emulator.endpoint) as proxy, through(proxy) as grant:
         url = (await grant.get_client_access_token(user_id="ann"))["url"]
-        client = WebPubSubClient(url, auto_reconnect=False)
+        # It may miss that it is open, and then waits for this long.
+        client = WebPubSubClient(url, start_timeout=2, auto_reconnect=False)
         client.subscribe(CallbackType.SERVER_MESSAGE, on_message)
         await asyncio.to_thread(client.open)
         async with service(emulator) as rest:
