@@ -228,8 +228,10 @@ def token(_options: argparse.Namespace, _rest: list[str]) -> int:
 
 def test(options: argparse.Namespace, rest: list[str]) -> int:
     """pytest, with branch coverage printed; or the contract suite against another service."""
-    if options.target:
-        return run_tool("pytest", "tests/contract", "--target", options.target, *rest)
+    if options.target is not None:
+        # Without pytest's own summary, for the table says it all.
+        options_of_ours = ("-rN", "--tb=short", "--target", options.target)
+        return run_tool("pytest", "tests/contract", *options_of_ours, *rest)
     return run_tool("pytest", "--cov", "--cov-report=term", *rest)
 
 

@@ -1,12 +1,13 @@
 """A Web PubSub service under test, reached through its public interfaces only."""
 
+import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 import jwt
@@ -14,10 +15,12 @@ from yarl import URL
 
 JSON = "json.webpubsub.azure.v1"
 RELIABLE_JSON = "json.reliable.webpubsub.azure.v1"
+ANY_GROUP = ["webpubsub.joinLeaveGroup", "webpubsub.sendToGroup"]
 SECONDS = 10
 """How long an answer or a message may take; a service far away needs some of it."""
 
-type Query = Sequence[tuple[str, Any]]
+TEXT = {"Content-Type": "text/plain"}
+NO_TOKEN = {"Authorization": ""}
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,21 @@ class Target:
 
     @classmethod
     def from_connection_string(cls, text: str, *, is_ours: bool = False) -> Self:
-        """Reads `Endpoint`, `AccessKey` and, where it is given, `Port`."""
+        """Reads `Endpoint`, `AccessKey` and, where it is given, `Port`; ValueError if it cannot."""
         pairs = (part.partition("=") for part in text.split(";") if part)
         parts = {key.strip().lower(): value for key, _, value in pairs}
+        missing = [name for name in ("Endpoint", "AccessKey") if not parts.get(name.lower())]
+        if missing:
+            raise ValueError(f"The connection string has no {' and no '.join(missing)}.")
         port = f":{parts['port']}" if "port" in parts else ""
-        return cls(parts["endpoint"].rstrip("/") + port, parts["accesskey"], is_ours)
+        endpoint = parts["endpoint"].rstrip("/") + port
+        check_endpoint(endpoint)
+        return cls(endpoint, parts["accesskey"], is_ours)
+
+    @property
+    def connection_string(self) -> str:
+        """For the official client of the data plane."""
+        return f"Endpoint={self.endpoint};AccessKey={self.access_key};Version=1.0;"
 
     @property
     def client_endpoint(self) -> str:
@@ -65,23 +78,25 @@ class Target:
         self,
         method: str,
         path: str,
-        *,
-        query: Query = (),
-        data: bytes | str | None = None,
+        data: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """A REST call, signed unless `headers` have an Authorization. `path` is sent as it is.
+        """A REST call, signed unless `headers` have an Authorization.
 
-        Without an api-version in its `query` it is of the latest one.
+        `path` is sent as it is, with its query; without an api-version it is of the latest one.
+        `data` is JSON unless the headers say otherwise.
         """
-        is_given = any(name == "api-version" for name, _ in query)
-        parameters = query if is_given else [("api-version", "2024-12-01"), *query]
-        url = f"{self.endpoint}{path}?{urlencode(parameters)}"
-        signed = {"Authorization": f"Bearer {self.sign(url)}"} | dict(headers or {})
+        url = self.endpoint + path
+        if "api-version" not in path:
+            url += f"{'&' if '?' in path else '?'}api-version=2024-12-01"
+        defaults = {"Authorization": f"Bearer {self.sign(url)}"}
+        if data is not None:
+            defaults["Content-Type"] = "application/json"
+        options: dict[str, Any] = {"data": data, "headers": defaults | dict(headers or {})}
         async with (
             aiohttp.ClientSession() as session,
             session.request(
-                method, URL(url, encoded=True), data=data, headers=signed, allow_redirects=False
+                method, URL(url, encoded=True), allow_redirects=False, **options
             ) as response,
         ):
             is_json = "json" in response.content_type and method != "HEAD"
@@ -93,21 +108,99 @@ class Target:
         return self.sign(f"{self.endpoint}/client/hubs/{hub}", **claims)
 
     @asynccontextmanager
-    async def connect(
-        self, hub: str, subprotocol: str | None = JSON, *, query: Query = (), **claims: Any
+    async def open(
+        self, path: str, protocols: Sequence[str] = (), token: str = "", **options: Any
     ) -> AsyncIterator["Client"]:
-        """A client that is open; `claims` are its token's, `role` and `group` without prefix."""
+        """A WebSocket at a path of the service; the token goes where no error text shows it."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= options.pop("headers", {})
+        url = URL(self.client_endpoint + path, encoded=True)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(
+                url, protocols=protocols, headers=headers, max_msg_size=0, **options
+            ) as websocket,
+        ):
+            yield Client(websocket)
+
+    async def refusal(self, path: str, protocols: Sequence[str] = (), token: str = "") -> int:
+        """The status with which a client is refused; AssertionError if it is let in."""
+        try:
+            async with self.open(path, protocols, token):
+                raise AssertionError("the client was let in")
+        except aiohttp.WSServerHandshakeError as error:
+            return error.status
+
+
+def check_endpoint(endpoint: str) -> None:
+    """ValueError if this is no URL of a service."""
+    try:
+        parts = urlsplit(endpoint)
+        is_url = bool(parts.hostname and (parts.port is None or parts.port >= 0))
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise ValueError("The connection string's Endpoint is not a URL.")
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("The connection string's Endpoint must start with https:// or http://")
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A hub of a service under test; as a text, its name."""
+
+    target: Target
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def client_path(self) -> str:
+        """Where its clients connect."""
+        return f"/client/hubs/{self.name}"
+
+    async def call(self, method: str, path: str, data: Any = None, **headers: str) -> Answer:
+        """As `Target.call`, below the hub; underscores in names of headers become hyphens."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.target.call(method, f"/api/hubs/{self.name}{path}", data, named)
+
+    async def send(self, text: str, to: str = "") -> None:
+        """A text to all, or to "/groups/g", "/users/u", "/connections/c"."""
+        answer = await self.call("POST", f"{to}/:send", text, Content_Type="text/plain")
+        assert answer.status == 202
+
+    async def has(self, path: str) -> bool:
+        """Whether that group, user or connection exists."""
+        answer = await self.call("HEAD", path)
+        assert answer.status in (200, 404)
+        return answer.status == 200
+
+    def token(self, **claims: Any) -> str:
+        """A client access token; `user` and `group` are short for the claims' own names."""
         names = {"user": "sub", "group": "webpubsub.group"}
-        token = self.client_token(hub, **{names.get(k, k): v for k, v in claims.items()})
-        parameters = [("access_token", token), *query]
-        url = f"{self.client_endpoint}/client/hubs/{hub}?{urlencode(parameters)}"
-        async with aiohttp.ClientSession() as session:
-            protocols = [subprotocol] if subprotocol else []
-            async with session.ws_connect(url, protocols=protocols) as websocket:
-                client = Client(websocket)
-                if subprotocol:
-                    client.hello = await client.receive()
-                yield client
+        named = {names.get(key, key): value for key, value in claims.items()}
+        return self.target.client_token(self.name, **named)
+
+    @asynccontextmanager
+    async def connect(
+        self, subprotocol: str | None = JSON, *, query: str = "", **claims: Any
+    ) -> AsyncIterator["Client"]:
+        """A client that is open and, with a subprotocol, has read its first frame."""
+        protocols = [subprotocol] if subprotocol else []
+        path = f"{self.client_path}?{query}"
+        async with self.target.open(path, protocols, self.token(**claims)) as client:
+            if subprotocol:
+                client.hello = await client.receive()
+            yield client
+
+    def recover(
+        self, client: "Client", token: str | None = None
+    ) -> AbstractAsyncContextManager["Client"]:
+        """A new WebSocket for a reliable client's connection."""
+        given = client.hello.get("reconnectionToken", "") if token is None else token
+        names = {"awps_connection_id": client.connection_id, "awps_reconnection_token": given}
+        return self.target.open(f"{self.client_path}?{urlencode(names)}", [RELIABLE_JSON])
 
 
 class Client:
@@ -121,6 +214,11 @@ class Client:
     def connection_id(self) -> str:
         """From the first frame."""
         return str(self.hello["connectionId"])
+
+    @property
+    def path(self) -> str:
+        """The connection's, below its hub."""
+        return f"/connections/{self.connection_id}"
 
     async def send(self, **frame: Any) -> None:
         """Sends a frame of the JSON subprotocols."""
@@ -145,3 +243,31 @@ class Client:
         """Sends a frame and returns the next one."""
         await self.send(**frame)
         return await self.receive()
+
+    async def ask(self, ack_id: int, **frame: Any) -> str:
+        """Sends a frame and reads to its ack: "done", or the name of the error."""
+        await self.send(ackId=ack_id, **frame)
+        while (answer := await self.receive())["type"] != "ack":
+            pass
+        assert answer["ackId"] == ack_id
+        return "done" if answer["success"] else str(answer["error"]["name"])
+
+    def drop(self) -> None:
+        """Loses the TCP connection, without a close frame."""
+        connection = self.websocket._response.connection
+        assert connection is not None
+        assert connection.transport is not None
+        connection.transport.abort()
+
+
+async def eventually[T](ask: Callable[[], Awaitable[T]], expected: T) -> None:
+    """Asks until the answer is the expected one, for a service may take its time."""
+    deadline = time.monotonic() + SECONDS
+    while (answer := await ask()) != expected:
+        assert time.monotonic() < deadline, answer
+        await asyncio.sleep(0.1)
+
+
+def escape(text: str) -> str:
+    """A text in a path or a query."""
+    return quote(text, safe="")

@@ -26,15 +26,16 @@ class App:
     received: list[Received] = field(default_factory=list)
     scripts: dict[str, list[web.Response]] = field(default_factory=dict)
     options_status: int = 200
+    allowed_origin: str = "*"
     release: asyncio.Event = field(default_factory=asyncio.Event)
     """Events named in `slow` wait for this."""
     slow: set[str] = field(default_factory=lambda: {"slow"})
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    def application(self) -> web.Application:
-        """The app for an HTTP server."""
+    def application(self, hub: str = "{hub}") -> web.Application:
+        """The app for an HTTP server; with a hub, it does not know those of others."""
         application = web.Application()
-        application.router.add_route("*", "/hooks/{hub}/{event}", self._handle)
+        application.router.add_route("*", f"/hooks/{hub}/{{event}}", self._handle)
         return application
 
     async def _handle(self, request: web.Request) -> web.Response:
@@ -53,7 +54,7 @@ class App:
         return scripted.pop(0) if scripted else web.Response(status=204)
 
     def _permit(self, status: int) -> web.Response:
-        return web.Response(status=status, headers={"WebHook-Allowed-Origin": "*"})
+        return web.Response(status=status, headers={"WebHook-Allowed-Origin": self.allowed_origin})
 
     @property
     def events(self) -> list[str]:

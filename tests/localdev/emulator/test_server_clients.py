@@ -1,11 +1,9 @@
-"""Tests of localdev/emulator/sockets.py over sockets: modes, frames and limits of clients."""
+"""Tests of localdev/emulator/sockets.py over sockets: bytes of clients, and their limits."""
 
 import asyncio
 import json
 
-import aiohttp
 import pytest
-from aiohttp import WSMsgType
 
 from localdev.emulator.server import Emulator
 from tests.localdev.emulator.app import App
@@ -13,11 +11,7 @@ from tests.localdev.emulator.clients import Clients
 from tests.localdev.emulator.raw_socket import CLOSE, FIN, TEXT, RawSocket
 from tests.localdev.emulator.samples import JSON, RELIABLE
 from tests.localdev.emulator.test_server import (
-    ANY_GROUP,
     client_url,
-    closing,
-    opened,
-    receive,
     service,
 )
 
@@ -32,81 +26,7 @@ async def raw_socket(emulator: Emulator, subprotocol: str = JSON) -> tuple[RawSo
     return socket, json.loads(payload)["connectionId"]
 
 
-# --- the mode sendToGroup ----------------------------------------------------------------
-
-
-async def test_a_simple_client_publishes(emulator: Emulator, clients: Clients, app: App) -> None:
-    """Its frames go to the group of its URL and not to the app; by REST it hears bare messages."""
-    listener, _ = await opened(emulator, clients, groups=["g"])
-    url = await client_url(emulator, user_id="ann", roles=ANY_GROUP)
-    socket = await clients.connect(url + "&webpubsub_mode=sendToGroup&group=g")
-    for send in (socket.send_str("text"), socket.send_bytes(b"\xff")):
-        await send
-    frames = [await receive(listener) for _ in range(2)]
-    assert [(one["dataType"], one["data"], one["fromUserId"]) for one in frames] == [
-        ("text", "text", "ann"),
-        ("binary", "/w==", "ann"),
-    ]
-    async with service(emulator) as client:
-        await client.send_to_group("g", {"a": 1})
-        await client.send_to_all({"b": 2})
-    # Not a member, it gets the second message only.
-    assert await socket.receive_str(timeout=5) == '{"b": 2}'
-    assert app.events == ["connect", "connected", "connect", "connected"]
-
-
-async def test_an_echo_is_for_members(emulator: Emulator, clients: Clients) -> None:
-    """A simple client hears itself if it is in its group and did not ask for noEcho."""
-    url = await client_url(emulator, groups=["g"], roles=["webpubsub.sendToGroup.g"])
-    mode = "&webpubsub_mode=sendtogroup&group=g"
-    loud = await clients.connect(url + mode)
-    quiet = await clients.connect(url + mode + "&noEcho=TRUE")
-    await quiet.send_str("quiet")
-    assert await loud.receive_str(timeout=5) == "quiet"
-    await loud.send_str("loud")
-    assert await loud.receive_str(timeout=5) == "loud"
-    assert await quiet.receive_str(timeout=5) == "loud"
-
-
-async def test_publishing_needs_the_role(emulator: Emulator, clients: Clients) -> None:
-    """Without it the client comes in, and its first frame closes it with 1008."""
-    mode = "&webpubsub_mode=sendToGroup&group=g"
-    socket = await clients.connect(await client_url(emulator) + mode)
-    await socket.send_str("x")
-    assert (await closing(socket))[0] == 1008
-
-
-@pytest.mark.parametrize("subprotocol", [None, JSON])
-@pytest.mark.parametrize("query", ["", "&group=", "&group=g&noEcho=1"])
-async def test_a_mode_is_checked_before_the_upgrade(
-    emulator: Emulator, clients: Clients, query: str, subprotocol: str | None
-) -> None:
-    """Also for a client of a JSON subprotocol, for which it would not count."""
-    url = await client_url(emulator) + "&webpubsub_mode=sendToGroup" + query
-    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-        await clients.connect(url, protocols=[subprotocol] if subprotocol else [])
-    assert caught.value.status == 400
-
-
 # --- handshakes --------------------------------------------------------------------------
-
-
-async def test_a_subprotocol_in_any_case(emulator: Emulator, clients: Clients) -> None:
-    """The first one that the service knows is answered as the client spelled it."""
-    url = await client_url(emulator)
-    socket = await clients.connect(url, protocols=["other", JSON.upper(), RELIABLE])
-    assert socket.protocol == JSON.upper()
-    assert "reconnectionToken" not in await receive(socket)
-
-
-async def test_the_token_in_the_query_wins(emulator: Emulator, clients: Clients) -> None:
-    """A header counts only where the query has no token; its key may be in any case."""
-    url = await client_url(emulator, user_id="ann")
-    wrong = {"Authorization": "Bearer nonsense"}
-    for spelling in ("access_token", "Access_Token"):
-        at = url.replace("access_token", spelling)
-        socket = await clients.connect(at, protocols=[JSON], headers=wrong)
-        assert (await receive(socket))["userId"] == "ann"
 
 
 async def test_nothing_is_compressed(emulator: Emulator, clients: Clients) -> None:
@@ -116,14 +36,6 @@ async def test_nothing_is_compressed(emulator: Emulator, clients: Clients) -> No
 
 
 # --- frames ------------------------------------------------------------------------------
-
-
-async def test_a_ping_is_answered(emulator: Emulator, clients: Clients) -> None:
-    """WebSocket pings come back with their data."""
-    socket = await clients.connect(await client_url(emulator), autoping=False)
-    await socket.ping(b"data")
-    message = await socket.receive(timeout=5)
-    assert (message.type, message.data) == (WSMsgType.PONG, b"data")
 
 
 async def test_fragments_are_joined(emulator: Emulator) -> None:
