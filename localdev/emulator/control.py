@@ -104,14 +104,18 @@ def _answers(handler: _Handler) -> _Handler:
         try:
             return await handler(request)
         except ControlError as error:
-            problem = {
-                "type": "about:blank",
-                "title": error.status.phrase,
-                "status": error.status,
-                "detail": error.detail,
-            }
-            return web.json_response(
-                problem, status=error.status, content_type="application/problem+json"
-            )
+            return _problem(error)
+        except web.HTTPRequestEntityTooLarge as error:
+            return _problem(ControlError(HTTPStatus.CONTENT_TOO_LARGE, error.text or ""))
 
     return answer
+
+
+def _problem(error: ControlError) -> web.Response:
+    problem = {
+        "type": "about:blank",
+        "title": error.status.phrase,
+        "status": error.status,
+        "detail": error.detail,
+    }
+    return web.json_response(problem, status=error.status, content_type="application/problem+json")

@@ -121,7 +121,10 @@ class EventHandlers:
         return delivery.response
 
     async def _post(self, event: Event, url: str, started: asyncio.Event) -> Delivery:
-        """Every event of every kind that has an event handler goes out here, once."""
+        """Every event of every kind that has an event handler goes out here, once.
+
+        Under faults it may go out otherwise: event_faults.py.
+        """
         request = build_request(event, self._sender, url, datetime.now(UTC), str(uuid.uuid4()))
 
         def send() -> Coroutine[Any, Any, Delivery]:

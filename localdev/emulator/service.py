@@ -184,6 +184,7 @@ class Service:
 
         Sockets are aborted, events under way given up, and nobody is told of any end.
         """
+        # Differs from Azure: a client whose connect event is under way comes in afterwards.
         for hub in self._hubs.values():
             hub.forget_all()
         for socket in self._sockets.values():

@@ -187,6 +187,12 @@ async def test_faults_from_the_start(clients: Clients) -> None:
         }
 
 
+async def test_a_body_that_is_too_long(emulator: Emulator, clients: Clients) -> None:
+    """A problem like any other."""
+    status, _ = await call(emulator, clients, "PUT", "/faults", b" " * 2**20)
+    assert status == 413
+
+
 # --- drops and restarts ------------------------------------------------------------------
 
 
