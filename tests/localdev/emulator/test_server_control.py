@@ -1,6 +1,7 @@
 """Tests of localdev/emulator/server.py over sockets: the control endpoint."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -31,9 +32,11 @@ async def call(
     emulator: Emulator, clients: Clients, method: str, path: str, body: Any = None
 ) -> tuple[int, Any]:
     """Status and JSON of a control call; an error must be a problem with the same status."""
-    data = body if isinstance(body, bytes) else None if body is None else json.dumps(body)
+    data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
     url = f"{emulator.control_url}{path}"
-    async with clients.session.request(method, url, data=data) as response:
+    async with clients.session.request(
+        method, url, data=None if body is None else data
+    ) as response:
         text = await response.text()
         if response.status >= 400:
             assert response.content_type == "application/problem+json"
@@ -189,7 +192,7 @@ async def test_faults_from_the_start(clients: Clients) -> None:
 
 async def test_a_body_that_is_too_long(emulator: Emulator, clients: Clients) -> None:
     """A problem like any other."""
-    status, _ = await call(emulator, clients, "PUT", "/faults", b" " * 2**20)
+    status, _ = await call(emulator, clients, "PUT", "/faults", b" " * 2_000_000)
     assert status == 413
 
 
