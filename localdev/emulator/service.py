@@ -193,8 +193,8 @@ class Service:
             timer.cancel()
         for task in self._tasks:
             task.cancel()
-        for memory in (self._sockets, self._retentions, self._asking):
-            memory.clear()
+        self._retentions.clear()
+        self._asking.clear()
 
     async def close(self) -> None:
         """Close every client with 1001 and give up every event."""

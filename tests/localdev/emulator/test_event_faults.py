@@ -119,6 +119,20 @@ def test_a_reordered_notification(later: tuple[str, ...], expected: list[str]) -
     assert not line.subject.are_needed
 
 
+def test_a_reordered_notification_behind_a_late_event() -> None:
+    """It waits until the next event is really on its way."""
+
+    async def deliver() -> None:
+        first = asyncio.create_task(line.deliver("connected"))
+        await asyncio.sleep(0)
+        await line.deliver("disconnected")
+        await first
+
+    line = Line("event-reordered", "event-delayed:event=disconnected,ms=1000")
+    assert run(deliver()) == (None, 1)
+    assert line.sent == ["disconnected", "connected"]
+
+
 def test_what_is_never_reordered() -> None:
     """connect, which is answered before there is another; disconnected, which is the last."""
     line = Line("event-reordered")
