@@ -25,6 +25,14 @@ class BadRequestError(UsherError):
     title = "The request is not valid"
 
 
+class UnauthorizedError(UsherError):
+    """Nobody knows who is calling: no credentials, or none that hold."""
+
+    status = 401
+    kind = "unauthorized"
+    title = "Who is calling is not known"
+
+
 class ForbiddenError(UsherError):
     """The caller may not have what it asks for."""
 

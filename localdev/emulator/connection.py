@@ -1,12 +1,11 @@
 """One connection: its facts, its legal moves, and what it has to remember. No groups, no I/O."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from enum import Enum
-from http.cookiejar import CookieJar
 from typing import Literal
 
 from localdev.emulator.client_modes import PublishMode
+from localdev.emulator.cookies import Cookies
 from localdev.emulator.events import ConnectAnswer, Event, Handshake
 from localdev.emulator.messages import (
     Frame,
@@ -78,7 +77,7 @@ class Connection:
     permissions: Permissions = field(default_factory=lambda: Permissions.from_roles(()))
     groups: set[str] = field(default_factory=set)
     connection_state: str | None = None
-    cookies: CookieJar = field(default_factory=CookieJar, repr=False)
+    cookies: Cookies = field(default_factory=Cookies, repr=False)
     """What event handlers set; it goes with every event of the connection."""
     pending: SendEvent | None = None
     """The user event that the app has not answered yet."""
@@ -91,7 +90,7 @@ class Connection:
     unacknowledged: UnacknowledgedMessages | None = None
     """Only a reliable client has them."""
     _event_count: int = 0
-    _ack_ids: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    _ack_ids: dict[int, None] = field(default_factory=dict)  # in the order of their success
 
     def move(self, happened: Input) -> None:
         """Change the state; IllegalMoveError names both sides if the table has no such move."""
@@ -156,4 +155,4 @@ class Connection:
             return
         self._ack_ids[ack_id] = None
         if len(self._ack_ids) > ACK_MEMORY:
-            self._ack_ids.popitem(last=False)
+            del self._ack_ids[next(iter(self._ack_ids))]

@@ -5,9 +5,9 @@ How these travel over HTTP is in upstream.py.
 
 import json
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar
 from typing import Literal
 
+from localdev.emulator.cookies import Cookies
 from localdev.emulator.messages import Payload
 
 
@@ -42,7 +42,7 @@ class Event:
     user_id: str | None = None
     subprotocol: str | None = None
     connection_state: str | None = None
-    cookies: CookieJar = field(default_factory=CookieJar, compare=False, repr=False)
+    cookies: Cookies = field(default_factory=Cookies, compare=False, repr=False)
     """The connection's own, not a copy: deliveries send its cookies and add to them."""
 
 

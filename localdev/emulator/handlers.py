@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from localdev.emulator.cookies import keep_cookies
 from localdev.emulator.deliveries import RETRY_DELAYS, Delivery, deliver
 from localdev.emulator.event_faults import EventFaults
 from localdev.emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
@@ -135,7 +134,7 @@ class EventHandlers:
         else:
             delivery = await send()
         if delivery.response is not None and delivery.response.is_success:
-            keep_cookies(event.cookies, url, delivery.response.headers.all("Set-Cookie"))
+            event.cookies.keep(url, delivery.response.headers.all("Set-Cookie"))
         return delivery
 
     async def _send(

@@ -25,7 +25,7 @@ class _Rules:
     """The groups of one action. A group's own rule always differs from what holds without it."""
 
     any_group: bool = False
-    patterns: list[GroupPattern] = field(default_factory=list)
+    patterns: tuple[GroupPattern, ...] = ()
     groups: dict[str, bool] = field(default_factory=dict)
 
     def allow(self, group: str) -> bool:
@@ -48,6 +48,8 @@ class _Rules:
 
 class Permissions:
     """The group actions that are open to one connection."""
+
+    __slots__ = ("_rules",)
 
     def __init__(self, rules: dict[Action, _Rules]) -> None:
         self._rules = rules
@@ -95,7 +97,7 @@ def _read_roles(action: Action, roles: list[str]) -> _Rules:
         elif pattern.parts == (Wildcard.ANY,):
             rules.any_group = True
         elif len(rules.patterns) < PATTERN_LIMIT:
-            rules.patterns.append(pattern)
+            rules.patterns += (pattern,)
     for name in names:
         if is_group_name(name) and len(rules.groups) < LITERAL_LIMIT:
             rules.change(name, True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from localdev.emulator.cookies import cookie_header
 from localdev.emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
 from localdev.emulator.media_types import MediaTypeError, content_type_of, payload_from_body
 from localdev.emulator.messages import Payload, is_group_name, parse_json
@@ -111,7 +110,7 @@ def build_request(
         "Content-Type": _content_type(event),
     }
     headers |= _optional_headers(event) | _metadata_headers(event)
-    cookies = cookie_header(event.cookies, url)
+    cookies = event.cookies.header(url)
     if cookies is not None:
         headers["Cookie"] = cookies
     return UpstreamRequest("POST", url, headers, event.payload.content)

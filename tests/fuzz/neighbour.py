@@ -41,7 +41,7 @@ class Neighbour:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._socket.close()
+        self._socket.shutdown()  # type: ignore[no-untyped-call]  # the library has no types there
 
     def assert_well(self) -> None:
         """It still gets answers. Messages that were sent to everybody may come first."""

@@ -1,10 +1,8 @@
 """Tests of localdev/emulator/cookies.py."""
 
-from http.cookiejar import CookieJar
-
 import pytest
 
-from localdev.emulator.cookies import cookie_header, keep_cookies
+from localdev.emulator.cookies import Cookies
 
 URL = "http://127.0.0.1:7071/hooks/chat/connect?code=c0de"
 
@@ -27,24 +25,24 @@ URL = "http://127.0.0.1:7071/hooks/chat/connect?code=c0de"
 )
 def test_cookies(set_cookies: list[str], url: str, header: str | None) -> None:
     """A cookie goes back to where it came from, until it is replaced or taken away."""
-    jar = CookieJar()
+    jar = Cookies()
     for value in set_cookies:
-        keep_cookies(jar, URL, [value])
-    assert cookie_header(jar, url) == header
+        jar.keep(URL, [value])
+    assert jar.header(url) == header
 
 
 @pytest.mark.parametrize("host", ["localhost:7071", "[::1]:7071", "app.example"])
 def test_hosts(host: str) -> None:
     """Cookies work for every kind of host that an event handler may have."""
-    jar = CookieJar()
-    keep_cookies(jar, f"http://{host}/a", ["a=1"])
-    assert cookie_header(jar, f"http://{host}/b") == "a=1"
+    jar = Cookies()
+    jar.keep(f"http://{host}/a", ["a=1"])
+    assert jar.header(f"http://{host}/b") == "a=1"
 
 
 def test_several_headers_of_one_answer() -> None:
     """Each Set-Cookie header counts; an unreadable one does no harm."""
-    jar = CookieJar()
-    keep_cookies(jar, URL, ["a=1; Path=/; Expires=nonsense", ";;;", "b=2"])
-    header = cookie_header(jar, URL)
+    jar = Cookies()
+    jar.keep(URL, ["a=1; Path=/; Expires=nonsense", ";;;", "b=2"])
+    header = jar.header(URL)
     assert header is not None
     assert sorted(header.split("; ")) == ["a=1", "b=2"]

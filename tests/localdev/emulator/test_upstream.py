@@ -7,7 +7,6 @@ from typing import Literal
 
 import pytest
 
-from localdev.emulator.cookies import keep_cookies
 from localdev.emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
 from localdev.emulator.messages import DataType, Payload
 from localdev.emulator.upstream import (
@@ -93,7 +92,7 @@ def test_content_types(
 def test_the_connections_cookies_are_sent() -> None:
     """A cookie that the event handler set before goes with the next event."""
     event = Event("chat", "c1", "user", "e", 2, Payload("text", b"x"))
-    keep_cookies(event.cookies, URL, ["a=1", "b=2"])
+    event.cookies.keep(URL, ["a=1", "b=2"])
     assert build_request(event, SENDER, URL, NOW, "id").headers["Cookie"] == "a=1; b=2"
 
 
