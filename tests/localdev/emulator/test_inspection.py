@@ -2,7 +2,6 @@
 
 import json
 
-from localdev.emulator.cookies import keep_cookies
 from localdev.emulator.events import ConnectAnswer
 from localdev.emulator.faults import Faults, parse_fault
 from localdev.emulator.hub import Hub
@@ -54,7 +53,7 @@ def test_secrets_stay_inside() -> None:
     enter(hub, handshake(), ConnectAnswer(connection_state="a secret state"))
     connection = hub.connection("c1")
     assert connection is not None
-    keep_cookies(connection.cookies, "http://127.0.0.1/", ["key=crumbs"])
+    connection.cookies.keep("http://127.0.0.1/", ["key=crumbs"])
     shown = json.dumps(describe_hub(hub))
     assert "c1" in shown
     for secret in ("secret state", "crumbs", '"token"'):
