@@ -2,28 +2,35 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
 from usher import policy, workflow
-from usher.callers import identify_caller
+from usher.callers import Credentials, identify_caller
 from usher.events import read_event
 from usher.health import Health
-from usher.logs import quiet_sdk_logs
-from usher.negotiation import read_negotiation
+from usher.logs import quiet_sdk_logs, redact_all_records
+from usher.negotiation import check_method, read_negotiation
 from usher.responses import answer_json, connect_answers, http_answers, notice_answers
-from usher.settings import Settings
+from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
 
 if TYPE_CHECKING:
+    from usher.oidc import OidcProvider
+
     from usher.pubsub import AzurePubSub
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+# The one setting that is read while indexing, because an authorization level is fixed then.
+NEGOTIATE_LEVEL = (
+    func.AuthLevel.FUNCTION if os.environ.get(AUTH) == "key" else func.AuthLevel.ANONYMOUS
+)
 health_state = Health()
 quiet_sdk_logs()
+redact_all_records()
 
 
 @functools.cache
@@ -40,6 +47,19 @@ def get_pubsub() -> "AzurePubSub":
     return AzurePubSub(get_settings())
 
 
+@functools.cache
+def get_identity_provider() -> "OidcProvider":
+    """One a process, which remembers the provider's keys. Imported in its mode only."""
+    from usher.oidc import OidcProvider
+
+    return OidcProvider(get_settings().oidc_issuer, get_settings().oidc_audience)
+
+
+async def verify_token(token: str) -> Mapping[str, Any]:
+    """The claims of a bearer token that the identity provider issued for this app."""
+    return await get_identity_provider().verify(token)
+
+
 def on_event(name: str) -> Callable[..., Any]:
     """A system event of the hub. Only an argument that is named `request` gets the payload."""
     return app.generic_trigger(
@@ -51,13 +71,15 @@ def on_event(name: str) -> Callable[..., Any]:
     )
 
 
-@app.route("negotiate", methods=["GET", "POST"])
+@app.route("negotiate", methods=["GET", "POST"], auth_level=NEGOTIATE_LEVEL)
 @http_answers
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Mints a client access token for a user and its groups."""
     settings = get_settings()
+    check_method(req.method, settings)
     wish = read_negotiation(req.url, req.get_body(), settings)
-    caller = identify_caller(settings, wish.user_id)
+    credentials = Credentials(req.headers, wish.user_id)
+    caller = await identify_caller(settings, credentials, verify_token)
     groups = policy.grant_groups(settings, caller, wish.groups)
     roles = policy.roles_in(groups)
     request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
@@ -82,6 +104,7 @@ async def connect(request: str) -> dict[str, Any]:
     """Admits a client and notes its groups, which no later event tells."""
     settings = get_settings()
     event = read_event(request, "connect", settings)
+    policy.check_origins(settings, event.client_origins)
     groups = policy.admit_groups(settings, event.token_groups)
     # Not `groups`: the service would put them in the place of the token's.
     return {"userId": event.user_id, "states": {policy.GROUPS_STATE: groups}}

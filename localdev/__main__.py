@@ -11,8 +11,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from localdev.emulator.faults import FAULTS, Fault, FaultError, Faults, parse_fault
@@ -20,6 +21,7 @@ from localdev.emulator.handler_settings import read_settings
 from localdev.emulator.server import Emulator
 from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
 from localdev.host.errors import HostError
+from localdev.host.keys import make_keys
 from localdev.host.logs import configure_logging
 from localdev.host.server import FunctionsHost
 from localdev.host.settings import apply_local_settings
@@ -83,6 +85,10 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     for command in (up_parser, emulator_parser, host_parser):
         command.add_argument(
             "--json", action="store_true", help="print one line of JSON on stdout when ready"
+        )
+    for command in (up_parser, host_parser):
+        command.add_argument(
+            "--keys", action="store_true", help="ask for access keys, as Azure does, and print them"
         )
     add("token", token, "Prints a data plane token for the running emulator, good for an hour.")
     test_parser = add("test", test, "Runs all tests. Further arguments go to pytest.")
@@ -169,7 +175,9 @@ async def serve_stack(options: argparse.Namespace) -> int:
     stopped = stop_signal()
     settings = {"WebPubSubHub": os.environ.get("WebPubSubHub", "")}
     subject = build_emulator(options, options.emulator_port)
-    async with run_stack(settings, emulator=subject, host_port=options.host_port) as stack:
+    async with run_stack(
+        settings, emulator=subject, host_port=options.host_port, keys=options.keys
+    ) as stack:
         announce_ready(
             options.json,
             {
@@ -179,6 +187,7 @@ async def serve_stack(options: argparse.Namespace) -> int:
                 "host": stack.host.address,
                 **control_fact(stack.emulator),
             },
+            stack.host.keys,
         )
         ended = asyncio.create_task(stack.host.process.wait())
         waits = [ended, asyncio.create_task(stopped.wait())]
@@ -250,8 +259,9 @@ async def serve_host(options: argparse.Namespace) -> int:
     # is neither, so that the app must not take the name for Azure's.
     os.environ.pop("CONTAINER_NAME", None)
     apply_local_settings(ROOT)
-    async with FunctionsHost(ROOT, port=options.port) as running:
-        announce_ready(options.json, {"host": running.address})
+    keys = make_keys() if options.keys else None
+    async with FunctionsHost(ROOT, port=options.port, keys=keys) as running:
+        announce_ready(options.json, {"host": running.address}, asdict(keys) if keys else None)
         await stopped.wait()
     # As in Azure, the app's connections are open until its process ends; no word about that.
     logging.disable()
@@ -300,10 +310,14 @@ def run_tool(*command: str) -> int:
     return subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
 
 
-def announce_ready(as_json: bool, facts: dict[str, str]) -> None:
-    """Tells a program, or a person, where things are."""
+def announce_ready(
+    as_json: bool, facts: dict[str, str], keys: Mapping[str, str] | None = None
+) -> None:
+    """Tells a program, or a person, where things are, and the keys if there are any."""
     lines = [f"{name}: {fact}" for name, fact in facts.items()]
-    print(json.dumps(facts) if as_json else "\n".join([*lines, "Ctrl-C stops."]), flush=True)
+    lines += [f"{name} key: {key}" for name, key in (keys or {}).items()]
+    document = json.dumps({**facts, "keys": keys} if keys else facts)
+    print(document if as_json else "\n".join([*lines, "Ctrl-C stops."]), flush=True)
 
 
 def stop_signal() -> asyncio.Event:

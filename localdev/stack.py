@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from localdev.emulator.server import Emulator
@@ -28,6 +28,13 @@ class HostProcess:
 
     address: str
     process: asyncio.subprocess.Process
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def webhook(self) -> str:
+        """Where events go, with the system key in its query where the host asks for keys."""
+        url = f"{self.address}/runtime/webhooks/webpubsub"
+        return f"{url}?code={self.keys['webpubsub_extension']}" if self.keys else url
 
 
 @dataclass(frozen=True)
@@ -59,19 +66,21 @@ async def run_stack(
     emulator: Emulator | None = None,
     host_port: int = 0,
     on_log: Callable[[str], None] | None = None,
+    keys: bool = False,
 ) -> AsyncIterator[Stack]:
     """Runs both until the block ends. `settings` are the app's, above the environment's.
 
     The emulator is one that was not started yet, or a new one. Port 0 means any free one.
     `on_log` gets the host's log, line by line; otherwise it goes to stderr. Raises OSError for a
     busy port, StackError for a host that does not start.
+    With `keys` the host asks for access keys, as Azure does; they are made anew at each start.
     """
     async with emulator or Emulator() as running:
         # Whatever the settings say, this stack's app talks to this stack's emulator.
         environment = {**settings, "WebPubSubConnectionString": running.connection_string}
-        async with run_host(environment, port=host_port, on_log=on_log) as host:
+        async with run_host(environment, port=host_port, on_log=on_log, keys=keys) as host:
             hub = environment["WebPubSubHub"]
-            add_handler(running, hub, f"{host.address}/runtime/webhooks/webpubsub")
+            add_handler(running, hub, host.webhook)
             yield Stack(running, host, hub)
 
 
@@ -85,11 +94,16 @@ def add_handler(emulator: Emulator, hub: str, url_template: str) -> None:
 
 @asynccontextmanager
 async def run_host(
-    settings: Mapping[str, str], *, port: int = 0, on_log: Callable[[str], None] | None = None
+    settings: Mapping[str, str],
+    *,
+    port: int = 0,
+    on_log: Callable[[str], None] | None = None,
+    keys: bool = False,
 ) -> AsyncIterator[HostProcess]:
     """Runs the app on the local Functions host in a process of its own. See `run_stack`."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "localdev", "host", "--json", "--port", str(port)),
+        *(["--keys"] if keys else []),
         cwd=ROOT,
         env={**os.environ, **settings},
         stdout=asyncio.subprocess.PIPE,
@@ -97,19 +111,20 @@ async def run_host(
     )
     reader = process.stderr and on_log and asyncio.create_task(_read_log(process.stderr, on_log))
     try:
-        yield HostProcess(await _read_address(process), process)
+        yield await _read_host(process)
     finally:
         await _stop(process)
         if reader:
             await reader
 
 
-async def _read_address(process: asyncio.subprocess.Process) -> str:
+async def _read_host(process: asyncio.subprocess.Process) -> HostProcess:
     line = await process.stdout.readline() if process.stdout else b""
     if not line:
         status = await process.wait()
         raise StackError(f"The Functions host did not start (it ended with status {status}).")
-    return str(json.loads(line)["host"])
+    facts = json.loads(line)
+    return HostProcess(facts["host"], process, facts.get("keys", {}))
 
 
 async def _read_log(stream: asyncio.StreamReader, on_log: Callable[[str], None]) -> None:

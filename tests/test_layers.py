@@ -24,6 +24,7 @@ USHER = {
     "policy": {"errors", "settings", "callers"},
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
     "pubsub": {"errors", "settings", "tokens"},
+    "oidc": {"errors", "logs", "settings"},
     "responses": {"errors", "logs"},
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
@@ -46,7 +47,7 @@ PURE = {
         *("faults", "inspection", "journal"),
     ],
     "localdev.host": [
-        *("access", "answers", "bindings", "cors", "events", "routes", "states", "webhook"),
+        *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),
     ],
 }
 IMPURE = {"aiohttp", "asyncio", "socket", "threading", "time"}

@@ -41,6 +41,22 @@ class ForbiddenError(UsherError):
     title = "Not allowed"
 
 
+class MethodError(UsherError):
+    """The method is not the one for this."""
+
+    status = 405
+    kind = "method-not-allowed"
+    title = "The method is not allowed"
+
+
+class TooLargeError(UsherError):
+    """The request is larger than it may be."""
+
+    status = 413
+    kind = "too-large"
+    title = "The request is too large"
+
+
 class BadEventError(UsherError):
     """An event that is malformed, or that was not meant for this app. Nothing is done for it."""
 

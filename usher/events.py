@@ -4,6 +4,7 @@ The payload is what the Web PubSub extension hands to Python for `arg_name="requ
 (Microsoft.Azure.WebJobs.Extensions.WebPubSub, WebPubSubTriggerBinding).
 """
 
+import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ GROUP_CLAIM = "webpubsub.group"
 
 @dataclass(frozen=True)
 class ConnectionEvent:
-    """One event of one connection. `token_groups` is filled by `connect` alone.
+    """One event of one connection. `token_groups` and `client_origins` are of `connect` alone.
 
     Only `connect` carries the token's claims; what later events need travels in `states`.
+    `client_origins` are the `Origin` headers of the client's handshake: where a page came from.
     """
 
     name: str
@@ -28,6 +30,7 @@ class ConnectionEvent:
     user_id: str | None
     states: Mapping[str, Any]
     token_groups: tuple[str, ...] = ()
+    client_origins: tuple[str, ...] = ()
 
 
 def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
@@ -42,8 +45,10 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
             user_id=_text(context["userId"]) if context["userId"] else None,
             states=_mapping(context["states"]),
             token_groups=_read_groups(_mapping(payload.get("claims", {}))),
+            client_origins=_read_origins(_mapping(payload.get("headers", {}))),
         )
         _check_source(event, _text(context["origin"]), settings)
+        _check_signature(event, context["signature"], settings.connection.access_key)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadEventError("The event is not one of the Web PubSub extension.") from error
     if event.name != name:
@@ -58,6 +63,25 @@ def _check_source(event: ConnectionEvent, origin: str, settings: Settings) -> No
         raise BadEventError("The event is of another hub.")
     if settings.connection.host not in origin.lower().replace(",", " ").split():
         raise BadEventError("The event is of another Web PubSub service.")
+
+
+def _check_signature(event: ConnectionEvent, signatures: object, access_key: str | None) -> None:
+    """One per key of the service; it covers the connection's id and nothing else.
+
+    CloudEvents extension of Web PubSub, "Signature". Without a key there is none to check.
+    """
+    if access_key is None:
+        return
+    digest = hmac.digest(access_key.encode(), event.connection_id.encode(), "sha256")
+    expected = f"sha256={digest.hex()}".encode()
+    given = _text(signatures).lower().replace(",", " ").encode().split()
+    if not any(hmac.compare_digest(signature, expected) for signature in given):
+        raise BadEventError("The event is not signed by this Web PubSub service.")
+
+
+def _read_origins(headers: Mapping[str, Any]) -> tuple[str, ...]:
+    values = [value for name, value in headers.items() if name.lower() == "origin"]
+    return tuple(_text(origin) for origins in values for origin in origins)
 
 
 def _read_groups(claims: Mapping[str, Any]) -> tuple[str, ...]:

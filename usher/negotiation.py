@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from usher.errors import BadRequestError
+from usher.errors import BadRequestError, MethodError, TooLargeError
 from usher.settings import Settings
 
 FIELDS = ("userId", "group", "minutesToExpire", "hub")
+LARGEST_BODY = 4096  # bytes; a request that says more than a token can hold is no honest one
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class Negotiation:
     user_id: str | None
     groups: tuple[str, ...]
     minutes: int
+
+
+def check_method(method: str, settings: Settings) -> None:
+    """GET is for trying things out: a page elsewhere can make a browser send it. MethodError."""
+    if method != "POST" and settings.auth not in ("local", None):
+        raise MethodError("Ask for a token with POST.")
 
 
 def read_negotiation(url: str, body: bytes, settings: Settings) -> Negotiation:
@@ -43,6 +50,8 @@ def read_negotiation(url: str, body: bytes, settings: Settings) -> Negotiation:
 def _read_body(body: bytes) -> Mapping[str, Any]:
     if not body:
         return {}
+    if len(body) > LARGEST_BODY:
+        raise TooLargeError(f"The body may have {LARGEST_BODY} bytes.", field="body")
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):

@@ -25,6 +25,16 @@ def roles_in(groups: Sequence[str]) -> list[str]:
     return [f"webpubsub.sendToGroup.{group}" for group in groups]
 
 
+def check_origins(settings: Settings, origins: Sequence[str]) -> None:
+    """Whether the page that opens a connection may. Raises BadEventError.
+
+    Clients that are no browser send no origin, or the service's own. In development any page may.
+    """
+    allowed = settings.allowed_origins | {settings.connection.endpoint}
+    if settings.auth != "local" and not allowed.issuperset(map(str.lower, origins)):
+        raise BadEventError("The page comes from an origin that is not allowed.")
+
+
 def admit_groups(settings: Settings, token_groups: Sequence[str]) -> list[str]:
     """The groups of a connecting client, from its token. Raises BadEventError."""
     groups = list(dict.fromkeys(token_groups))

@@ -27,6 +27,9 @@ CONNECTION = "WebPubSubConnectionString"
 SERVICE_URI = f"{CONNECTION}__serviceUri"
 HUB = "WebPubSubHub"
 AUTH = "USHER_AUTH"
+AUTH_MODES = ("easyauth", "oidc", "key", "anonymous", "local")
+OIDC_ISSUER = "USHER_OIDC_ISSUER"
+OIDC_AUDIENCE = "USHER_OIDC_AUDIENCE"
 
 
 def is_group_name(name: str) -> bool:
@@ -65,11 +68,21 @@ class Connection:
 
 @dataclass(frozen=True)
 class Settings:
-    """Every setting of the app. `token_minutes` is the default lifetime and the longest one."""
+    """Every setting of the app. `token_minutes` is the default lifetime and the longest one.
+
+    `platform_auth` says that App Service Authentication is on, `user_claim` which claim is the
+    user id where the mode's usual one is not meant. `allowed_origins` are where the pages come
+    from that may open a connection.
+    """
 
     connection: Connection
     hub: str
     auth: str | None = None
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    user_claim: str | None = None
+    platform_auth: bool = False
+    allowed_origins: frozenset[str] = frozenset()
     default_group: str = "lobby"
     single_group: bool = False
     token_minutes: int = 60
@@ -102,11 +115,19 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
         if by_key
         else ("connection", SERVICE_URI, lambda uri: _parse_service_uri(uri, environ))
     )
+    oidc: list[tuple[str, str, Parser]] = [
+        ("oidc_issuer", OIDC_ISSUER, _parse_issuer),
+        ("oidc_audience", OIDC_AUDIENCE, _parse_required),
+    ]
     optional: list[tuple[str, str, Parser]] = [
         ("auth", AUTH, lambda mode: _parse_auth(mode, environ)),
         ("default_group", "USHER_DEFAULT_GROUP", _parse_group),
         ("single_group", "USHER_SINGLE_GROUP", _parse_flag),
         ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
+        ("user_claim", "USHER_USER_CLAIM", str),
+        ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
+        # Injected by the platform, and by nobody else (azure-functions-host, EnvironmentSettings).
+        ("platform_auth", "WEBSITE_AUTH_ENABLED", lambda text: text.lower() in ("true", "1")),
     ]
     # An empty text is a choice (no announcement); elsewhere empty means not given.
     texts: list[tuple[str, str, Parser]] = [
@@ -115,7 +136,12 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
     ]
     given = [entry for entry in optional if environ.get(entry[1])]
     written = [entry for entry in texts if entry[1] in environ]
-    return [connection, ("hub", HUB, _parse_hub), *given, *written]
+    required = [
+        connection,
+        ("hub", HUB, _parse_hub),
+        *(oidc if environ.get(AUTH) == "oidc" else []),
+    ]
+    return [*required, *given, *written]
 
 
 def _parse_connection_string(text: str) -> Connection:
@@ -161,19 +187,40 @@ def _parse_endpoint(text: str, subject: str) -> str:
 
 
 def _parse_hub(text: str) -> str:
-    if not text:
-        raise ValueError("is required")
-    if not HUB_NAME.fullmatch(text):
+    if not HUB_NAME.fullmatch(_parse_required(text)):
         raise ValueError("must start with a letter and have letters, digits and _ ` , . [ ] only")
     return text
 
 
 def _parse_auth(mode: str, environ: Mapping[str, str]) -> str:
-    if mode != "local":
-        raise ValueError("must be 'local'")
-    if marker := _azure_marker(environ):
+    if mode not in AUTH_MODES:
+        raise ValueError(f"must be one of {', '.join(AUTH_MODES)}")
+    if mode == "local" and (marker := _azure_marker(environ)):
         raise ValueError(f"is 'local', which is refused in Azure, and {marker} says that it is")
     return mode
+
+
+def _parse_issuer(text: str) -> str:
+    """Tokens repeat it to the character (OpenID Connect Discovery 1.0, section 4.3)."""
+    url = urlsplit(_parse_required(text))
+    if url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment:
+        raise ValueError("must be a URL of the form https://HOST/PATH")
+    if url.scheme == "http" and url.hostname not in LOOPBACK_HOSTS:
+        raise ValueError("is http, which is for a provider on this machine only")
+    return text
+
+
+def _parse_origins(text: str) -> frozenset[str]:
+    origins = frozenset(origin.strip().lower() for origin in text.split(",") if origin.strip())
+    if not all(re.fullmatch(r"https?://[^/?#@*\s]+", origin) for origin in origins):
+        raise ValueError("must be origins of the form https://HOST, with ',' between them")
+    return origins
+
+
+def _parse_required(text: str) -> str:
+    if not text:
+        raise ValueError("is required")
+    return text
 
 
 def _parse_group(name: str) -> str:

@@ -20,6 +20,7 @@ from localdev.host.answers import answer_event, text_answer
 from localdev.host.bindings import Answer, HttpRequest, join_headers, parse_query
 from localdev.host.cors import CorsPolicy
 from localdev.host.errors import HostError
+from localdev.host.keys import Keys, read_key
 from localdev.host.logs import Records, collect_records, log_line
 from localdev.host.routes import Route, match_route, order_routes, read_route
 from localdev.host.runtime import Function
@@ -39,16 +40,25 @@ class FunctionsHost:
     An asynchronous context manager: inside, the app is indexed and the host listens. Entering
     raises HostError when the app or its settings cannot be served, OSError when the port is busy.
     ``response_timeout`` is how many seconds a request waits that Azure would never answer.
+    Requests must show one of ``keys``; without any keys everything is open.
     App settings come from the environment, so apply_local_settings is called before.
     """
 
-    # Differs from Azure: keys are not checked, neither functions' own nor the webhook's, as in
-    # Core Tools.
+    # Differs from Azure: without `keys` neither functions nor the webhook ask for one, as in Core
+    # Tools. With them, all functions share one key and none has keys of its own.
 
-    def __init__(self, app_dir: Path, *, port: int = 7071, response_timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        app_dir: Path,
+        *,
+        port: int = 7071,
+        response_timeout: float = 30.0,
+        keys: Keys | None = None,
+    ) -> None:
         self._app_dir = app_dir.resolve()
         self._port = port
         self._response_timeout = response_timeout
+        self._keys = keys
         self._functions: Mapping[str, Function] = {}
         self._routes: list[Route] = []
         self._webhook = Webhook([])
@@ -148,9 +158,13 @@ class FunctionsHost:
         if match is None:
             return "-", Answer(404)
         route, parameters = match
+        function = self._functions[route.function_name]
+        level = function.trigger.get("authLevel")
+        if self._keys and not self._keys.opens_function(level, _shown_key(request)):
+            return function.name, Answer(401)
         body = await _read_body(request)
         if body is None:
-            return route.function_name, Answer(413)
+            return function.name, Answer(413)
         http_request = HttpRequest(
             method=request.method,
             url=f"http://{request.host}{request.raw_path}",
@@ -159,13 +173,14 @@ class FunctionsHost:
             query=parse_query(query),
             body=body,
         )
-        function = self._functions[route.function_name]
         return function.name, await runtime.call_http(function, http_request)
 
     async def _answer_webhook(
         self, request: web.Request, path: str, records: Records
     ) -> tuple[str, Answer]:
         extension = path[len(WEBHOOKS_PATH) :].partition("/")[0]
+        if self._keys and not self._keys.opens_webhook(extension, _shown_key(request)):
+            return "-", Answer(401)
         if extension.lower() != "webpubsub":
             return "-", Answer(404)
         if request.method not in WEBHOOK_METHODS:
@@ -197,6 +212,11 @@ class FunctionsHost:
 def _split_target(request: web.Request) -> tuple[str, str]:
     path, _mark, query = request.raw_path.partition("?")
     return path, query
+
+
+def _shown_key(request: web.Request) -> str:
+    _path, query = _split_target(request)
+    return read_key(tuple(request.headers.items()), query)
 
 
 def _is_supported(function: Function) -> bool:

@@ -23,7 +23,7 @@ class Running:
     """A process that has said that it is ready: `facts` is its line of JSON."""
 
     process: subprocess.Popen[str]
-    facts: dict[str, str]
+    facts: dict[str, Any]
     log_file: Path
 
     def log(self) -> str:

@@ -18,12 +18,14 @@ from tests.e2e.processes import Running
 PROGRAM = """
 import json, sys, threading, urllib.request
 from azure.messaging.webpubsubclient import WebPubSubClient, WebPubSubClientCredential
-from azure.messaging.webpubsubclient.models import CallbackType
+from azure.messaging.webpubsubclient.models import CallbackType, WebPubSubProtocolType
 
 def get_url():
     return json.load(urllib.request.urlopen(sys.argv[1]))["url"]
 
-client = WebPubSubClient(WebPubSubClientCredential(get_url))
+# Not the reliable protocol, whose sessions outlive their sockets by 30 s.
+protocol = WebPubSubProtocolType.JSON
+client = WebPubSubClient(WebPubSubClientCredential(get_url), protocol_type=protocol)
 client.subscribe(CallbackType.GROUP_MESSAGE, lambda message: print(message.data, flush=True))
 client.open()
 threading.Event().wait()

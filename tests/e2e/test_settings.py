@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.e2e import identity_provider
 from tests.e2e.clients import enter
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
@@ -75,6 +77,62 @@ async def test_a_broken_connection_string_is_not_shown(tmp_path: Path) -> None:
             assert (response.status, SECRET in await response.text()) == (503, False)
         assert app.records(record="settings")
         assert SECRET not in app.log()
+
+
+async def test_anonymous_callers(tmp_path: Path) -> None:
+    """Guests by POST only, each with a name of its own, and a page elsewhere opens nothing."""
+    settings = {"USHER_AUTH": "anonymous", "USHER_ALLOWED_ORIGINS": "https://a.example"}
+    with run(UP, tmp_path / "log", settings) as stack:
+        url = f"{stack.facts['host']}/api/negotiate"
+        async with aiohttp.ClientSession() as session:
+            assert (await session.get(url)).status == 405
+            assert (await session.post(url, json={"userId": "ana"})).status == 400
+            answer = await (await session.post(url, json={})).json()
+            assert answer["userId"].startswith("guest-")
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                await session.ws_connect(answer["url"], origin="https://b.example")
+            assert caught.value.status == 401
+            async with session.ws_connect(answer["url"], origin="https://a.example"):
+                stack.wait_for_record(record="join", userId=answer["userId"], addStatus=200)
+
+
+async def test_callers_of_an_identity_provider(tmp_path: Path) -> None:
+    """The token's subject, and nobody else; neither of the tokens is logged."""
+    async with identity_provider.serve(identity_provider.Provider()) as provider:
+        settings = {
+            "USHER_AUTH": "oidc",
+            "USHER_OIDC_ISSUER": provider.issuer,
+            "USHER_OIDC_AUDIENCE": identity_provider.AUDIENCE,
+        }
+        with run(UP, tmp_path / "log", settings) as stack:
+            url, token = f"{stack.facts['host']}/api/negotiate", provider.token()
+            async with aiohttp.ClientSession() as session:
+
+                async def ask(token: str, **body: str) -> tuple[int, dict[str, Any]]:
+                    headers = {"Authorization": f"Bearer {token}"}
+                    async with session.post(url, json=body, headers=headers) as response:
+                        return response.status, await response.json()
+
+                status, answer = await ask(token, userId="ana", group="blue")
+                assert (status, answer["userId"], answer["groups"]) == (200, "ana", ["blue"])
+                assert (await ask(token, userId="bo"))[0] == 403
+                assert (await ask(provider.token(aud="another")))[0] == 401
+                async with session.ws_connect(answer["url"], protocols=["json.webpubsub.azure.v1"]):
+                    stack.wait_for_record(record="join", userId="ana", sendStatus=202)
+            assert token not in stack.log()
+            assert answer["token"] not in stack.log()
+
+
+@pytest.mark.parametrize("mode", ["easyauth", "oidc"])
+async def test_forged_identities(tmp_path: Path, mode: str) -> None:
+    """Headers that App Service would set, where it does not; and no token at all."""
+    oidc = {"USHER_OIDC_ISSUER": "http://127.0.0.1:9", "USHER_OIDC_AUDIENCE": "usher"}
+    with run_app(tmp_path, USHER_AUTH=mode, **oidc) as app:
+        headers = {"X-MS-CLIENT-PRINCIPAL-ID": "ana", "X-MS-CLIENT-PRINCIPAL-NAME": "ana"}
+        async with aiohttp.ClientSession() as session:
+            response = await session.post(f"{app.facts['host']}/api/negotiate", headers=headers)
+            assert response.status == 401
+            assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
 async def test_without_a_mode_only_negotiate_is_closed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localdev.__main__ import parse_arguments, serve_emulator
+from localdev.__main__ import announce_ready, parse_arguments, serve_emulator
 from localdev.emulator.handler_settings import EventHandlerSetting
 from localdev.emulator.handlers import EventHandlers
 from localdev.stack import StackError
@@ -71,3 +71,20 @@ async def test_the_order_of_event_handlers(
         ("chat", EventHandlerSetting("http://three/")),
         ("chat", EventHandlerSetting("http://four/")),
     ]
+
+
+@pytest.mark.parametrize(
+    ("as_json", "keys", "told"),
+    [
+        (True, None, '{"host": "http://h"}\n'),
+        (True, {"master": "m"}, '{"host": "http://h", "keys": {"master": "m"}}\n'),
+        (False, None, "host: http://h\nCtrl-C stops.\n"),
+        (False, {"master": "m"}, "host: http://h\nmaster key: m\nCtrl-C stops.\n"),
+    ],
+)
+def test_keys_are_told_where_there_are_any(
+    capsys: pytest.CaptureFixture[str], as_json: bool, keys: dict[str, str] | None, told: str
+) -> None:
+    """To programs in one member, to people in one line each."""
+    announce_ready(as_json, {"host": "http://h"}, keys)
+    assert capsys.readouterr().out == told

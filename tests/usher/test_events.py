@@ -1,13 +1,19 @@
+import hmac
 import json
 from typing import Any
 
 import pytest
 
-from tests.usher.settings import make_settings
+from tests.usher.settings import KEY, make_settings
 from usher.errors import BadEventError
 from usher.events import ConnectionEvent, read_event
+from usher.settings import Connection
 
 SETTINGS = make_settings()
+
+
+def sign(connection_id: str, key: str = KEY) -> str:
+    return f"sha256={hmac.digest(key.encode(), connection_id.encode(), 'sha256').hex()}"
 
 
 def payload(**changes: Any) -> dict[str, Any]:
@@ -18,7 +24,7 @@ def payload(**changes: Any) -> dict[str, Any]:
         "hub": "chat",
         "connectionId": "c-1",
         "userId": "ana",
-        "signature": "sha256=aa",
+        "signature": sign("c-1"),
         "origin": "demo.webpubsub.azure.com",
         "states": {},
         "headers": {},
@@ -104,6 +110,49 @@ def test_malformed_events(document: Any) -> None:
     """Refused, whatever is missing or of the wrong kind."""
     with pytest.raises(BadEventError):
         read(document)
+
+
+OTHER = sign("c-1", "another-key-of-at-least-32-bytes!")
+
+
+@pytest.mark.parametrize("signature", [f"{OTHER},{sign('c-1')}", sign("c-1").upper()])
+def test_one_good_signature_suffices(signature: str) -> None:
+    """The service signs with both of its keys; hexadecimal digits have no case."""
+    assert read(payload(signature=signature)).connection_id == "c-1"
+
+
+def test_the_published_signature() -> None:
+    """Key, connection id and signature of the service's documentation."""
+    key, connection_id = "7aab239577fd4f24bc919802fb629f5f", "0f9c97a2f0bf4706afe87a14e0797b11"
+    signature = "sha256=7767effcb3946f3e1de039df4b986ef02c110b1469d02c0a06f41b3b727ab561"
+    host = "https://demo.webpubsub.azure.com"
+    settings = make_settings(connection=Connection(host, access_key=key))
+    document = payload(connectionId=connection_id, signature=signature)
+    assert read_event(json.dumps(document), "connect", settings).connection_id == connection_id
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [None, "", OTHER, sign("c-2"), sign("c-1").removeprefix("sha256="), "sha256=\ud800"],
+)
+def test_events_that_are_not_signed(signature: str | None) -> None:
+    """No signature, another key's, another connection's, another form."""
+    with pytest.raises(BadEventError):
+        read(payload(signature=signature))
+
+
+def test_without_a_key_there_is_no_signature_to_check() -> None:
+    """In identity mode the service signs with keys that nobody here has."""
+    connection = Connection("https://demo.webpubsub.azure.com", managed_identity=True)
+    settings = make_settings(connection=connection)
+    assert read_event(json.dumps(payload(signature=None)), "connect", settings).user_id == "ana"
+
+
+def test_the_origin_of_the_clients_page() -> None:
+    """From the handshake's headers, in any case; no browser, no origin."""
+    assert read(payload()).client_origins == ()
+    document = payload() | {"headers": {"origin": ["https://a.example"], "Host": ["x"]}}
+    assert read(document).client_origins == ("https://a.example",)
 
 
 def test_no_json() -> None:

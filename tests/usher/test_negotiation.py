@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from tests.usher.settings import make_settings
-from usher.errors import BadRequestError
-from usher.negotiation import Negotiation, read_negotiation
+from usher.errors import BadRequestError, MethodError, TooLargeError
+from usher.negotiation import Negotiation, check_method, read_negotiation
 
 SETTINGS = make_settings(token_minutes=30)
 URL = "https://app.example/api/negotiate"
@@ -67,12 +67,30 @@ def test_bad_lifetimes_in_the_body(minutes: Any) -> None:
     assert refused_field(body={"minutesToExpire": minutes}) == "minutesToExpire"
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"{", b"[]", b'"x"', b"\xff", b"[" * 4096])
 def test_bodies_that_are_no_json_object(body: bytes) -> None:
     """Also not UTF-8, and nested so deep that the parser gives up."""
     with pytest.raises(BadRequestError) as caught:
         read_negotiation(URL, body, SETTINGS)
     assert caught.value.field == "body"
+
+
+def test_bodies_that_are_too_large() -> None:
+    """4 KB are more than a token can say."""
+    body = json.dumps({"userId": "ana"}).encode()
+    assert read_negotiation(URL, body.ljust(4096), SETTINGS).user_id == "ana"
+    with pytest.raises(TooLargeError):
+        read_negotiation(URL, body.ljust(4097), SETTINGS)
+
+
+def test_tokens_are_minted_by_post() -> None:
+    """A page elsewhere can make a browser send a GET; in development nothing is at stake."""
+    check_method("GET", SETTINGS)
+    check_method("GET", make_settings(auth=None))  # which has something else to say
+    for mode in ("easyauth", "oidc", "key", "anonymous"):
+        check_method("POST", make_settings(auth=mode))
+        with pytest.raises(MethodError):
+            check_method("GET", make_settings(auth=mode))
 
 
 def test_unknown_fields_of_the_body() -> None:

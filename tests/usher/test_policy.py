@@ -43,6 +43,30 @@ def test_roles_name_each_group_exactly() -> None:
     assert policy.roles_in(["a", "b.c"]) == ["webpubsub.sendToGroup.a", "webpubsub.sendToGroup.b.c"]
 
 
+HOST = "https://demo.webpubsub.azure.com"
+NAMED = make_settings(auth="anonymous", allowed_origins=frozenset({"https://a.example"}))
+
+
+@pytest.mark.parametrize("origins", [(), (HOST,), ("https://a.example",), ("HTTPS://A.example",)])
+def test_origins_that_may_connect(origins: tuple[str, ...]) -> None:
+    """No browser, the service's own host, and the pages that are named."""
+    policy.check_origins(NAMED, origins)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://b.example", "http://a.example", "https://a.example:444", "null", "", "["]
+)
+def test_origins_that_may_not(origin: str) -> None:
+    """Another host, scheme or port, and none at all."""
+    with pytest.raises(BadEventError):
+        policy.check_origins(NAMED, (origin,))
+
+
+def test_any_page_may_connect_in_development() -> None:
+    """Local mode believes everybody anyway."""
+    policy.check_origins(make_settings(), ("http://localhost:3000",))
+
+
 def test_groups_of_a_token_are_admitted_once() -> None:
     """The token was signed by the service's key; its groups are what counts."""
     assert policy.admit_groups(MANY, ("b", "a", "b")) == ["b", "a"]

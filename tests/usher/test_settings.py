@@ -1,5 +1,10 @@
+import json
+import re
+from pathlib import Path
+
 import pytest
 
+from usher import settings as settings_module
 from usher.errors import SettingsError
 from usher.settings import AZURE_MARKERS, Settings
 
@@ -143,11 +148,83 @@ def test_every_wrong_key_is_named_at_once() -> None:
     assert set(problems(wrong)) == expected
 
 
+OIDC = {"USHER_OIDC_ISSUER": "https://login.example/tenant", "USHER_OIDC_AUDIENCE": "usher"}
+
+
+@pytest.mark.parametrize("mode", ["easyauth", "key", "anonymous"])
+@pytest.mark.parametrize("marker", AZURE_MARKERS)
+def test_modes_for_azure(mode: str, marker: str) -> None:
+    """Every other mode is for there."""
+    assert Settings.from_environ({**KEY_MODE, "USHER_AUTH": mode, marker: "x"}).auth == mode
+
+
+def test_oidc_mode() -> None:
+    """It needs its provider and its audience, and keeps the issuer as it is written."""
+    settings = Settings.from_environ(KEY_MODE | OIDC | {"USHER_AUTH": "oidc"})
+    assert settings.oidc_issuer == "https://login.example/tenant"
+    assert settings.oidc_audience == "usher"
+    assert set(problems(KEY_MODE | {"USHER_AUTH": "oidc"})) == set(OIDC)
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["login.example", "http://login.example", "ftp://login.example", "https://", "https://a?b"],
+)
+def test_bad_issuers(issuer: str) -> None:
+    """Keys must come over https, from a URL without a query."""
+    wrong = KEY_MODE | OIDC | {"USHER_AUTH": "oidc", "USHER_OIDC_ISSUER": issuer}
+    assert list(problems(wrong)) == ["USHER_OIDC_ISSUER"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "on"),
+    [
+        ({}, False),
+        ({"WEBSITE_AUTH_ENABLED": "True"}, True),
+        ({"WEBSITE_AUTH_ENABLED": "False"}, False),
+    ],
+)
+def test_app_service_authentication_is_what_the_platform_says(
+    environ: dict[str, str], on: bool
+) -> None:
+    """Only its own word makes the principal's headers count."""
+    assert Settings.from_environ(KEY_MODE | environ).platform_auth is on
+
+
+def test_allowed_origins() -> None:
+    """A list, in any case; none means none."""
+    assert Settings.from_environ(KEY_MODE).allowed_origins == frozenset()
+    text = "https://A.example, http://localhost:3000 ,"
+    found = Settings.from_environ(KEY_MODE | {"USHER_ALLOWED_ORIGINS": text}).allowed_origins
+    assert found == {"https://a.example", "http://localhost:3000"}
+
+
+@pytest.mark.parametrize("text", ["*", "a.example", "https://a.example/", "https://*.a.example"])
+def test_bad_origins(text: str) -> None:
+    """Named origins only, never all."""
+    assert list(problems(KEY_MODE | {"USHER_ALLOWED_ORIGINS": text})) == ["USHER_ALLOWED_ORIGINS"]
+
+
+def test_the_user_claim() -> None:
+    """None means the usual one of the mode."""
+    assert Settings.from_environ(KEY_MODE).user_claim is None
+    assert Settings.from_environ(KEY_MODE | {"USHER_USER_CLAIM": "email"}).user_claim == "email"
+
+
 @pytest.mark.parametrize("marker", AZURE_MARKERS)
 def test_local_mode_is_refused_in_azure(marker: str) -> None:
     """A mode that believes every caller must not be left on by mistake."""
     found = problems({**KEY_MODE, "USHER_AUTH": "local", marker: "x"})
     assert list(found) == ["USHER_AUTH"]
+
+
+def test_the_sample_has_every_setting() -> None:
+    """Each key that the app reads, and no other; the platform's own are not for people to set."""
+    root = Path(settings_module.__file__).parent.parent
+    sample = json.loads((root / "local.settings.sample.json").read_text("utf-8"))["Values"]
+    source = Path(settings_module.__file__).read_text("utf-8")
+    keys = set(re.findall(r'"(USHER_[A-Z_]+|WebPubSub[A-Za-z]+)"', source))
+    assert keys == {key for key in sample if key.startswith(("USHER_", "WebPubSub"))}
 
 
 def test_secrets_are_in_no_repr_and_no_error() -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -37,21 +38,38 @@ class RunningHost:
         return self.log.read_text()
 
 
-def start_host(app_dir: Path, stderr: IO[str] | int, *, port: int = 0) -> subprocess.Popen[str]:
+def start_host(
+    app_dir: Path, stderr: IO[str] | int, *rest: str, port: int = 0
+) -> subprocess.Popen[str]:
     """Start the host's process for an app, with an answer after half a second where Azure hangs."""
-    arguments = [sys.executable, "-m", "tests.localdev.host.serve", str(app_dir), str(port), "0.5"]
+    module = [sys.executable, "-m", "tests.localdev.host.serve"]
+    arguments = [*module, str(app_dir), str(port), "0.5", *rest]
     return subprocess.Popen(arguments, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=stderr)
 
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
     """The sample app's host."""
-    app_dir = tmp_path_factory.mktemp("host") / "sample"
+    with run_sample(tmp_path_factory.mktemp("host")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def keyed_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
+    """The same, but it asks for KEYS."""
+    with run_sample(tmp_path_factory.mktemp("keyed-host"), "keys") as running:
+        yield running
+
+
+@contextmanager
+def run_sample(folder: Path, *rest: str) -> Iterator[RunningHost]:
+    """Runs the sample app's host, with these further arguments, until the block ends."""
+    app_dir = folder / "sample"
     shutil.copytree(SAMPLE_APP, app_dir, ignore=shutil.ignore_patterns("__*"))
     (app_dir / "local.settings.json").write_text(json.dumps(SAMPLE_SETTINGS))
     log = app_dir.parent / "stderr.txt"
     with log.open("w") as stderr:
-        process = start_host(app_dir, stderr)
+        process = start_host(app_dir, stderr, *rest)
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip()

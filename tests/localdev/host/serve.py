@@ -1,6 +1,6 @@
 """Runs the host in a process of its own: `python -m tests.localdev.host.serve APP PORT SECONDS`.
 
-The address is the one line on stdout.
+With a further argument `keys` it asks for KEYS. The address is the one line on stdout.
 """
 
 import asyncio
@@ -8,14 +8,19 @@ import sys
 from pathlib import Path
 
 from localdev.host.errors import HostError
+from localdev.host.keys import Keys
 from localdev.host.logs import configure_logging
 from localdev.host.server import FunctionsHost
 from localdev.host.settings import apply_local_settings
 
+KEYS = Keys("the-master-key", "the-function-key", "the-system-key")
 
-async def serve(app_dir: Path, port: int, response_timeout: float) -> None:
+
+async def serve(app_dir: Path, port: int, response_timeout: float, keys: Keys | None) -> None:
     """Serve until the process is terminated."""
-    async with FunctionsHost(app_dir, port=port, response_timeout=response_timeout) as host:
+    async with FunctionsHost(
+        app_dir, port=port, response_timeout=response_timeout, keys=keys
+    ) as host:
         print(host.address, flush=True)
         await asyncio.Event().wait()
 
@@ -23,10 +28,11 @@ async def serve(app_dir: Path, port: int, response_timeout: float) -> None:
 def main() -> None:
     """Read the arguments, serve; a HostError ends the process with its text."""
     app_dir, port, response_timeout = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    keys = KEYS if sys.argv[4:] == ["keys"] else None
     configure_logging()
     try:
         apply_local_settings(app_dir)
-        asyncio.run(serve(app_dir, port, response_timeout))
+        asyncio.run(serve(app_dir, port, response_timeout, keys))
     except HostError as error:
         sys.exit(f"HostError: {error}\ncause: {error.__cause__!r}")
 

@@ -17,9 +17,11 @@ from yarl import URL
 
 from localdev.host.states import decode_states, encode_states
 from tests.localdev.host.conftest import RunningHost, start_host
+from tests.localdev.host.serve import KEYS
 
 WEBHOOK = "/runtime/webhooks/webpubsub"
 ORIGIN = "WebHook-Request-Origin"
+HEADER = "X-Functions-Key"
 SIGNATURE = "sha256=" + hmac.new(b"sample-key", b"c-1", hashlib.sha256).hexdigest()
 PREFIX = {"connect": "sys", "connected": "sys", "disconnected": "sys"}
 CONNECT: dict[str, Any] = {
@@ -444,3 +446,87 @@ def test_busy_port(tmp_path: Path) -> None:
         text = PAGE_APP.replace("{id:int}", "page")
         errors = start_and_fail(tmp_path, text, taken.getsockname()[1])
     assert "OSError" in errors
+
+
+@pytest.mark.parametrize(
+    ("path", "opening"),
+    [("text", [*vars(KEYS), "none"]), ("members", ["master", "function"]), ("owners", ["master"])],
+)
+@pytest.mark.parametrize("place", ["header", "query"])
+async def test_functions_ask_for_keys(
+    keyed_host: RunningHost, path: str, opening: list[str], place: str
+) -> None:
+    """Each level asks for its key, in either place; a refusal is empty."""
+    for name, key in (*vars(KEYS).items(), ("none", "wrong")):
+        headers, query = ({HEADER: key}, "") if place == "header" else ({}, f"?Code={key}")
+        reply = await send(keyed_host, "POST", f"/things/{path}{query}", headers)
+        if name in opening:
+            assert reply.status == 200
+        else:
+            assert reply.facts == (401, None, "")
+
+
+async def test_no_key_and_no_route(keyed_host: RunningHost) -> None:
+    """Without a key it is 401 where there is a function, 404 where there is none."""
+    for path, status in (("text", 200), ("members", 401), ("owners", 401), ("none", 404)):
+        assert (await send(keyed_host, "POST", f"/things/{path}")).status == status
+    assert (await send(keyed_host, "GET", "/things/members")).status == 404
+
+
+async def test_browsers_can_read_a_refusal(keyed_host: RunningHost) -> None:
+    """Preflights need no key, and a 401 has the headers for the page's origin."""
+    headers = {"Origin": "http://page.example", "Access-Control-Request-Method": "POST"}
+    for method, status in (("OPTIONS", 204), ("POST", 401)):
+        reply = await send(keyed_host, method, "/things/members", headers)
+        assert reply.status == status
+        assert reply.headers["Access-Control-Allow-Origin"] == "http://page.example"
+
+
+async def test_the_function_sees_the_key(keyed_host: RunningHost) -> None:
+    """As in Azure, the query and the header reach it as they were sent."""
+    headers, query = {HEADER: KEYS.function}, f"code={KEYS.master}"
+    reply = await send(keyed_host, "POST", f"/things/members?{query}", headers)
+    assert reply.text == f"{KEYS.master} {KEYS.function}"
+
+
+@pytest.mark.parametrize("key", [None, "wrong", KEYS.function])
+async def test_the_webhook_is_closed(keyed_host: RunningHost, key: str | None) -> None:
+    """Without its key it answers 401 to every verb, before it looks at anything else."""
+    query = "" if key is None else f"?code={key}"
+    headers = {ORIGIN: "localhost"} | ({} if key is None else {HEADER: key})
+    for method in ("OPTIONS", "GET", "PUT", "POST", "DELETE", "PATCH"):
+        for path in (WEBHOOK, f"{WEBHOOK}/more", "/runtime/webhooks/other"):
+            by_query = await send(keyed_host, method, path + query, {ORIGIN: "localhost"})
+            by_header = await send(keyed_host, method, path, headers)
+            assert by_query.facts == by_header.facts == (401, None, "")
+
+
+@pytest.mark.parametrize("key", [KEYS.webpubsub_extension, KEYS.master])
+async def test_the_webhook_is_opened(keyed_host: RunningHost, key: str) -> None:
+    """The system key and the master key open it; the checks of every event follow."""
+    for path, headers in ((f"{WEBHOOK}?code={key}", {}), (f"{WEBHOOK}?code=wrong", {HEADER: key})):
+        for method in ("OPTIONS", "GET"):
+            reply = await send(keyed_host, method, path, {ORIGIN: "localhost"} | headers)
+            assert reply.status == 200
+    assert (await send_event(keyed_host, "connect", "none", {HEADER: key})).status == 200
+    unsigned = {HEADER: key, "ce-signature": None}
+    assert (await send_event(keyed_host, "connect", "none", unsigned)).status == 401
+
+
+async def test_other_webhooks(keyed_host: RunningHost) -> None:
+    """Only the master key learns that there is no such extension."""
+    for key, status in ((KEYS.webpubsub_extension, 401), (KEYS.master, 404)):
+        reply = await send(keyed_host, "GET", f"/runtime/webhooks/other?code={key}")
+        assert reply.status == status
+
+
+async def test_keys_are_not_logged(keyed_host: RunningHost) -> None:
+    """Neither at start, nor with requests that show them, whatever comes of these."""
+    for name, key in vars(KEYS).items():
+        headers, query = {HEADER: key, ORIGIN: "localhost"}, f"?code={key}&name={name}"
+        for path in ("/things/text", "/things/boom", "/things/owners", "/things/none", WEBHOOK):
+            await send(keyed_host, "GET", path + query, headers)
+            await send(keyed_host, "POST", path + query, headers)
+    log = keyed_host.log_text()
+    assert "POST /things/owners 401 " in log
+    assert not [key for key in vars(KEYS).values() if key in log]

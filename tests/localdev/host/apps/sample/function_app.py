@@ -92,6 +92,18 @@ async def slow(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("")
 
 
+@app.route(methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def members(req: func.HttpRequest) -> func.HttpResponse:
+    """Send back the key as the function sees it."""
+    return func.HttpResponse(f"{req.params.get('code')} {req.headers.get('x-functions-key')}")
+
+
+@app.route(methods=["POST"], auth_level=func.AuthLevel.ADMIN)
+async def owners(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer nobody but owners."""
+    return func.HttpResponse("")
+
+
 @app.generic_trigger(
     arg_name="request",
     type="webPubSubTrigger",

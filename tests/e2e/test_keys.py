@@ -1,0 +1,74 @@
+"""The whole stack with `--keys`: the journey works, and whoever shows no key is refused."""
+
+from collections.abc import Iterator
+
+import aiohttp
+import pytest
+
+from localdev.emulator.tokens import ACCESS_KEY
+from localdev.emulator.upstream import sign
+from tests.e2e.clients import enter, new_room
+from tests.e2e.conftest import UP
+from tests.e2e.processes import Running, run
+
+ORIGIN = {"WebHook-Request-Origin": "127.0.0.1"}
+# A client without groups has gone: the app has nothing to do.
+EVENT = {
+    **ORIGIN,
+    "ce-type": "azure.webpubsub.sys.disconnected",
+    "ce-eventName": "disconnected",
+    "ce-hub": "chat",
+    "ce-connectionId": "c-1",
+    "ce-signature": sign("c-1", ACCESS_KEY),
+}
+REQUESTS = [("OPTIONS", ORIGIN, None), ("GET", ORIGIN, None), ("POST", EVENT, '{"reason": null}')]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The whole stack, with keys."""
+    with run([*UP, "--keys"], tmp_path_factory.mktemp("keys") / "log") as running:
+        yield running
+
+
+async def call_webhook(stack: Running, **how: dict[str, str]) -> list[tuple[int, str]]:
+    """Statuses and texts of the answers to all REQUESTS."""
+    url, answers = f"{stack.facts['host']}/runtime/webhooks/webpubsub", []
+    async with aiohttp.ClientSession() as session:
+        for method, headers, body in REQUESTS:
+            sent = headers | how.get("headers", {})
+            async with session.request(
+                method, url, headers=sent, params=how.get("params"), data=body
+            ) as response:
+                answers.append((response.status, await response.text()))
+    return answers
+
+
+async def test_the_journey(stack: Running) -> None:
+    """Events reach the app with the system key, which no log shows."""
+    room = new_room()
+    async with enter(stack.facts["host"], userId="ana", group=room) as ana:
+        assert await ana.hear() == f"ana joined {room}"
+    stack.wait_for_record(record="join", userId="ana", group=room, addStatus=200, sendStatus=202)
+    stack.wait_for_record(record="leave", userId="ana", group=room, sendStatus=202)
+    assert "/runtime/webhooks/webpubsub 200 " in stack.log()
+    assert not [key for key in stack.facts["keys"].values() if key in stack.log()]
+
+
+async def test_the_webhook_is_closed(stack: Running) -> None:
+    """Without a key, with a wrong one and with the function key: 401 and nothing else."""
+    keys = stack.facts["keys"]
+    assert list(keys) == ["master", "function", "webpubsub_extension"]
+    refused = [(401, "")] * 3
+    assert await call_webhook(stack) == refused
+    for key in ("wrong", keys["function"]):
+        assert await call_webhook(stack, params={"code": key}) == refused
+        assert await call_webhook(stack, headers={"x-functions-key": key}) == refused
+
+
+@pytest.mark.parametrize("name", ["webpubsub_extension", "master"])
+async def test_the_webhook_is_opened(stack: Running, name: str) -> None:
+    """The system key and the master key are good for validations and for events."""
+    key, answered = stack.facts["keys"][name], [(200, "")] * 3
+    assert await call_webhook(stack, params={"code": key}) == answered
+    assert await call_webhook(stack, headers={"x-functions-key": key}) == answered

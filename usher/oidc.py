@@ -1,0 +1,274 @@
+"""Verifies bearer tokens of an OpenID Connect provider. What they allow is decided elsewhere."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+from aiohttp import ClientError, ClientSession
+
+from usher.errors import UnauthorizedError, UsherError
+from usher.logs import log_record
+from usher.settings import LOOPBACK_HOSTS
+
+type Key = Mapping[str, Any]  # a JSON Web Key, RFC 7517
+
+# Algorithm -> the `kty` and `crv` that a key for it has (RFC 7518, section 3.1; RFC 8037, section
+# 3.1). All are asymmetric: a public key, which everybody has, must never serve as a shared secret.
+RSA: Sequence[tuple[str, str | None]] = [("RSA", None)]
+ALGORITHMS: Mapping[str, Sequence[tuple[str, str | None]]] = {
+    **{"RS256": RSA, "RS384": RSA, "RS512": RSA, "PS256": RSA, "PS384": RSA, "PS512": RSA},
+    "ES256": [("EC", "P-256")],
+    "ES384": [("EC", "P-384")],
+    "ES512": [("EC", "P-521")],
+    "EdDSA": [("OKP", "Ed25519"), ("OKP", "Ed448")],
+}
+REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub"]
+LEEWAY_SECONDS = 60  # how far the provider's clock may be from ours
+LONGEST_TOKEN = 8 * 1024  # characters
+
+DISCOVERY_PATH = "/.well-known/openid-configuration"
+LONGEST_ANSWER = 256 * 1024  # bytes
+ANSWER_SECONDS = 5.0  # for the discovery document and the key set together
+FRESH_SECONDS = 60 * 60.0  # so long keys are used without asking again
+USABLE_SECONDS = 24 * 60 * 60.0  # so long they are used while the provider does not answer
+PAUSE_SECONDS = 30.0  # between two refreshes while there are keys
+PAUSE_SECONDS_WITHOUT_KEYS = 5.0
+
+REASONS: Mapping[type[jwt.PyJWTError], str] = {
+    jwt.ExpiredSignatureError: "expired",
+    jwt.ImmatureSignatureError: "early",
+    jwt.InvalidAudienceError: "audience",
+    jwt.InvalidIssuerError: "issuer",
+    jwt.InvalidKeyError: "key",
+    jwt.InvalidSignatureError: "signature",
+    jwt.MissingRequiredClaimError: "claims",
+}
+
+
+class TokenRefusedError(UnauthorizedError):
+    """A token that does not hold. Its text is a word for the log; callers never learn which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The bearer token is not valid.")
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class IdentityProviderError(UsherError):
+    """The provider did not give its keys. Its text is for the log; callers never learn why."""
+
+    status = 503
+    kind = "identity-provider-failed"
+    title = "The identity provider does not answer"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The identity provider does not answer.")
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class OidcProvider:
+    """One provider. One a process: it remembers the provider's keys."""
+
+    def __init__(
+        self, issuer: str, audience: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`issuer` is an https URL, or http on this machine; the caller has checked that.
+
+        `clock` gives seconds, for the age of the keys; a token's times are compared to the real
+        time.
+        """
+        self._issuer = issuer
+        self._audience = audience
+        self._keys = KeyCache(issuer, clock)
+
+    async def verify(self, token: str) -> Mapping[str, Any]:
+        """The claims (OpenID Connect Core 1.0, section 3.1.3.7; RFC 7519, section 7.2).
+
+        Raises TokenRefusedError, or IdentityProviderError where nobody can tell.
+        """
+        try:
+            algorithm, kid = read_header(token)
+            key = await self._keys.find(algorithm, kid)
+            return _attempt(lambda: self._read_claims(token, jwt.PyJWK(dict(key), algorithm)))
+        except TokenRefusedError as error:
+            log_record("token-refused", reason=error.reason)
+            raise
+
+    def _read_claims(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
+        claims = jwt.decode(
+            token,
+            key,  # bound to one algorithm, which the token's header must name
+            algorithms=list(ALGORITHMS),
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=LEEWAY_SECONDS,
+            options={"require": REQUIRED_CLAIMS, "enforce_minimum_key_length": True},
+        )
+        if not claims["sub"]:
+            raise TokenRefusedError("claims")
+        return claims
+
+
+class KeyCache:
+    """The provider's keys, asked for when they are needed, and not too often."""
+
+    def __init__(self, issuer: str, clock: Callable[[], float]) -> None:
+        self._issuer = issuer
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._keys: Sequence[Key] = []
+        self._fetched_at = float("-inf")
+        self._quiet_until = float("-inf")
+        self._is_failing = False
+
+    async def find(self, algorithm: str, kid: str | None) -> Key:
+        """Raises TokenRefusedError, or IdentityProviderError where the key may exist."""
+        if self._must_ask(kid):
+            async with self._lock:
+                if self._must_ask(kid):  # another caller may have asked meanwhile
+                    await self._ask()
+        if not self._may_decide(kid):
+            raise IdentityProviderError("no keys that may be used")
+        return choose_key(self._keys, algorithm, kid)
+
+    def _must_ask(self, kid: str | None) -> bool:
+        is_known = kid is None or self._knows(kid)
+        is_settled = is_known and self._age < FRESH_SECONDS
+        return not is_settled and self._clock() >= self._quiet_until
+
+    def _may_decide(self, kid: str | None) -> bool:
+        """Old keys still serve those who name one, but they cannot tell that a key is unknown."""
+        if kid is not None and self._knows(kid):
+            return self._age <= USABLE_SECONDS
+        return self._age < FRESH_SECONDS and (kid is None or not self._is_failing)
+
+    async def _ask(self) -> None:
+        was_fresh = self._age < FRESH_SECONDS
+        try:
+            self._keys = await _fetch_keys(self._issuer)
+            self._fetched_at = self._clock()
+            self._is_failing = False
+        except IdentityProviderError as error:
+            log_record("identity-provider", logging.ERROR, failure=error.reason)
+            self._is_failing = True
+        # Keys that were merely too old may be followed by a new one at once; made-up key ids and
+        # a provider in trouble have to wait.
+        if was_fresh or self._is_failing:
+            self._quiet_until = self._clock() + self._pause
+
+    @property
+    def _age(self) -> float:
+        return self._clock() - self._fetched_at
+
+    @property
+    def _pause(self) -> float:
+        has_keys = self._age <= USABLE_SECONDS
+        return PAUSE_SECONDS if has_keys else PAUSE_SECONDS_WITHOUT_KEYS
+
+    def _knows(self, kid: str) -> bool:
+        return any(key.get("kid") == kid for key in self._keys)
+
+
+def read_header(token: str) -> tuple[str, str | None]:
+    """Algorithm and key id that a token names; nothing is verified. Raises TokenRefusedError."""
+    if len(token) > LONGEST_TOKEN or not token.isascii():
+        raise TokenRefusedError("malformed")
+    header = _attempt(lambda: jwt.get_unverified_header(token))
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise TokenRefusedError("algorithm")
+    return algorithm, header.get("kid")
+
+
+def choose_key(keys: Sequence[Key], algorithm: str, kid: str | None) -> Key:
+    """The only key that fits; a token without a key id must leave no choice.
+
+    OpenID Connect Core 1.0, section 10.1. Raises TokenRefusedError.
+    """
+    named = [key for key in keys if kid is None or key.get("kid") == kid]
+    fitting = [key for key in named if _fits(key, algorithm)]
+    if len(fitting) != 1:
+        raise TokenRefusedError("key")
+    return fitting[0]
+
+
+def _fits(key: Key, algorithm: str) -> bool:
+    """RFC 7517, section 4: `kty`, and `use` and `alg` where they are given."""
+    has_shape = (key.get("kty"), key.get("crv")) in ALGORITHMS[algorithm]
+    is_for_it = key.get("use", "sig") == "sig" and key.get("alg", algorithm) == algorithm
+    is_private = "d" in key  # a key that everybody could read proves nothing
+    return has_shape and is_for_it and not is_private
+
+
+def read_jwks_uri(discovery: object, issuer: str) -> str:
+    """Where the keys are (OpenID Connect Discovery 1.0, sections 3 and 4.3).
+
+    Raises IdentityProviderError, and ValueError for what is no URL.
+    """
+    if not isinstance(discovery, dict) or discovery.get("issuer") != issuer:
+        raise IdentityProviderError("discovery document of another issuer")
+    uri = discovery.get("jwks_uri")
+    parts = urlsplit(uri if isinstance(uri, str) else "")
+    is_local = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
+    if parts.scheme != "https" and not is_local:
+        raise IdentityProviderError("jwks_uri that is not https")
+    return parts.geturl()
+
+
+def read_keys(key_set: object) -> Sequence[Key]:
+    """The keys of a JWK set (RFC 7517, section 5). Raises IdentityProviderError.
+
+    None at all is an answer too: the provider has withdrawn them.
+    """
+    keys = key_set.get("keys") if isinstance(key_set, dict) else None
+    if not isinstance(keys, list):
+        raise IdentityProviderError("no key set")
+    return [key for key in keys if isinstance(key, dict)]
+
+
+async def _fetch_keys(issuer: str) -> Sequence[Key]:
+    """Asks the provider. Raises IdentityProviderError."""
+    # A session for each time: twice in an hour, a connection that is kept open saves nothing.
+    # Not compressed, so that what is read is as long as what was sent.
+    session = ClientSession(headers={"Accept-Encoding": "identity"}, auto_decompress=False)
+    # Discovery, section 4.1: a slash at the end of the issuer is removed.
+    discovery_url = issuer.removesuffix("/") + DISCOVERY_PATH
+    try:
+        async with session, asyncio.timeout(ANSWER_SECONDS):
+            jwks_uri = read_jwks_uri(await _fetch_json(session, discovery_url), issuer)
+            return read_keys(await _fetch_json(session, jwks_uri))
+    except (ClientError, OSError, ValueError, RecursionError) as error:
+        raise IdentityProviderError(type(error).__name__) from None
+
+
+async def _fetch_json(session: ClientSession, url: str) -> object:
+    body = bytearray()
+    async with session.get(url, allow_redirects=False) as response:
+        if response.status != 200:
+            raise IdentityProviderError(f"answered {response.status}")
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > LONGEST_ANSWER:
+                raise IdentityProviderError("answer too long")
+    return json.loads(body)
+
+
+def _attempt[T](step: Callable[[], T]) -> T:
+    """The step's result. Raises TokenRefusedError where PyJWT refuses."""
+    try:
+        return step()
+    except jwt.PyJWTError as error:
+        reason = REASONS.get(type(error), "malformed")
+    # Out here, because PyJWT's errors carry pieces of the token or the key, and an error that is
+    # raised in the handler would keep them as its context.
+    raise TokenRefusedError(reason)
