@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from localdev.emulator.faults import FAULTS, Fault, FaultError, Faults, parse_fault
 from localdev.emulator.handler_settings import read_settings
 from localdev.emulator.server import Emulator
 from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
@@ -79,6 +80,8 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     )
     host_parser = add("host", host, "Runs the app on the local Functions host alone.")
     add_port(host_parser, "--port", HOST_PORT)
+    for command in (up_parser, emulator_parser):
+        add_faults(command)
     for command in (up_parser, emulator_parser, host_parser):
         command.add_argument(
             "--json", action="store_true", help="print one line of JSON on stdout when ready"
@@ -114,6 +117,36 @@ def add_port(parser: argparse.ArgumentParser, name: str, default: int) -> None:
     parser.add_argument(name, type=int, default=default, metavar="PORT", help=text)
 
 
+def add_faults(parser: argparse.ArgumentParser) -> None:
+    """Adds the options for what Azure does once a month."""
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=read_fault,
+        metavar="NAME:KEY=VALUE,...",
+        help="let this happen; repeatable. All are in the README; they are " + ", ".join(FAULTS),
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same seed, the same faults; 0 if not given"
+    )
+    parser.add_argument(
+        "--control",
+        action="store_true",
+        help="on the emulator's port, below /control: a look inside and faults, drops and a "
+        "restart while it runs. It is for this machine only, as the emulator, but without "
+        "authentication: whoever may use the machine may use it",
+    )
+
+
+def read_fault(text: str) -> Fault:
+    """Takes a fault apart."""
+    try:
+        return parse_fault(text)
+    except FaultError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def read_handler(text: str) -> tuple[str, str]:
     """Takes `hub=url` apart."""
     hub, separator, url = text.partition("=")
@@ -140,9 +173,11 @@ def up(options: argparse.Namespace, _rest: list[str]) -> int:
 async def serve_stack(options: argparse.Namespace) -> int:
     """Serves until a signal, or until the host ends by itself."""
     stopped = stop_signal()
-    ports = {"emulator_port": options.emulator_port, "host_port": options.host_port}
     settings = {"WebPubSubHub": os.environ.get("WebPubSubHub", "")}
-    async with run_stack(settings, **ports, keys=options.keys) as stack:
+    subject = build_emulator(options, options.emulator_port)
+    async with run_stack(
+        settings, emulator=subject, host_port=options.host_port, keys=options.keys
+    ) as stack:
         announce_ready(
             options.json,
             {
@@ -150,6 +185,7 @@ async def serve_stack(options: argparse.Namespace) -> int:
                 "hub": stack.hub,
                 "emulator": stack.emulator.endpoint,
                 "host": stack.host.address,
+                **control_fact(stack.emulator),
             },
             stack.host.keys,
         )
@@ -170,15 +206,27 @@ def emulator(options: argparse.Namespace, _rest: list[str]) -> int:
 async def serve_emulator(options: argparse.Namespace) -> int:
     """Serves until a signal."""
     stopped = stop_signal()
-    subject = Emulator(port=options.port)
+    subject = build_emulator(options, options.port)
     if options.handlers is not None:
         add_handlers(subject, options.handlers)
     for hub, url in options.handler:
         add_handler(subject, hub, url)
     async with subject as running:
-        announce_ready(options.json, {"connectionString": running.connection_string})
+        facts = {"connectionString": running.connection_string, **control_fact(running)}
+        announce_ready(options.json, facts)
         await stopped.wait()
     return 0
+
+
+def build_emulator(options: argparse.Namespace, port: int) -> Emulator:
+    """An emulator as the options want it; it is not started."""
+    faults = Faults(options.fault, options.seed)
+    return Emulator(port=port, faults=faults, control=options.control)
+
+
+def control_fact(running: Emulator) -> dict[str, str]:
+    """Where the control endpoint is, if there is one."""
+    return {} if running.control_url is None else {"control": running.control_url}
 
 
 def add_handlers(subject: Emulator, file: Path) -> None:

@@ -63,24 +63,25 @@ def ensure_local_settings() -> None:
 async def run_stack(
     settings: Mapping[str, str],
     *,
-    emulator_port: int = 0,
+    emulator: Emulator | None = None,
     host_port: int = 0,
     on_log: Callable[[str], None] | None = None,
     keys: bool = False,
 ) -> AsyncIterator[Stack]:
     """Runs both until the block ends. `settings` are the app's, above the environment's.
 
-    Port 0 means any free one. `on_log` gets the host's log, line by line; otherwise it goes to
-    stderr. Raises OSError for a busy port, StackError for a host that does not start.
+    The emulator is one that was not started yet, or a new one. Port 0 means any free one.
+    `on_log` gets the host's log, line by line; otherwise it goes to stderr. Raises OSError for a
+    busy port, StackError for a host that does not start.
     With `keys` the host asks for access keys, as Azure does; they are made anew at each start.
     """
-    async with Emulator(port=emulator_port) as emulator:
+    async with emulator or Emulator() as running:
         # Whatever the settings say, this stack's app talks to this stack's emulator.
-        environment = {**settings, "WebPubSubConnectionString": emulator.connection_string}
+        environment = {**settings, "WebPubSubConnectionString": running.connection_string}
         async with run_host(environment, port=host_port, on_log=on_log, keys=keys) as host:
             hub = environment["WebPubSubHub"]
-            add_handler(emulator, hub, host.webhook)
-            yield Stack(emulator, host, hub)
+            add_handler(running, hub, host.webhook)
+            yield Stack(running, host, hub)
 
 
 def add_handler(emulator: Emulator, hub: str, url_template: str) -> None:

@@ -44,6 +44,7 @@ PURE = {
         *("client_modes", "frame_queue", "unacknowledged"),
         *("paging", "permissions", "registry", "routes", "upstream", "validations"),
         *("cookies", "handler_settings"),
+        *("faults", "inspection", "journal"),
     ],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),

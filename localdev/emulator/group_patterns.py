@@ -29,6 +29,13 @@ class GroupPattern:
 
     parts: tuple[_Part, ...]
 
+    def __str__(self) -> str:
+        """The pattern as a role has it."""
+        return "".join(
+            part.value if isinstance(part, Wildcard) else re.sub(r"[\\*?]", r"\\\g<0>", part)
+            for part in self.parts
+        )
+
     @property
     def literal(self) -> str | None:
         """The one group that the pattern names, if it has no wildcard."""

@@ -9,12 +9,16 @@ import logging
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from localdev.emulator.deliveries import RETRY_DELAYS, Delivery, deliver
+from localdev.emulator.event_faults import EventFaults
 from localdev.emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
+from localdev.emulator.faults import Faults
 from localdev.emulator.handler_settings import EventHandlerSetting, check_hub_name
+from localdev.emulator.journal import EventRecord, Journal
 from localdev.emulator.transport import Transport
 from localdev.emulator.upstream import (
     Sender,
@@ -45,8 +49,12 @@ class EventHandlers:
         *,
         retry_delays: Sequence[float] = RETRY_DELAYS,
         clock: Callable[[], float] = time.monotonic,
+        faults: Faults | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._sender = sender
+        self._faults = EventFaults(faults or Faults())
+        self._journal = journal or Journal()
         self._retry_delays = retry_delays
         self._settings: defaultdict[str, list[EventHandlerSetting]] = defaultdict(list)
         self._validator = Validator(sender.origin, self._send, clock)
@@ -108,12 +116,23 @@ class EventHandlers:
         finally:
             started.set()
         _log_delivery(event, delivery)
+        self._journal.events.append(_record(event, delivery))
         return delivery.response
 
     async def _post(self, event: Event, url: str, started: asyncio.Event) -> Delivery:
-        """Every event of every kind that has an event handler goes out here, once."""
+        """Every event of every kind that has an event handler goes out here, once.
+
+        Under faults it may go out otherwise: event_faults.py.
+        """
         request = build_request(event, self._sender, url, datetime.now(UTC), str(uuid.uuid4()))
-        delivery = await self._send(request, EVENT_SECONDS, started)
+
+        def send() -> Coroutine[Any, Any, Delivery]:
+            return self._send(request, EVENT_SECONDS, started)
+
+        if self._faults.are_needed:
+            delivery = await self._faults.deliver(event, started, send)
+        else:
+            delivery = await send()
         if delivery.response is not None and delivery.response.is_success:
             event.cookies.keep(url, delivery.response.headers.all("Set-Cookie"))
         return delivery
@@ -139,4 +158,18 @@ def _log_delivery(event: Event, delivery: Delivery) -> None:
         event.connection_id,
         response.status if response is not None else f"none ({delivery.failure})",
         delivery.attempts,
+    )
+
+
+def _record(event: Event, delivery: Delivery) -> EventRecord:
+    response = delivery.response
+    return EventRecord(
+        time=datetime.now(UTC).isoformat(),
+        hub=event.hub,
+        connection=event.connection_id,
+        name=event.name,
+        ce_id=str(event.number),
+        status=None if response is None else response.status,
+        failure=delivery.failure if response is None else "",
+        attempts=delivery.attempts,
     )

@@ -196,11 +196,36 @@ class Hub:
             return []
         return self._end(connection, EXPIRED)
 
-    # REST calls.
-
     def connection(self, connection_id: str) -> Connection | None:
         """The connection of that id, to look at."""
         return self._registry.get(connection_id)
+
+    def connections(self) -> list[Connection]:
+        """All connections by id, to look at."""
+        return sorted(self._registry.everyone(), key=lambda connection: connection.id)
+
+    # Faults.
+
+    def hide(self, connection_id: str) -> None:
+        """REST calls that name this connection or its user do not find it, until `reveal`.
+
+        It gets what goes to its groups and to the whole hub, and is listed there.
+        """
+        self._registry.hide(connection_id)
+
+    def reveal(self, connection_id: str) -> None:
+        """The end of `hide`, also for a connection that has ended."""
+        self._registry.reveal(connection_id)
+
+    def forget_all(self) -> None:
+        """Every connection is gone, and nobody is told. Clients that are arriving go on."""
+        self._registry = Registry()
+
+    # REST calls.
+
+    def has_connection(self, connection_id: str) -> bool:
+        """Whether there is a connection of that id."""
+        return self._registry.find(connection_id) is not None
 
     def has_user(self, user_id: str) -> bool:
         """Whether the user has a connection."""
@@ -216,7 +241,7 @@ class Hub:
 
     def add_to_group(self, connection_id: str, group: str) -> bool:
         """Make the connection a member; false if there is no such connection."""
-        connection = self._registry.get(connection_id)
+        connection = self._registry.find(connection_id)
         if connection is None:
             return False
         self._registry.join(connection, group)
@@ -224,13 +249,13 @@ class Hub:
 
     def remove_from_group(self, connection_id: str, group: str) -> None:
         """End a membership, if there is one."""
-        connection = self._registry.get(connection_id)
+        connection = self._registry.find(connection_id)
         if connection is not None:
             self._registry.leave(connection, group)
 
     def remove_from_all_groups(self, connection_id: str) -> None:
         """End all memberships of a connection, if there is one."""
-        connection = self._registry.get(connection_id)
+        connection = self._registry.find(connection_id)
         if connection is not None:
             self._registry.leave_all(connection)
 
@@ -268,7 +293,7 @@ class Hub:
 
     def permissions(self, connection_id: str) -> Permissions | None:
         """What the connection of that id may do, to look at and to change."""
-        connection = self._registry.get(connection_id)
+        connection = self._registry.find(connection_id)
         return None if connection is None else connection.permissions
 
     def send_to_all(
@@ -294,12 +319,12 @@ class Hub:
 
     def send_to_connection(self, connection_id: str, payload: Payload) -> list[Effect]:
         """Send from the app to one connection."""
-        connection = self._registry.get(connection_id)
+        connection = self._registry.find(connection_id)
         return self._send(server_message(payload), [connection] if connection else [])
 
     def close_connection(self, connection_id: str, reason: str) -> list[Effect]:
         """Close a connection, if there is one. The reason may be empty."""
-        connection = self._registry.get(connection_id)
+        connection = self._registry.find(connection_id)
         return [] if connection is None else self._dismiss(connection, reason)
 
     def close_all(self, reason: str, excluded: Collection[str]) -> list[Effect]:

@@ -67,6 +67,12 @@ class Permissions:
         """Whether the connection may do this with this group now."""
         return self._rules[action].allow(group)
 
+    def rules(self, action: Action) -> dict[str, object]:
+        """The action's rules, to look at: a group's own rule wins over the others."""
+        rules = self._rules[action]
+        patterns = [str(pattern) for pattern in rules.patterns]
+        return {"anyGroup": rules.any_group, "patterns": patterns, "groups": dict(rules.groups)}
+
     def grant(self, action: Action, group: str) -> None:
         """Allow the action for this group; PermissionLimitError if it takes a rule too many."""
         self._rules[action].change(group, True)

@@ -15,10 +15,15 @@ class Registry:
         self._connections: dict[str, Connection] = {}
         self._groups: _Index = {}
         self._users: _Index = {}
+        self._hidden: set[str] = set()
 
     def get(self, connection_id: str) -> Connection | None:
         """The connection of that id."""
         return self._connections.get(connection_id)
+
+    def find(self, connection_id: str) -> Connection | None:
+        """The connection of that id, unless it is hidden."""
+        return None if connection_id in self._hidden else self.get(connection_id)
 
     def everyone(self) -> Collection[Connection]:
         """All connections."""
@@ -29,8 +34,19 @@ class Registry:
         return self._groups.get(group, {}).values()
 
     def of_user(self, user_id: str) -> Collection[Connection]:
-        """The user's connections; none for a user who has none."""
-        return self._users.get(user_id, {}).values()
+        """The user's connections that are not hidden; none for a user who has none."""
+        found = self._users.get(user_id, {})
+        if self._hidden:
+            return [one for one in found.values() if one.id not in self._hidden]
+        return found.values()
+
+    def hide(self, connection_id: str) -> None:
+        """Neither `find` nor `of_user` gives this connection, until `reveal`."""
+        self._hidden.add(connection_id)
+
+    def reveal(self, connection_id: str) -> None:
+        """End the effect of `hide`, if there is one."""
+        self._hidden.discard(connection_id)
 
     def add(self, connection: Connection) -> None:
         """Make a connection addressable."""
@@ -41,6 +57,7 @@ class Registry:
     def remove(self, connection: Connection) -> None:
         """Forget a connection and its memberships."""
         del self._connections[connection.id]
+        self.reveal(connection.id)
         self.leave_all(connection)
         if connection.user_id is not None:
             _take_out(self._users, connection.user_id, connection)

@@ -5,12 +5,15 @@ problems.py, tokens in tokens.py.
 """
 
 import logging
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from localdev.emulator import rest_connections, rest_groups, rest_messages
 from localdev.emulator.calls import Call, Handler
+from localdev.emulator.faults import Faults
+from localdev.emulator.journal import CallRecord, Journal
 from localdev.emulator.messages import is_group_name, is_hub_name
 from localdev.emulator.parameters import naming_filter, read_parameters
 from localdev.emulator.permissions import ACTIONS
@@ -22,6 +25,7 @@ from localdev.emulator.problems import (
     no_such_operation,
     unauthorized,
 )
+from localdev.emulator.rest_faults import call_under_faults
 from localdev.emulator.routes import (
     API_VERSIONS,
     Match,
@@ -39,9 +43,11 @@ _log = logging.getLogger("emulator")
 class DataPlane:
     """Answers REST calls. Every RestError that is raised on the way becomes its response here."""
 
-    def __init__(self, service: Service, access_key: str) -> None:
+    def __init__(self, service: Service, access_key: str, faults: Faults, journal: Journal) -> None:
         self._service = service
         self._access_key = access_key
+        self._faults = faults
+        self._journal = journal
 
     async def handle(self, request: web.Request) -> web.Response:
         """The response to any request outside the client endpoint."""
@@ -60,6 +66,8 @@ class DataPlane:
             # aiohttp's server leaves it out, and its client then gives up the connection.
             response.headers["Content-Length"] = "0"
         _log.info("%s %s %d", request.method, path, response.status)
+        now = datetime.now(UTC).isoformat()
+        self._journal.calls.append(CallRecord(now, request.method, path, response.status))
         return response
 
     async def _respond(
@@ -76,8 +84,11 @@ class DataPlane:
         parameters = read_parameters(match.operation, request.query)
         self._authenticate(request, segments)
         call = Call(request, match.names, parameters, self._service, self._access_key)
+        handler = _HANDLERS[match.operation]
         with naming_filter("filter"):
-            return await _HANDLERS[match.operation](call)
+            if self._faults.active:
+                return await call_under_faults(self._faults, handler, call)
+            return await handler(call)
 
     def _authenticate(self, request: web.Request, segments: tuple[str, ...]) -> None:
         """Raise 401 unless the bearer token is for this URL or for the whole data plane."""

@@ -11,7 +11,7 @@ from localdev.emulator.problems import RestError, conflict, not_found
 
 async def _connection_exists(call: Call) -> web.Response:
     connection_id = call.names["connectionId"]
-    if call.hub.connection(connection_id) is None:
+    if not call.hub.has_connection(connection_id):
         raise not_found("Warning.Connection.NotExisted", "Connection", connection_id)
     return web.Response()
 

@@ -7,9 +7,12 @@ from typing import Self
 
 from aiohttp import web
 
+from localdev.emulator.control import Control
 from localdev.emulator.deliveries import RETRY_DELAYS
+from localdev.emulator.faults import Faults
 from localdev.emulator.handler_settings import SYSTEM_EVENTS, EventHandlerSetting
 from localdev.emulator.handlers import EventHandlers
+from localdev.emulator.journal import Journal
 from localdev.emulator.rest import DataPlane
 from localdev.emulator.service import RETENTION_SECONDS, Service
 from localdev.emulator.sockets import ClientEndpoint
@@ -30,6 +33,7 @@ class Emulator:
     the port is taken, and leaves nothing running. With port 0 the system picks a port, and
     `endpoint` is right once it listens. `retry_delays` are the seconds between the attempts
     to deliver an event, `retention_seconds` the time in which a reliable client can recover.
+    `faults` happen from the start; with `control` they can be changed while it runs (control.py).
     """
 
     def __init__(
@@ -39,13 +43,20 @@ class Emulator:
         access_key: str = ACCESS_KEY,
         retry_delays: Sequence[float] = RETRY_DELAYS,
         retention_seconds: float = RETENTION_SECONDS,
+        faults: Faults | None = None,
+        control: bool = False,
     ) -> None:
         check_access_key(access_key)
         self._port = port
         self._access_key = access_key
         self._retention_seconds = retention_seconds
         sender = Sender(origin=HOST, access_key=access_key)
-        self._handlers = EventHandlers(sender, retry_delays=retry_delays)
+        self._faults = faults or Faults()
+        self._has_control = control
+        self._journal = Journal()
+        self._handlers = EventHandlers(
+            sender, retry_delays=retry_delays, faults=self._faults, journal=self._journal
+        )
         self._resources = AsyncExitStack()
 
     @property
@@ -57,6 +68,11 @@ class Emulator:
     def connection_string(self) -> str:
         """Endpoint and access key, as the Azure portal shows them for a resource."""
         return f"Endpoint={self.endpoint};AccessKey={self._access_key};Version=1.0;"
+
+    @property
+    def control_url(self) -> str | None:
+        """Where the control endpoint is, if there is one."""
+        return f"{self.endpoint}/control" if self._has_control else None
 
     def add_event_handler(
         self,
@@ -105,8 +121,10 @@ class Emulator:
     def _application(self, service: Service) -> web.Application:
         # aiohttp's router decodes paths its own way; routes.py reads them as the service does.
         application = web.Application()
-        clients = ClientEndpoint(service, self._access_key)
+        if self._has_control:
+            Control(service, self._faults, self._journal).add_routes(application.router)
+        clients = ClientEndpoint(service, self._access_key, self._faults)
         application.router.add_route("*", "/client{path:.*}", clients.handle)
-        data_plane = DataPlane(service, self._access_key)
+        data_plane = DataPlane(service, self._access_key, self._faults, self._journal)
         application.router.add_route("*", "/{path:.*}", data_plane.handle)
         return application

@@ -53,6 +53,10 @@ class Service:
         key = name.lower()
         return self._hubs.setdefault(key, Hub(key))
 
+    def hubs(self) -> list[Hub]:
+        """The hubs that were spoken of so far, by name."""
+        return [self._hubs[name] for name in sorted(self._hubs)]
+
     def attach(self, connection_id: str, socket: ClientSocket) -> None:
         """Effects for this connection go to this socket from now on; an earlier one is dropped."""
         earlier = self._sockets.get(connection_id)
@@ -167,6 +171,30 @@ class Service:
             self._starts.pop(event.connection_id, None)
         if not task.cancelled() and task.exception() is not None:
             _log.error("delivery broke: event=%s", event.name, exc_info=task.exception())
+
+    def drop(self, connection_id: str) -> bool:
+        """Abort the connection's socket without a close frame; false if it has none."""
+        socket = self._sockets.get(connection_id)
+        if socket is not None:
+            socket.drop()
+        return socket is not None
+
+    def restart(self) -> None:
+        """Forget everything but the hubs' names, as a service does that is started anew.
+
+        Sockets are aborted, events under way given up, and nobody is told of any end.
+        """
+        # Differs from Azure: a client whose connect event is under way comes in afterwards.
+        for hub in self._hubs.values():
+            hub.forget_all()
+        for socket in self._sockets.values():
+            socket.drop()
+        for timer in self._retentions.values():
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._retentions.clear()
+        self._asking.clear()
 
     async def close(self) -> None:
         """Close every client with 1001 and give up every event."""

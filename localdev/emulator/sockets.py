@@ -1,5 +1,6 @@
 """The client endpoint over aiohttp: the handshake, and a client's WebSocket while it is open."""
 
+import asyncio
 import logging
 import secrets
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from localdev.emulator.client_modes import PublishMode, read_mode
 from localdev.emulator.client_socket import ClientSocket, new_websocket
 from localdev.emulator.effects import Effect
 from localdev.emulator.events import ConnectAnswer, Event, Handshake, Refusal
+from localdev.emulator.faults import Faults
 from localdev.emulator.hub import NORMAL_CLOSURE, Hub
 from localdev.emulator.messages import Frame, choose_subprotocol, is_group_name, is_hub_name
 from localdev.emulator.routes import split_path
@@ -52,9 +54,10 @@ class _Session:
 class ClientEndpoint:
     """Lets clients in at /client/hubs/{hub} and /client/?hub={hub}."""
 
-    def __init__(self, service: Service, access_key: str) -> None:
+    def __init__(self, service: Service, access_key: str, faults: Faults) -> None:
         self._service = service
         self._access_key = access_key
+        self._faults = faults
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The answer to any request below /client: a WebSocket, or a refusal."""
@@ -98,7 +101,12 @@ class ClientEndpoint:
         answer = await self._connect(hub, hub.client_arrived(handshake, mode), handshake)
         token = sign_reconnection_token(self._access_key, connection_id)
         effects = hub.client_opened(connection_id, answer, token)
-        return self._begin(request, hub, connection_id, effects)
+        session = self._begin(request, hub, connection_id, effects)
+        fault = self._faults.strike("late-visibility")
+        if fault is not None:
+            hub.hide(connection_id)
+            asyncio.get_running_loop().call_later(fault.ms / 1000, hub.reveal, connection_id)
+        return session
 
     async def _connect(self, hub: Hub, event: Event, handshake: Handshake) -> ConnectAnswer:
         """Ask the app. The connection cannot be addressed yet."""
@@ -139,6 +147,9 @@ class ClientEndpoint:
     async def _serve(self, session: _Session) -> web.WebSocketResponse:
         try:
             await session.socket.open(session.websocket)
+            fault = self._faults.strike("connection-dropped")
+            if fault is not None:
+                asyncio.get_running_loop().call_later(fault.ms / 1000, session.socket.drop)
             _log.info("client opened: %s", session)
             await self._read(session)
             _log.info("client closed: %s", session)

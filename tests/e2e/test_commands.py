@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import jwt
 import pytest
 
 from localdev import demo
+from localdev.emulator.faults import FAULTS
 from localdev.emulator.tokens import ACCESS_KEY
 from localdev.stack import ROOT, sample_settings
 from tests.e2e.conftest import UP
@@ -122,6 +124,10 @@ def test_a_busy_port_is_one_clear_line(arguments: list[str]) -> None:
         ["emulator", "--handler", "chat=ftp://127.0.0.1"],
         ["demo", "--fast"],
         ["up", "--host-port", "many"],
+        ["up", "--fault", "rest-eror"],
+        ["emulator", "--fault", "rest-error:status=404"],
+        ["emulator", "--seed", "many"],
+        ["host", "--control"],
     ],
 )
 def test_wrong_arguments(arguments: list[str]) -> None:
@@ -131,6 +137,25 @@ def test_wrong_arguments(arguments: list[str]) -> None:
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert "dev.py" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["up", "emulator"])
+def test_a_wrong_fault_is_one_clear_line(command: str) -> None:
+    """It names the fault and what is wrong with it."""
+    done = call(command, "--fault", "rest-slow", "--fault", "rest-error:rate=2")
+    told = "fault 'rest-error:rate=2': rate must be a number from 0 to 1."
+    assert done.stderr.splitlines()[-1].endswith(told)
+
+
+@pytest.mark.parametrize("command", ["up", "emulator"])
+def test_help_tells_of_faults_and_control(command: str) -> None:
+    """All names, and that the control endpoint asks nobody who they are."""
+    text = call(command, "--help").stdout.replace("\n", "")
+    text = re.sub(" +", " ", text).replace("- ", "-")
+    assert "this machine only" in text
+    assert "without authentication" in text
+    for name in FAULTS:
+        assert name in text
 
 
 def test_token() -> None:
@@ -150,18 +175,19 @@ def test_up_tells_people_where_things_are(tmp_path: Path) -> None:
     """Without --json: addresses in plain words, and Ctrl-C stops it."""
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            [*DEV, "up", "--emulator-port", "0", "--host-port", "0"],
+            [*DEV, "up", "--emulator-port", "0", "--host-port", "0", "--control"],
             env=os.environ | sample_settings(),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
         )
     assert process.stdout
-    lines = [process.stdout.readline().partition(":")[0] for _ in range(5)]
+    lines = [process.stdout.readline().partition(":")[0] for _ in range(6)]
     process.send_signal(signal.SIGINT)
     assert process.wait(START_SECONDS) == 0
     process.stdout.close()
-    assert lines == ["connectionString", "hub", "emulator", "host", "Ctrl-C stops.\n"]
+    facts = ["connectionString", "hub", "emulator", "host", "control"]
+    assert lines == [*facts, "Ctrl-C stops.\n"]
 
 
 def test_up_ends_when_the_host_does(tmp_path: Path) -> None:
@@ -185,6 +211,22 @@ def test_emulator_and_host_alone(tmp_path: Path) -> None:
         assert list(e.facts) == ["connectionString"]
         with run(["localdev", "host", "--json", "--port", "0"], tmp_path / "h", e.facts) as h:
             assert list(h.facts) == ["host"]
+
+
+@pytest.mark.parametrize(
+    "command", [["localdev", "emulator", "--json", "--port", "0"], UP], ids=["emulator", "up"]
+)
+async def test_faults_and_control(tmp_path: Path, command: list[str]) -> None:
+    """The faults and the seed of the command line hold, and the line of JSON says where to look."""
+    options = ["--fault", "rest-slow", "--fault", "event-lost:rate=0.5", "--seed", "3", "--control"]
+    with run([*command, *options], tmp_path / "log") as running:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{running.facts['control']}/faults") as response,
+        ):
+            answer = await response.json()
+    faults = ["rest-slow:ms=500,rate=1.0", "event-lost:rate=0.5"]
+    assert answer == {"seed": 3, "faults": [{"fault": fault, "happened": 0} for fault in faults]}
 
 
 def test_the_shipped_files_are_an_app(tmp_path: Path) -> None:

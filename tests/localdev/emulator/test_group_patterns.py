@@ -85,3 +85,11 @@ def test_patterns_match_as_expressions_do(text: str, group: str) -> None:
         for part in re.findall(r"\*+|.", text)
     )
     assert subject.matches(group) is (re.fullmatch(expression, group, re.DOTALL) is not None)
+
+
+@given(st.text("a.*?\\", max_size=8))
+def test_a_pattern_can_be_read_again(text: str) -> None:
+    """Its text means the same as the one that it was made from."""
+    subject = parse_pattern(text)
+    if subject is not None:
+        assert parse_pattern(str(subject)) == subject

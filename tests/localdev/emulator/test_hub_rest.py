@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from localdev.emulator.effects import Close, Effect, Send
+from localdev.emulator.events import ConnectAnswer
 from localdev.emulator.filters import FilterError, parse_filter
 from localdev.emulator.hub import Hub
 from localdev.emulator.messages import Frame, Payload
@@ -148,3 +149,58 @@ def test_permissions_are_changed_at_once_and_alone() -> None:
     permissions.grant("sendToGroup", "g")
     assert permissions.allow("sendToGroup", "g")
     assert hub.permissions("gone") is None
+
+
+@pytest.mark.parametrize("name", ["c1", "c3"])
+def test_a_hidden_connection(name: str) -> None:
+    """Calls that name it or its user miss it alone, without harm; it still hears its groups."""
+    hub = hub_of_three()
+    hub.add_to_group(name, "h")
+    hub.hide(name)
+    assert not hub.has_connection(name)
+    assert not hub.add_to_group(name, "i")
+    assert hub.permissions(name) is None
+    hub.remove_from_group(name, "h")
+    hub.remove_from_all_groups(name)
+    assert hub.send_to_connection(name, TEXT) == []
+    assert hub.close_connection(name, "") == []
+    (other,) = {"c1", "c3"} - {name}
+    assert hub.add_user_to_group("ann", "i")
+    assert members(hub, "i") == [other]
+    assert receivers_of(hub.send_to_user("ann", TEXT)) == [other]
+    assert members(hub, "h") == [name]
+    assert receivers_of(hub.send_to_group("h", TEXT, ())) == [name]
+    assert receivers_of(hub.send_to_all(TEXT, ())) == ["c1", "c2", "c3"]
+
+
+def test_a_connection_that_is_hidden_no_more() -> None:
+    """Everything finds it; hiding ends with the connection, too."""
+    hub = hub_of_three()
+    hub.hide("c2")
+    assert not hub.has_user("bob")
+    hub.reveal("c2")
+    assert hub.has_connection("c2")
+    assert hub.has_user("bob")
+    hub.hide("c2")
+    hub.client_dropped("c2")
+    enter(hub, handshake("c2", user_id="bob"))
+    assert hub.has_user("bob")
+    hub.reveal("never there")
+
+
+def test_a_hub_that_forgets() -> None:
+    """Connections, users and groups are gone; a client that was arriving comes in."""
+    hub = hub_of_three()
+    hub.client_arrived(handshake("c4"))
+    hub.forget_all()
+    assert hub.connections() == []
+    found = [hub.has_user("ann"), hub.has_group("g"), hub.has_connection("c1")]
+    assert not any(found)
+    assert hub.client_lost("c1") == []
+    hub.client_opened("c4", ConnectAnswer(), "token")
+    assert [connection.id for connection in hub.connections()] == ["c4"]
+
+
+def receivers_of(effects: list[Effect]) -> list[str]:
+    """Who is sent something, by id."""
+    return sorted(effect.connection_id for effect in effects if isinstance(effect, Send))

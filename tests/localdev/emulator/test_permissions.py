@@ -104,3 +104,15 @@ def test_roles_beyond_the_limit_are_ignored() -> None:
     names = [f"g{number:04}" for number in range(LITERAL_LIMIT + 1)]
     subject = Permissions.from_roles(f"webpubsub.sendToGroup.{name}" for name in names)
     assert [subject.allow("sendToGroup", name) for name in names[-2:]] == [True, False]
+
+
+def test_rules_can_be_looked_at() -> None:
+    """What holds for any group, patterns as they were given, and groups with their own rules."""
+    roles = ["webpubsub.sendToGroup", r"webpubsub.sendToGroups.a\*.?.**"]
+    subject = Permissions.from_roles(roles)
+    subject.revoke("sendToGroup", "g")
+    subject.grant("joinLeaveGroup", "h")
+    patterns = [r"a\*.?.**"]
+    expected = {"anyGroup": True, "patterns": patterns, "groups": {"g": False}}
+    assert subject.rules("sendToGroup") == expected
+    assert subject.rules("joinLeaveGroup")["groups"] == {"h": True}
