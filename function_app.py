@@ -20,7 +20,6 @@ from usher.tokens import TokenRequest
 
 if TYPE_CHECKING:
     from usher.oidc import OidcProvider
-
     from usher.pubsub import AzurePubSub
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
