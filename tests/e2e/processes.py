@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localdev.emulator.tokens import ACCESS_KEY
 from localdev.stack import ROOT, sample_settings
 
 START_SECONDS = 20
@@ -88,4 +89,7 @@ def run(
             rest, _ = process.communicate(timeout=STOP_SECONDS)
         finally:
             process.kill()
-    assert (process.returncode, rest) == (status, ""), log_file.read_text("utf-8")
+    written = log_file.read_text("utf-8")
+    assert (process.returncode, rest) == (status, ""), written
+    # The emulator's key, tokens of any kind and events' signatures: never in a log.
+    assert not [secret for secret in (ACCESS_KEY, "eyJ", "sha256=") if secret in written]
