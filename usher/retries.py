@@ -1,7 +1,6 @@
 """Calls again where that is safe, within a deadline. Knows nothing of what is called."""
 
 import asyncio
-import itertools
 import random
 from collections.abc import Awaitable, Callable
 
@@ -24,20 +23,21 @@ async def call_again[T](
     loop = asyncio.get_running_loop()
     started = loop.time()
     async with asyncio.timeout_at(deadline):
-        for attempt in itertools.count():
+        failures = 0
+        while True:
             try:
                 return await call()
             except ServiceError as error:
-                wait = _wait_before(attempt, error)
+                wait = _wait_after(failures, error)
                 is_late = loop.time() + wait >= deadline
                 if is_late or not may_call_again(error, loop.time() - started):
                     raise
             await asyncio.sleep(wait)
-    raise AssertionError("itertools.count() does not end")
+            failures += 1
 
 
-def _wait_before(attempt: int, error: ServiceError) -> float:
+def _wait_after(failures: int, error: ServiceError) -> float:
     if error.retry_after is not None:
         return error.retry_after
-    longest = min(FIRST_WAIT * 2**attempt, LONGEST_WAIT)
+    longest = min(FIRST_WAIT * 2**failures, LONGEST_WAIT)
     return random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, guards nothing

@@ -14,9 +14,9 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from localdev.__main__ import stop_signal
 from localdev.emulator.server import Emulator
 from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
+from localdev.serving import stop_signal
 from localdev.stack import add_handler, run_host, sample_settings
 
 RESOURCE = "https://webpubsub.azure.com"

@@ -1,4 +1,4 @@
-"""Tests of localdev/__main__.py, as far as it takes no process of its own."""
+"""Tests of localdev/serving.py, as far as it takes no process of its own."""
 
 import socket
 from collections.abc import Iterator
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from localdev.__main__ import announce_ready, parse_arguments, serve_emulator
+from localdev.arguments import parse_arguments
 from localdev.emulator.handler_settings import EventHandlerSetting
 from localdev.emulator.handlers import EventHandlers
+from localdev.serving import announce_ready, serve_emulator
 from localdev.stack import StackError
 
 FILE = """{"hubs": {"chat": {"eventHandlers": [

@@ -1,0 +1,126 @@
+"""The command line: every command with its options. What they do is in __main__.py."""
+
+import argparse
+from pathlib import Path
+
+from localdev.emulator.faults import FAULTS, Fault, FaultError, parse_fault
+
+EMULATOR_PORT = 8080  # the sample settings name it
+HOST_PORT = 7071  # where Azure Functions Core Tools listen
+
+# Command and what it does, in the order of --help.
+COMMANDS = {
+    "demo": "Runs the whole journey on this machine and shows each step.",
+    "up": "Runs the emulator and the app on the local host, until Ctrl-C.",
+    "emulator": "Runs the Web PubSub emulator alone.",
+    "host": "Runs the app on the local Functions host alone.",
+    "token": "Prints a data plane token for the running emulator, good for an hour.",
+    "test": "Runs all tests. Further arguments go to pytest.",
+    "fuzz": "Sends bad input to the emulator until something breaks.",
+    "check": "Checks formatting, lint and types.",
+    "bench": "Measures the emulator: fanout, idle, slow.",
+}
+PASSING_ON = ("test", "bench")  # further arguments are for what these start
+
+
+def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The command with its options, and what it passes on to the tool that it starts."""
+    parser = argparse.ArgumentParser(prog="dev.py")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    added = {
+        # What `bench` starts has its own help, with the names of the benchmarks.
+        name: commands.add_parser(name, help=text, description=text, add_help=name != "bench")
+        for name, text in COMMANDS.items()
+    }
+    _add_serving_options(added)
+    _add_emulator_options(added["emulator"])
+    _add_tool_options(added)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command not in PASSING_ON:
+        parser.error(f"unknown: {' '.join(rest)}")
+    return options, rest
+
+
+def _add_serving_options(added: dict[str, argparse.ArgumentParser]) -> None:
+    _add_port(added["up"], "--emulator-port", EMULATOR_PORT)
+    _add_port(added["up"], "--host-port", HOST_PORT)
+    _add_port(added["emulator"], "--port", EMULATOR_PORT)
+    _add_port(added["host"], "--port", HOST_PORT)
+    for name in ("up", "emulator"):
+        _add_faults(added[name])
+    for name in ("up", "emulator", "host"):
+        text = "print one line of JSON on stdout when ready"
+        added[name].add_argument("--json", action="store_true", help=text)
+    for name in ("up", "host"):
+        text = "ask for access keys, as Azure does, and print them"
+        added[name].add_argument("--keys", action="store_true", help=text)
+
+
+def _add_port(parser: argparse.ArgumentParser, name: str, default: int) -> None:
+    text = f"{default} if not given; 0 means any free one"
+    parser.add_argument(name, type=int, default=default, metavar="PORT", help=text)
+
+
+def _add_faults(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=_read_fault,
+        metavar="NAME:KEY=VALUE,...",
+        help="let this happen; repeatable. All are in the README; they are " + ", ".join(FAULTS),
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same seed, the same faults; 0 if not given"
+    )
+    parser.add_argument(
+        "--control",
+        action="store_true",
+        help="on the emulator's port, below /control: a look inside and faults, drops and a "
+        "restart while it runs. It is for this machine only, as the emulator, but without "
+        "authentication: whoever may use the machine may use it",
+    )
+
+
+def _add_emulator_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--handler",
+        action="append",
+        default=[],
+        type=_read_handler,
+        metavar="HUB=URL",
+        help="send all events of HUB to URL, in which {hub} and {event} are replaced; repeatable",
+    )
+    parser.add_argument(
+        "--handlers",
+        type=Path,
+        metavar="FILE",
+        help="event handlers with patterns, in JSON, before those of --handler",
+    )
+
+
+def _add_tool_options(added: dict[str, argparse.ArgumentParser]) -> None:
+    added["test"].add_argument(
+        "--target",
+        metavar="CONNECTION_STRING",
+        help="run the contract suite alone, against this Web PubSub service, and print a table",
+    )
+    added["fuzz"].add_argument(
+        "--minutes", type=float, default=5, help="how long, if nothing breaks; 5 if not given"
+    )
+
+
+def _read_fault(text: str) -> Fault:
+    """Takes a fault apart."""
+    try:
+        return parse_fault(text)
+    except FaultError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _read_handler(text: str) -> tuple[str, str]:
+    """Takes `hub=url` apart."""
+    hub, separator, url = text.partition("=")
+    if not (hub and separator and url):
+        raise argparse.ArgumentTypeError("must be of the form HUB=URL")
+    return hub, url
