@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
 from tests.contract.target import Hub
@@ -55,6 +56,20 @@ async def test_bytes_for_simple_clients(hub: Hub) -> None:
     async with hub.connect(None) as client:
         await hub.call("POST", "/:send", b"\xff", Content_Type="application/octet-stream")
         assert await client.websocket.receive_bytes(timeout=10) == b"\xff"
+
+
+async def test_no_type(hub: Hub) -> None:
+    """A body without Content-Type is bytes."""
+    url = f"{hub.target.endpoint}/api/hubs/{hub}/:send?api-version=2024-12-01"
+    headers = {"Authorization": f"Bearer {hub.target.sign(url)}"}
+    async with (
+        hub.connect() as client,
+        aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as session,
+        session.post(url, data=b"x", headers=headers) as response,
+    ):
+        assert response.status == 202
+        frame = await client.receive()
+    assert (frame["dataType"], frame["data"]) == ("binary", "eA==")
 
 
 @pytest.mark.parametrize("to", ["", "/groups/g", "/users/u", "/connections/c"])

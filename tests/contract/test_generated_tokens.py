@@ -34,6 +34,12 @@ async def test_what_was_asked_for(hub: Hub) -> None:
     assert (claims["sub"], claims["role"], claims["webpubsub.group"]) == ("ann", "r1", ["a", "b"])
 
 
+async def test_values_are_taken_whole(hub: Hub) -> None:
+    """A comma does not separate roles or groups; each has a parameter of its own."""
+    _, claims = await generate(hub, "role=a,b&role=c&group=d,e")
+    assert (claims["role"], claims["webpubsub.group"]) == (["a,b", "c"], "d,e")
+
+
 async def test_the_lifetime(hub: Hub) -> None:
     """An hour unless it is asked otherwise."""
     for query, seconds in (("", 3600), ("minutesToExpire=5", 300)):

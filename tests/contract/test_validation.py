@@ -45,6 +45,7 @@ async def test_mistakes(hub: Hub, method: str, path: str) -> None:
     [
         pytest.param("HEAD", "/groups/" + "x" * 1024, 404, id="HEAD-group of 1,024 characters"),
         ("HEAD", "/groups/-%20*", 404),
+        pytest.param("HEAD", "/users/" + "x" * 2000, 404, id="HEAD-user of 2,000 characters"),
         ("POST", "/:send?messageTtlSeconds=0", 202),
         ("POST", "/:send?messageTtlSeconds=300", 202),
         ("POST", "/:send?filter=", 202),

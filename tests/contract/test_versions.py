@@ -30,9 +30,10 @@ async def test_versions_since_the_operation_exists(
             assert answer.status != 400
             assert answer.headers["api-supported-versions"] == ", ".join(supported)
         else:
-            text = f"does not support the API version '{version}'."
+            message = answer.body["message"]
             assert answer.status == 400
-            assert answer.body["message"].endswith(text)
+            assert message.startswith("The HTTP resource that matches the request URI '")
+            assert message.endswith(f"' does not support the API version '{version}'.")
 
 
 async def test_no_version_is_the_latest(hub: Hub) -> None:
