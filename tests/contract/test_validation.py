@@ -19,6 +19,7 @@ GRANT = "/permissions/sendToGroup/connections/x"
         ("POST", "/:send?messageTtlSeconds=-1"),
         ("POST", "/users/u/:send?messageTtlSeconds=x"),
         ("PUT", "/permissions/unknown/connections/x?targetName=g"),
+        ("PUT", "/permissions/3/connections/x?targetName=g"),
         ("PUT", "/permissions/sendToGroup,joinLeaveGroup/connections/x?targetName=g"),
         ("PUT", GRANT),
         ("PUT", f"{GRANT}?targetName="),
