@@ -28,6 +28,14 @@ async def test_the_claims(hub: Hub) -> None:
     assert not claims.keys() & {"role", "webpubsub.group"}
 
 
+async def test_the_header(hub: Hub) -> None:
+    """As recorded: it names the algorithm, the type, and which key has signed."""
+    token, _ = await generate(hub)
+    header = jwt.get_unverified_header(token)
+    assert (header["alg"], header["typ"]) == ("HS256", "JWT")
+    assert header["kid"]
+
+
 async def test_what_was_asked_for(hub: Hub) -> None:
     """User, roles and groups; one of several is a text, several are a list."""
     _, claims = await generate(hub, "userId=ann&role=r1&group=a&group=b")
