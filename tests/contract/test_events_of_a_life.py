@@ -77,6 +77,7 @@ async def test_the_url(handled: Hub, app: App) -> None:
     async with upper.connect():
         await app.wait_for("connect", "connected")
         paths = [one.path for one in app.received]
+    assert app.last("connected").headers["ce-hub"] == handled.name
     assert paths == [
         f"/hooks/{handled}/{event}?code=c0de" for event in ("validate", "connect", "connected")
     ]

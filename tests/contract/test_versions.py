@@ -43,9 +43,12 @@ async def test_no_version_is_the_latest(hub: Hub) -> None:
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("version", ["2020-01-01", "2021-08-01-preview", "2024-12-01%20", ""])
+@pytest.mark.parametrize(
+    "version",
+    ["2020-01-01", "2021-08-01-preview", "2024-12-01%20", "", "2024-12-01&api-version=2024-12-01"],
+)
 async def test_unknown_versions(hub: Hub, version: str) -> None:
-    """Nothing is done, and the parameter is named."""
+    """One that is not known, or two: nothing is done, and the parameter is named."""
     async with hub.connect() as client:
         answer = await hub.call("POST", f"/:send?api-version={version}", "1")
         assert (answer.status, answer.body["target"]) == (400, "api-version")
