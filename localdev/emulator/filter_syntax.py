@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 # Deeper trees could exhaust Python's stack. Clauses side by side do not count.
+# Differs from Azure: Microsoft's emulator goes down to 100; here each level takes stack.
 NESTING_LIMIT = 50
 """How deep parentheses, `not` and calls may be nested."""
 

@@ -112,6 +112,7 @@ def read_settings(text: str) -> list[tuple[str, EventHandlerSetting]]:
 def _read_hub(hub: str, value: Any) -> list[EventHandlerSetting]:
     with _at(f"hub {hub}"):
         check_hub_name(hub)
+        # Differs from Azure: no `anonymousConnectPolicy`, which is "deny", and no `eventListeners`.
         handlers = _object(value, ("eventHandlers",)).get("eventHandlers")
         with _at("eventHandlers"):
             return [_read_handler(index, one) for index, one in enumerate(_list(handlers))]

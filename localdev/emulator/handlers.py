@@ -85,6 +85,7 @@ class EventHandlers:
         """Deliver a user event; None if it failed, also for want of an event handler."""
         setting = self._find(event)
         if setting is None:
+            # Differs from Azure: no event listeners; there one that takes the event is enough.
             started.set()
             _log.warning("no event handler: event=%s hub=%s", event.name, event.hub)
             return None

@@ -193,6 +193,7 @@ def _read_sequence_ack(members: _Members) -> ClientFrame:
     return SequenceAck(_whole_number(members["sequenceId"].value, UINT64_MAX))
 
 
+# Differs from Azure: the frames of its previews (invocations, streams, group state) are unknown.
 _READERS: dict[str, Callable[[_Members], ClientFrame]] = {
     "joingroup": _read_join,
     "leavegroup": _read_leave,

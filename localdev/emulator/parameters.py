@@ -151,6 +151,7 @@ def _check_ttl(query: Query) -> None:
 
 
 def _check_client_type(client_type: str) -> None:
+    # Differs from Azure: there are no clients of these types that could use a token.
     if client_type.lower() in ("mqtt", "socketio"):
         raise not_implemented(f"The client type {client_type}")
     if client_type.lower() != "default":

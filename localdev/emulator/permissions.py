@@ -10,6 +10,15 @@ from localdev.emulator.messages import is_group_name
 Action = Literal["joinLeaveGroup", "sendToGroup"]
 ACTIONS: tuple[Action, ...] = ("joinLeaveGroup", "sendToGroup")
 
+# By name, or by number in the enumeration WebPubSubPermission of the official .NET client.
+ACTIONS_BY_NAME: dict[str, Action] = {
+    "sendtogroup": "sendToGroup",
+    "1": "sendToGroup",
+    "joinleavegroup": "joinLeaveGroup",
+    "2": "joinLeaveGroup",
+}
+"""What a REST call may call an action, in lower case; it may use any."""
+
 LITERAL_LIMIT = 1_000
 """How many groups a connection may have rules of their own for, per action."""
 PATTERN_LIMIT = 9

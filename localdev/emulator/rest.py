@@ -16,7 +16,7 @@ from localdev.emulator.faults import Faults
 from localdev.emulator.journal import CallRecord, Journal
 from localdev.emulator.messages import is_group_name, is_hub_name
 from localdev.emulator.parameters import naming_filter, read_parameters
-from localdev.emulator.permissions import ACTIONS
+from localdev.emulator.permissions import ACTIONS_BY_NAME
 from localdev.emulator.problems import (
     RestError,
     bad_request,
@@ -121,14 +121,10 @@ def _check_names(names: dict[str, str]) -> None:
             raise bad_request("The hub name is invalid.", "hub")
         if parameter == "group" and not is_group_name(name):
             raise bad_request("The group name is invalid.", "group")
-        if parameter == "permission" and not _is_permission(name):
+        if parameter == "permission" and name.lower() not in ACTIONS_BY_NAME:
             raise bad_request("The permission is unknown.", "permission")
         if not name.strip():
             raise bad_request(f"The parameter {parameter} must not be empty.", parameter)
-
-
-def _is_permission(name: str) -> bool:
-    return name.lower() in [action.lower() for action in ACTIONS]
 
 
 async def _generate_token(call: Call) -> web.Response:

@@ -3,7 +3,12 @@
 from aiohttp import web
 
 from localdev.emulator.calls import Call, Handler
-from localdev.emulator.permissions import ACTIONS, Action, PermissionLimitError, Permissions
+from localdev.emulator.permissions import (
+    ACTIONS_BY_NAME,
+    Action,
+    PermissionLimitError,
+    Permissions,
+)
 from localdev.emulator.problems import RestError, conflict, not_found
 
 # --- existence -------------------------------------------------------------------------
@@ -89,8 +94,7 @@ def _permissions(call: Call) -> Permissions | None:
 
 
 def _action(call: Call) -> Action:
-    name = call.names["permission"].lower()
-    return next(action for action in ACTIONS if action.lower() == name)
+    return ACTIONS_BY_NAME[call.names["permission"].lower()]
 
 
 def _no_connection(call: Call) -> RestError:

@@ -40,6 +40,7 @@ async def _read_payload(call: Call) -> Payload:
     """The message in body and headers; 400, 415 or 501 if it cannot be sent."""
     body = await call.read_body()
     content_type = call.request.headers.get("Content-Type")
+    # Differs from Azure: 501 says what is missing; the REST specification has no such type (415).
     if is_protobuf(content_type):
         raise not_implemented("A body of application/x-protobuf")
     try:

@@ -97,6 +97,7 @@ class ClientEndpoint:
         self, request: web.Request, hub: Hub, handshake: Handshake, mode: PublishMode | None
     ) -> _Session:
         """A new connection. It is addressable before the client learns of it."""
+        # Differs from Azure: no quota, beyond which a client would be refused with 429.
         connection_id = handshake.connection_id
         answer = await self._connect(hub, hub.client_arrived(handshake, mode), handshake)
         token = sign_reconnection_token(self._access_key, connection_id)

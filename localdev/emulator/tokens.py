@@ -16,6 +16,9 @@ ACCESS_KEY = "emulator-key-known-to-everyone-it-guards-nothing"
 SERVICE_AUDIENCE = "https://webpubsub.azure.com"
 """The audience of Microsoft Entra tokens for the data plane, and the issuer of client tokens."""
 
+KEY_ID = "primary"
+"""Which key has signed a generated client token. The service's key ids are opaque, too."""
+
 CLOCK_SKEW_SECONDS = 300
 RECONNECTION_MINUTES = 7 * 24 * 60
 """How long a reconnection token is good; the session that it is for ends much earlier."""
@@ -57,7 +60,7 @@ def sign_client_token(access_key: str, audience: str, client: Client, minutes: i
         claims["role"] = _one_or_many(client.roles)
     if client.groups:
         claims["webpubsub.group"] = _one_or_many(client.groups)
-    return jwt.encode(claims, access_key, algorithm="HS256")
+    return jwt.encode(claims, access_key, algorithm="HS256", headers={"kid": KEY_ID})
 
 
 def _issued(minutes: int) -> dict[str, Any]:

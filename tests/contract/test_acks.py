@@ -34,6 +34,7 @@ async def test_the_same_again(hub: Hub) -> None:
     async with hub.connect(group="g", role=ANY_GROUP) as client:
         assert await client.ask(1, type="joinGroup", group="h") == "done"
         answer = await client.say(type="sendToGroup", group="g", data=1, ackId=1)
+        assert answer["success"] is False
         assert answer["error"] == {
             "name": "Duplicate",
             "message": "Message with ack-id: 1 has been processed",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
 from tests.contract.target import Hub
@@ -57,12 +58,26 @@ async def test_bytes_for_simple_clients(hub: Hub) -> None:
         assert await client.websocket.receive_bytes(timeout=10) == b"\xff"
 
 
+async def test_no_type(hub: Hub) -> None:
+    """A body without Content-Type is bytes."""
+    url = f"{hub.target.endpoint}/api/hubs/{hub}/:send?api-version=2024-12-01"
+    headers = {"Authorization": f"Bearer {hub.target.sign(url)}"}
+    async with (
+        hub.connect() as client,
+        aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as session,
+        session.post(url, data=b"x", headers=headers) as response,
+    ):
+        assert response.status == 202
+        frame = await client.receive()
+    assert (frame["dataType"], frame["data"]) == ("binary", "eA==")
+
+
 @pytest.mark.parametrize("to", ["", "/groups/g", "/users/u", "/connections/c"])
 @pytest.mark.parametrize("content_type", ["text/xml", "nonsense", "text/plain; charset=klingon"])
 async def test_other_types(hub: Hub, to: str, content_type: str) -> None:
-    """Another type, or a charset that nobody knows, is 415 with every send."""
+    """Another type, or a charset that nobody knows, is 415 with every send, and nothing more."""
     answer = await hub.call("POST", f"{to}/:send", "x", Content_Type=content_type)
-    assert answer.status == 415
+    assert (answer.status, answer.body) == (415, "")
 
 
 @pytest.mark.parametrize("to", ["", "/groups/g", "/users/u", "/connections/c"])

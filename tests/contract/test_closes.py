@@ -82,3 +82,13 @@ async def test_a_client_that_vanishes(hub: Hub) -> None:
     async with hub.connect() as client:
         client.drop()
         await eventually(lambda: hub.has(client.path), expected=False)
+
+
+async def test_excluded_ids_are_taken_whole(hub: Hub) -> None:
+    """A comma does not separate them, so that one value with two ids spares nobody."""
+    async with hub.connect() as one, hub.connect() as two:
+        await hub.call(
+            "POST", f"/:closeConnections?excluded={one.connection_id},{two.connection_id}"
+        )
+        for client in (one, two):
+            assert await receive_goodbye(client) == GOODBYE

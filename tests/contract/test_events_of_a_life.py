@@ -77,6 +77,7 @@ async def test_the_url(handled: Hub, app: App) -> None:
     async with upper.connect():
         await app.wait_for("connect", "connected")
         paths = [one.path for one in app.received]
+    assert app.last("connected").headers["ce-hub"] == handled.name
     assert paths == [
         f"/hooks/{handled}/{event}?code=c0de" for event in ("validate", "connect", "connected")
     ]
@@ -225,6 +226,17 @@ async def test_connected(handled: Hub, app: App) -> None:
         app.release.set()
 
 
+async def test_connected_keeps_nothing_waiting(handled: Hub, app: App) -> None:
+    """A user event, and even disconnected, comes while the app is still busy with it."""
+    app.slow.add("connected")
+    async with handled.connect() as client:
+        await app.wait_for("connect", "connected")
+        assert await client.ask(1, type="event", event="e", data=1) == "done"
+        await client.websocket.close(code=1000)
+        await app.wait_for("connect", "connected", "e", "disconnected")
+        app.release.set()
+
+
 async def test_connected_may_fail(handled: Hub, app: App) -> None:
     """Nobody minds."""
     app.scripts["connected"] = [web.Response(status=400)]
@@ -289,3 +301,19 @@ async def test_a_recovery_is_no_event(handled: Hub, app: App) -> None:
             await app.wait_for("connect", "connected", "e", "disconnected")
             await eventually(lambda: handled.has(client.path), expected=False)
     assert app.last("e").headers["ce-id"] == "2"
+
+
+async def test_a_recovery_keeps_what_the_app_set(handled: Hub, app: App) -> None:
+    """State and cookies come with the events after it, up to disconnected."""
+    headers = {"ce-connectionState": "s", "Set-Cookie": "a=1"}
+    app.scripts["connect"] = [web.Response(headers=headers)]
+    async with handled.connect(RELIABLE_JSON) as client:
+        await app.wait_for("connect", "connected")
+        client.drop()
+        async with handled.recover(client) as again:
+            assert await again.ask(1, type="event", event="e", data=1) == "done"
+            await again.websocket.close(code=1000)
+            await app.wait_for("connect", "connected", "e", "disconnected")
+    for name in ("e", "disconnected"):
+        received = app.last(name).headers
+        assert (received["ce-connectionstate"], received["cookie"]) == ("s", "a=1")

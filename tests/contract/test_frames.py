@@ -100,6 +100,8 @@ async def test_metadata(client: Client) -> None:
     """They come with the message, as written; a message may have nothing else."""
     frame = await publish(client, data=1, metadata={"Key": "v", "b": ""})
     assert frame["metadata"] == {"Key": "v", "b": ""}
+    frame = await publish(client, data=1, metadata={"k": "1", "K": "2"})
+    assert frame["metadata"] == {"k": "1", "K": "2"}
     frame = await publish(client, metadata={"k": "v"})
     assert (frame["dataType"], frame["data"], frame["metadata"]) == ("text", "", {"k": "v"})
 
@@ -152,6 +154,7 @@ def sending(**frame: Any) -> str:
         '{"type":"event","event":"","data":1}',
         '{"type":"event","event":"1e","data":1}',
         '{"type":"event","event":"a b","data":1}',
+        pytest.param('{"type":"event","event":"' + "e" * 129 + '","data":1}', id="long event"),
         '{"type":"event","event":"e"}',
         '{"type":"sequenceAck"}',
         '{"type":"sequenceAck","sequenceId":"1"}',
@@ -171,13 +174,20 @@ async def test_ack_ids(client: Client, ack_id: int) -> None:
     assert await client.ask(ack_id, type="joinGroup", group="g") == "done"
 
 
+@pytest.mark.parametrize("name", ["E_.-9", pytest.param("e" * 128, id="128 characters")])
+async def test_names_of_events(client: Client, name: str) -> None:
+    """A letter, then letters, digits and a few signs; here nobody takes the event."""
+    answer = await client.say(type="event", event=name, data=1, ackId=1)
+    assert answer["error"]["name"] == "InternalServerError"
+
+
 async def test_bytes_close(client: Client) -> None:
     """A binary frame is no frame of this protocol: 1003 by Microsoft's emulator.
 
     An older page of the documentation allows UTF-8 in binary frames.
     """
     await client.websocket.send_bytes(b'{"type":"ping"}')
-    assert (await client.receive_close())[0] == 1003
+    assert await client.receive_close() == (1003, "The JSON subprotocol requires text messages.")
 
 
 @pytest.mark.parametrize("subprotocol", [None, RELIABLE_JSON])

@@ -28,10 +28,24 @@ async def test_the_claims(hub: Hub) -> None:
     assert not claims.keys() & {"role", "webpubsub.group"}
 
 
+async def test_the_header(hub: Hub) -> None:
+    """As recorded: it names the algorithm, the type, and which key has signed."""
+    token, _ = await generate(hub)
+    header = jwt.get_unverified_header(token)
+    assert (header["alg"], header["typ"]) == ("HS256", "JWT")
+    assert header["kid"]
+
+
 async def test_what_was_asked_for(hub: Hub) -> None:
     """User, roles and groups; one of several is a text, several are a list."""
     _, claims = await generate(hub, "userId=ann&role=r1&group=a&group=b")
     assert (claims["sub"], claims["role"], claims["webpubsub.group"]) == ("ann", "r1", ["a", "b"])
+
+
+async def test_values_are_taken_whole(hub: Hub) -> None:
+    """A comma does not separate roles or groups; each has a parameter of its own."""
+    _, claims = await generate(hub, "role=a,b&role=c&group=d,e")
+    assert (claims["role"], claims["webpubsub.group"]) == (["a,b", "c"], "d,e")
 
 
 async def test_the_lifetime(hub: Hub) -> None:

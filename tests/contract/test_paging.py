@@ -103,6 +103,15 @@ async def test_a_cursor_is_for_its_group(hub: Hub, ids: list[str]) -> None:
     assert names(await upper.call("GET", f"{CONNECTIONS}?{link(page)}")) == ids[2:4]
 
 
+async def test_a_cursor_twice(hub: Hub, ids: list[str]) -> None:
+    """Even a good one is 400 then."""
+    page = await hub.call("GET", f"{CONNECTIONS}?maxpagesize=2")
+    cursor = URL(page.body["nextLink"]).query["continuationToken"]
+    query = f"continuationToken={cursor}"
+    assert names(await hub.call("GET", f"{CONNECTIONS}?{query}")) == ids[2:]
+    assert (await hub.call("GET", f"{CONNECTIONS}?{query}&{query}")).status == 400
+
+
 @pytest.mark.parametrize("cursor", ["", "garbage", pytest.param("x" * 2049, id="2,049 characters")])
 async def test_bad_cursors(hub: Hub, cursor: str) -> None:
     """What the service has not made is 400."""

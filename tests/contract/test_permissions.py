@@ -108,6 +108,26 @@ async def test_a_star_by_rest_is_a_star(hub: Hub) -> None:
         assert await other.ask(1, type="sendToGroup", group="*", data=1) == "Forbidden"
 
 
+async def test_targets_have_a_case(hub: Hub) -> None:
+    """A right for one spelling is none for another."""
+    async with hub.connect() as client:
+        right = f"/permissions/sendToGroup{client.path}?targetName="
+        assert (await hub.call("PUT", f"{right}Room")).status == 200
+        assert [(await hub.call("HEAD", f"{right}{name}")).status for name in ("Room", "room")] == [
+            200,
+            404,
+        ]
+
+
+@pytest.mark.parametrize(("number", "name"), [("1", "sendToGroup"), ("2", "joinLeaveGroup")])
+async def test_rights_by_number(hub: Hub, number: str, name: str) -> None:
+    """Microsoft's emulator also takes the numbers that rights have in .NET."""
+    async with hub.connect() as client:
+        rest = f"{client.path}?targetName=g"
+        assert (await hub.call("PUT", f"/permissions/{number}{rest}")).status == 200
+        assert (await hub.call("HEAD", f"/permissions/{name}{rest}")).status == 200
+
+
 async def test_a_missing_right(hub: Hub) -> None:
     """A right that a connection has not is missing as a connection that is not there."""
     async with hub.connect() as client:

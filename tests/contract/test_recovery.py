@@ -81,6 +81,26 @@ async def test_a_connection_without_a_socket_is_there(hub: Hub) -> None:
             assert (await again.receive())["group"] == "h"
 
 
+async def test_calls_on_a_connection_without_a_socket(hub: Hub) -> None:
+    """It gets rights, joins with its user or by a filter, and is listed; all that stays."""
+    async with hub.connect(RELIABLE_JSON, user="ann") as client:
+        client.drop()
+        right = f"/permissions/joinLeaveGroup{client.path}?targetName=r"
+        assert (await hub.call("PUT", right)).status == 200
+        assert (await hub.call("HEAD", right)).status == 200
+        assert (await hub.call("PUT", "/users/ann/groups/u")).status == 200
+        wish = '{"groups":["f"],"filter":"userId eq \'ann\'"}'
+        assert (await hub.call("POST", "/:addToGroups", wish)).status == 200
+        for group in "uf":
+            page = await hub.call("GET", f"/groups/{group}/connections")
+            assert page.body["value"] == [{"connectionId": client.connection_id, "userId": "ann"}]
+        async with hub.recover(client) as again:
+            assert await again.ask(1, type="joinGroup", group="r") == "done"
+            for group in "uf":
+                await hub.send("x", f"/groups/{group}")
+                assert (await again.receive())["group"] == group
+
+
 async def test_what_survives(hub: Hub) -> None:
     """User, roles, rights and ack ids."""
     async with hub.connect(RELIABLE_JSON, user="ann", role="webpubsub.sendToGroup.g") as client:

@@ -200,12 +200,16 @@ async def test_closes(hub: Hub, official: Official) -> None:
         await official("close_connection", ids[0])
 
 
-async def test_tokens(hub: Hub, official: Official) -> None:
+async def test_tokens(form: Any, hub: Hub, official: Official) -> None:
     """A token that it signs by itself lets a client in; its hub may have capital letters."""
-    given = await official("get_client_access_token", user_id="ann", groups=["g"])
-    async with hub.target.open(hub.client_path, [JSON], given["token"]) as client:
-        assert (await client.receive())["userId"] == "ann"
-        assert await official("group_exists", "g")
+    upper = Hub(hub.target, hub.name.upper())
+    client = Official(form.from_connection_string(hub.target.connection_string, upper.name))
+    for signer, at in ((official, hub), (client, upper), (client, hub)):
+        given = await signer("get_client_access_token", user_id="ann", groups=["g"])
+        async with hub.target.open(at.client_path, [JSON], given["token"]) as opened:
+            assert (await opened.receive())["userId"] == "ann"
+            assert await official("group_exists", "g")
+    await client.close()
 
 
 async def test_another_key(form: Any, hub: Hub) -> None:

@@ -50,6 +50,30 @@ async def test_what_a_simple_client_sends(handled: Hub, app: App) -> None:
         assert "ce-subprotocol" not in app.last("message").headers
 
 
+async def test_metadata_alone(handled: Hub, app: App) -> None:
+    """An event that has no data reaches the app as an empty text."""
+    async with handled.connect() as client:
+        assert await client.ask(1, type="event", event="e", metadata={"k": "v"}) == "done"
+    received = app.last("e")
+    assert received.headers["content-type"].startswith("text/plain")
+    assert (received.headers["x-webpubsub-metadata-k"], received.body) == ("v", b"")
+
+
+async def test_answers_for_a_simple_client(handled: Hub, app: App) -> None:
+    """JSON is a text; an empty body is nothing, or an empty text where there are metadata."""
+    metadata = {"X-WebPubSub-Metadata-k": "v"}
+    app.scripts["message"] = [
+        web.Response(status=200),
+        web.Response(text='{"a": 1}', content_type="application/json"),
+        web.Response(status=204, headers=metadata),
+    ]
+    async with handled.connect(None) as client:
+        for _ in range(3):
+            await client.websocket.send_str("x")
+        assert await client.receive_text() == '{"a": 1}'
+        assert await client.receive_text() == ""
+
+
 @pytest.mark.parametrize(
     ("response", "data_type", "data"),
     [

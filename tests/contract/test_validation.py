@@ -19,6 +19,7 @@ GRANT = "/permissions/sendToGroup/connections/x"
         ("POST", "/:send?messageTtlSeconds=-1"),
         ("POST", "/users/u/:send?messageTtlSeconds=x"),
         ("PUT", "/permissions/unknown/connections/x?targetName=g"),
+        ("PUT", "/permissions/3/connections/x?targetName=g"),
         ("PUT", "/permissions/sendToGroup,joinLeaveGroup/connections/x?targetName=g"),
         ("PUT", GRANT),
         ("PUT", f"{GRANT}?targetName="),
@@ -45,6 +46,7 @@ async def test_mistakes(hub: Hub, method: str, path: str) -> None:
     [
         pytest.param("HEAD", "/groups/" + "x" * 1024, 404, id="HEAD-group of 1,024 characters"),
         ("HEAD", "/groups/-%20*", 404),
+        pytest.param("HEAD", "/users/" + "x" * 2000, 404, id="HEAD-user of 2,000 characters"),
         ("POST", "/:send?messageTtlSeconds=0", 202),
         ("POST", "/:send?messageTtlSeconds=300", 202),
         ("POST", "/:send?filter=", 202),

@@ -32,6 +32,7 @@ class App:
         self.answers = list(answers)
         self.seconds = seconds
         self.validation = ALLOWED
+        self.first_validations: list[UpstreamResponse | Exception] = []
         self.posts: list[UpstreamRequest] = []
         self.validated: list[str] = []
         self.given_up = 0
@@ -39,7 +40,10 @@ class App:
     async def send(self, request: UpstreamRequest, started: asyncio.Event) -> UpstreamResponse:
         if request.method == "OPTIONS":
             self.validated.append(request.url)
-            return self.validation
+            first = self.first_validations.pop(0) if self.first_validations else self.validation
+            if isinstance(first, Exception):
+                raise first
+            return first
         started.set()
         self.posts.append(request)
         try:
@@ -148,6 +152,15 @@ def test_each_resolved_url_is_validated_once() -> None:
 
     run(deliver())
     assert app.validated == ["http://app/validate", "http://app/third/validate"]
+
+
+def test_a_validation_is_tried_again() -> None:
+    """After 1 and 3 s, as an event; the event waits for it."""
+    app = App()
+    app.first_validations = [NetworkError("lost"), response(503)]
+    asked = handlers(app, EVERYTHING).ask(event("e"), asyncio.Event())
+    assert run(asked) == (EventAnswer(), 4)
+    assert app.validated == ["http://app/validate"] * 3
 
 
 def test_where_the_validation_failed(caplog: pytest.LogCaptureFixture) -> None:

@@ -26,6 +26,7 @@ from localdev.emulator.problems import RestError
         ("ListConnectionsInGroup", "maxpagesize=1|top=2147483647|continuationToken=t",
          Parameters(page_size=1, top=2**31 - 1, continuation_token="t")),
         ("ListConnectionsInGroup", "maxpagesize=200", Parameters()),
+        ("ListConnectionsInGroup", "", Parameters(page_size=200, top=None)),
         ("GrantPermission", "targetName=*", Parameters(target_name="*")),
         ("ConnectionExists", "top=0|filter=nonsense|targetName=", Parameters()),
     ],

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from aiohttp import WSServerHandshakeError
 
 from localdev.emulator.server import Emulator
 from tests.localdev.emulator.app import App
@@ -33,6 +34,27 @@ async def test_nothing_is_compressed(emulator: Emulator, clients: Clients) -> No
     """The service does not take up an offer to compress."""
     socket = await clients.connect(await client_url(emulator), protocols=[JSON], compress=15)
     assert socket.compress == 0
+
+
+async def test_the_text_of_a_refusal(emulator: Emulator, clients: Clients) -> None:
+    """A token with a group that cannot be is 400, and the answer says so."""
+    url = (await client_url(emulator, groups=[" "])).replace("ws", "http", 1)
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    async with clients.session.get(url, headers=headers) as response:
+        text = await response.text()
+    assert (response.status, text) == (400, "The token contains an invalid group name.")
+
+
+async def test_a_hub_that_cannot_be(emulator: Emulator, clients: Clients) -> None:
+    """No hub has a hyphen in its name: 400, before the token is looked at."""
+    with pytest.raises(WSServerHandshakeError) as caught:
+        await clients.connect(f"{emulator.endpoint}/client/hubs/a-b")
+    assert caught.value.status == 400
 
 
 # --- frames ------------------------------------------------------------------------------

@@ -94,3 +94,13 @@ async def test_answers_have_a_limit(
     await socket.send_json({"type": "event", "event": "e", "data": 1, "ackId": 1})
     assert (await receive(socket))["error"]["name"] == "InternalServerError"
     assert app.events.count("e") == 1
+
+
+async def test_the_number_of_connect_is_reserved(
+    emulator: Emulator, clients: Clients, app: App, hooks: str
+) -> None:
+    """connected is the event number 1, also where nobody was asked about the client."""
+    emulator.add_event_handler("chat", f"{hooks}/chat/{{event}}", system_events=["connected"])
+    await json_client(emulator, clients)
+    await app.wait_for("connected")
+    assert app.last("connected").headers["ce-id"] == "1"

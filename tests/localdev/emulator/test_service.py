@@ -13,6 +13,7 @@ from localdev.emulator.handlers import EventHandlers
 from localdev.emulator.messages import Frame, Payload
 from localdev.emulator.service import Service
 from tests.localdev.emulator.samples import RELIABLE, enter, handshake
+from tests.virtual_time import run
 
 EVENT = Frame(b'{"type":"event","event":"e","data":1}')
 
@@ -137,6 +138,26 @@ async def test_a_slow_client_is_dropped_after_the_effects() -> None:
     assert hub.connection("c1") is None
     assert app.arrived[-1] == "disconnected"
     await service.close()
+
+
+def test_how_long_a_session_is_kept() -> None:
+    """30 s, which is the least that the service promises and as long as its clients try."""
+
+    async def lose_and_wait() -> list[bool]:
+        app = SlowApp()
+        app.on_its_way.set()
+        service = Service(cast("EventHandlers", app))
+        hub = service.hub("chat")
+        service.run(enter(hub, handshake("c1", subprotocols=(RELIABLE,))))
+        service.run(hub.client_lost("c1"))
+        found = []
+        for seconds in (29, 2):
+            await asyncio.sleep(seconds)
+            found.append(hub.has_connection("c1"))
+        await service.close()
+        return found
+
+    assert run(lose_and_wait())[0] == [True, False]
 
 
 async def test_only_the_last_drop_counts(caplog: pytest.LogCaptureFixture) -> None:

@@ -129,6 +129,12 @@ def test_abuse_protection(status: int, allowed: str, result: bool) -> None:
     assert allows("127.0.0.1", response(status)) is False
 
 
+def test_the_case_of_a_permitted_host_does_not_count() -> None:
+    """As that of hosts never does."""
+    answer = response(200, WebHook_Allowed_Origin="Name.WebPubSub.example")
+    assert allows("name.webpubsub.EXAMPLE", answer)
+
+
 def test_what_is_sent_again() -> None:
     """408 and 5xx are worth another attempt."""
     assert [s for s in (200, 400, 404, 408, 429, 500, 503) if is_retryable(s)] == [408, 500, 503]
