@@ -53,6 +53,8 @@ class Target:
         missing = [name for name in ("Endpoint", "AccessKey") if not parts.get(name.lower())]
         if missing:
             raise ValueError(f"The connection string has no {' and no '.join(missing)}.")
+        if len(parts["accesskey"].encode()) < 32:  # RFC 7518, section 3.2
+            raise ValueError("The AccessKey has less than the 32 bytes that its signatures need.")
         port = f":{parts['port']}" if "port" in parts else ""
         endpoint = parts["endpoint"].rstrip("/") + port
         check_endpoint(endpoint)

@@ -78,9 +78,10 @@ async def test_a_target_that_differs() -> None:
     ("target", "told"),
     [
         (f"AccessKey={KEY};", "ERROR: The connection string has no Endpoint."),
+        ("Endpoint=http://127.0.0.1:1;AccessKey=short;", "ERROR: The AccessKey has less than"),
         (connection_string("http://127.0.0.1:1"), "ERROR: http://127.0.0.1:1 does not answer: "),
     ],
-    ids=["malformed", "unreachable"],
+    ids=["no endpoint", "short key", "unreachable"],
 )
 async def test_a_target_that_cannot_be_asked(target: str, told: str) -> None:
     """One line says why, and no test runs."""
