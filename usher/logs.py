@@ -16,6 +16,8 @@ SECRETS = re.compile(
     | (?<=bearer\ )[^\s"',]+                         # in a header
     """
 )
+# One of these is in or before each of them. To look for these takes a tenth of the time.
+SIGNS = ("eyj", "=", "bearer ")
 
 
 def log_record(record: str, level: int = logging.INFO, **fields: object) -> None:
@@ -25,7 +27,8 @@ def log_record(record: str, level: int = logging.INFO, **fields: object) -> None
 
 def redact(text: str) -> str:
     """The text without what opens anything."""
-    return SECRETS.sub("REDACTED", text)
+    lowered = text.lower()
+    return SECRETS.sub("REDACTED", text) if any(sign in lowered for sign in SIGNS) else text
 
 
 def redact_all_records() -> None:

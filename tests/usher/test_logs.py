@@ -29,8 +29,11 @@ def factory() -> Iterator[None]:
     logging.setLogRecordFactory(before)
 
 
+SECRETS = (TOKEN, KEY, SIGNATURE, "opaque-token-of-somebody")
+
+
 def is_clean(text: str) -> bool:
-    return not any(secret in text for secret in (TOKEN, KEY, SIGNATURE, "opaque-token-of-somebody"))
+    return not any(secret in text for secret in SECRETS)
 
 
 @pytest.mark.parametrize("text", SHOWN)
@@ -38,6 +41,14 @@ def test_secrets_are_taken_out(text: str) -> None:
     """Whatever they stand in; the rest stays."""
     assert is_clean(redact(text))
     assert "REDACTED" in redact(text)
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_case_does_not_matter(text: str) -> None:
+    """Neither for what is a secret nor for the quick look whether there may be one."""
+    shown = redact(text.upper())
+    assert not any(secret.upper() in shown for secret in SECRETS)
+    assert "REDACTED" in shown
 
 
 @pytest.mark.parametrize(
