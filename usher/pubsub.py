@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aiohttp import ClientConnectorError
 from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestTimeoutError
-from azure.core.rest import HttpRequest
+from azure.core.pipeline.transport import AsyncHttpTransport
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.settings import settings as sdk_settings
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from usher.errors import ServiceError
@@ -33,11 +34,11 @@ class AzurePubSub:
             _build_credential(connection),
             retry_total=0,  # the SDK would send a text again after a 500; usher.retries decides
             permit_redirects=False,
-            connection_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            use_env_settings=False,  # halves the CPU time of a call; no HTTP_PROXY in Azure
+            transport=LazyTransport(),
         )
         self._options = transport_options(connection)
+        # What the environment says, asked once: the SDK would ask five times for each event.
+        sdk_settings.tracing_enabled = sdk_settings.tracing_enabled()
 
     async def generate_token(self, request: TokenRequest) -> ClientToken:
         """Signs with the key, or asks the service where there is none. Raises ServiceError."""
@@ -84,6 +85,40 @@ class AzurePubSub:
         await self._client.close()
 
 
+class LazyTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
+    """The SDK's usual transport, made by the first request that is sent.
+
+    It imports aiohttp, which takes longer than all else together; signing a token sends nothing.
+    """
+
+    def __init__(self) -> None:
+        self._transport: Any = None
+
+    async def send(self, request: HttpRequest, **kwargs: Any) -> AsyncHttpResponse:
+        """Sends over connections that stay open."""
+        if self._transport is None:
+            from azure.core.pipeline.transport import AioHttpTransport
+
+            self._transport = AioHttpTransport(
+                connection_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                use_env_settings=False,  # halves the CPU time of a call; no HTTP_PROXY in Azure
+            )
+        response: AsyncHttpResponse = await self._transport.send(request, **kwargs)
+        return response
+
+    async def open(self) -> None:
+        """The first request does that."""
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._transport is not None:
+            await self._transport.close()
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+
 def transport_options(connection: Connection) -> dict[str, Any]:
     """What each call tells the SDK of how it may be sent."""
     # An identity's token goes over https only, but a stand-in on this machine has none.
@@ -126,6 +161,8 @@ def _translate_errors() -> Iterator[None]:
 
 def _may_have_arrived(error: AzureError) -> bool:
     # The SDK has one error for a connection that was refused and for one that broke half way.
+    from aiohttp import ClientConnectorError  # which the request has imported
+
     refused = isinstance(error.inner_exception, ClientConnectorError)
     return not refused and not isinstance(error, ServiceRequestTimeoutError)
 

@@ -1,6 +1,8 @@
 """`usher.pubsub` on the real SDK, against a service that answers whatever a test wants."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from localdev.stack import ROOT
 from usher import pubsub
 from usher.errors import ServiceError
 from usher.pubsub import AzurePubSub
@@ -58,6 +61,26 @@ async def error_of(call: Awaitable[object]) -> ServiceError:
     with pytest.raises(ServiceError) as caught:
         await call
     return caught.value
+
+
+async def test_what_sends_nothing_needs_no_transport() -> None:
+    """A signed token is made without aiohttp, which would double a cold start."""
+    script = (
+        "import asyncio, sys\n"
+        "from usher.pubsub import AzurePubSub\n"
+        "from usher.settings import Connection, Settings\n"
+        "from usher.tokens import TokenRequest\n"
+        f"connection = Connection('https://demo', access_key={KEY!r})\n"
+        "async def main():\n"
+        "    pubsub = AzurePubSub(Settings(connection, 'chat'))\n"
+        "    print((await pubsub.generate_token(TokenRequest('ana', [], [], 5))).base_url)\n"
+        "    await pubsub.close()\n"
+        "asyncio.run(main())\n"
+        "print('aiohttp' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == (["wss://demo/client/hubs/chat", "False"], "")
 
 
 async def test_add_connection() -> None:
