@@ -11,18 +11,21 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fanout, idle, slow
+from benchmarks import connected, fanout, idle, negotiate, slow, start
+from benchmarks.children import BenchmarkError
 from benchmarks.figures import Report
-from benchmarks.processes import BenchmarkError
 
 Measure = Callable[[int, Callable[[str], None]], Coroutine[Any, Any, Report]]
 
-BENCHMARKS: dict[str, Measure] = {
-    "fanout": fanout.measure,
-    "idle": idle.measure,
-    "slow": slow.measure,
+# Each with the number of its rounds.
+BENCHMARKS: dict[str, tuple[Measure, int]] = {
+    "start": (start.measure, start.ROUNDS),
+    "negotiate": (negotiate.measure, negotiate.ROUNDS),
+    "connected": (connected.measure, connected.ROUNDS),
+    "fanout": (fanout.measure, fanout.ROUNDS),
+    "idle": (idle.measure, idle.ROUNDS),
+    "slow": (slow.measure, slow.ROUNDS),
 }
-ROUNDS = 3
 
 
 def main() -> int:
@@ -42,25 +45,27 @@ def parse_arguments() -> argparse.Namespace:
     """Names are checked by hand: argparse refuses an empty list of choices."""
     parser = argparse.ArgumentParser(
         prog="dev.py bench",
-        description="Measures the emulator beside a floor: fanout (CPU per message), idle (memory "
-        "per connection), slow (delays beside a client that does not read).",
+        description="Measures the app and the emulator, each beside a floor. The app: start (time "
+        "and memory to the first answer), negotiate (CPU per token), connected (CPU and delay of a "
+        "connection that is added and announced). The emulator: fanout (CPU per message), idle "
+        "(memory per connection), slow (delays beside a client that does not read).",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all if not given")
-    parser.add_argument(
-        "--rounds", type=int, default=ROUNDS, metavar="N", help=f"{ROUNDS} if not given"
-    )
+    usual = ", ".join(f"{name} {rounds}" for name, (_, rounds) in BENCHMARKS.items())
+    parser.add_argument("--rounds", type=int, metavar="N", help=f"if not given: {usual}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there as JSON")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
         parser.error(f"unknown: {' '.join(unknown)}")
-    if options.rounds < 1:
+    if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
     return options
 
 
-def run(name: str, rounds: int) -> Report:
+def run(name: str, rounds: int | None) -> Report:
     """One benchmark; its table appears at once."""
-    report = asyncio.run(BENCHMARKS[name](rounds, say))
+    measure, usual_rounds = BENCHMARKS[name]
+    report = asyncio.run(measure(rounds or usual_rounds, say))
     print(report.text() + "\n", flush=True)
     return report
 

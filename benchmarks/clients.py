@@ -1,17 +1,16 @@
 """The clients, in a process of their own: raw sockets that open, drain, count and time.
 
-`python -m benchmarks.clients` obeys lines of JSON on stdin, [command, arguments], each with one
-line of JSON on stdout. audience.py is the other side of that.
+`python -m benchmarks.clients` obeys commands; processes.py gives them.
 """
 
 import asyncio
 import json
 import socket
 import statistics
-import sys
 import time
-from typing import Any, cast
+from typing import cast
 
+from benchmarks.commands import obey
 from benchmarks.texts import sent_at
 from benchmarks.websocket import PING, PONG, TEXT, client_frame, take_frames
 from localdev.emulator import tokens
@@ -175,13 +174,5 @@ def _upgrade_request(port: int, user_id: str, subprotocol: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-async def obey() -> None:
-    """Carries out commands until stdin ends."""
-    clients = Clients()
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        command, arguments = cast(tuple[str, dict[str, Any]], json.loads(line))
-        print(json.dumps(await getattr(clients, command)(**arguments)), flush=True)
-
-
 if __name__ == "__main__":
-    asyncio.run(obey())
+    asyncio.run(obey(Clients()))

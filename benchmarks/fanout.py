@@ -4,10 +4,9 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from benchmarks.children import HAS_ACCOUNTING, NO_ACCOUNTING
 from benchmarks.figures import Figure, Goal, Report
 from benchmarks.processes import (
-    HAS_ACCOUNTING,
-    NO_ACCOUNTING,
     Audience,
     Server,
     allow_connections,
@@ -17,6 +16,7 @@ from benchmarks.processes import (
 )
 from benchmarks.texts import text_of
 
+ROUNDS = 3
 CLIENTS = 1_000
 BROADCASTS = 60
 """In each round. One waits until the one before has reached every client."""
@@ -54,11 +54,11 @@ class Case:
 
     async def cpu_per_message(self, clients: int, broadcasts: int) -> float:
         """Microseconds of server CPU for one message to one client, the REST call's included."""
-        before = self.server.cpu_seconds()
+        before = self.server.child.cpu_seconds()
         for _ in range(broadcasts):
             await self.server.send_to_group(self.text())
             await self.audience.receive(clients)
-        used = self.server.cpu_seconds() - before
+        used = self.server.child.cpu_seconds() - before
         await self.audience.delays()  # forgets them
         return used / (clients * broadcasts) * 1e6
 

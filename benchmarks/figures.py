@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-_HEAD = ("", "floor", "emulator", "ratio", "min-max", "goal", "met")
+_HEAD = ("", "floor", "measured", "ratio", "min-max", "goal", "met")
+_SAMPLE = "sample"
 
 
 @dataclass(frozen=True)
 class Goal:
-    """An upper limit, of the ratio or of the emulator's own figure."""
+    """An upper limit, of the ratio or of the measured figure itself."""
 
     limit: float
     of_ratio: bool
@@ -18,25 +19,34 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure in every round, interleaved with its floor."""
+    """One figure in every round, interleaved with its floor.
+
+    `sample` is the same figure of the usual sample, where there is one to compare with.
+    """
 
     name: str
     unit: str
     floor: list[float]
-    emulator: list[float]
+    measured: list[float]
     goal: Goal | None = None
+    sample: list[float] = field(default_factory=list)
 
     @property
     def ratios(self) -> list[float]:
-        """Emulator to floor, round by round."""
-        return [mine / least for mine, least in zip(self.emulator, self.floor, strict=True)]
+        """Measured to floor, round by round."""
+        return _ratios(self.measured, self.floor)
+
+    @property
+    def sample_ratios(self) -> list[float]:
+        """Sample to floor, round by round; empty without a sample."""
+        return _ratios(self.sample, self.floor) if self.sample else []
 
     @property
     def is_met(self) -> bool | None:
         """Whether the median keeps to the goal; None without a goal."""
         if self.goal is None:
             return None
-        return median(self.ratios if self.goal.of_ratio else self.emulator) <= self.goal.limit
+        return median(self.ratios if self.goal.of_ratio else self.measured) <= self.goal.limit
 
     def row(self) -> tuple[str, ...]:
         """The figure in words, as the table has it."""
@@ -44,11 +54,12 @@ class Figure:
         return (
             f"{self.name}, {self.unit}",
             f"{median(self.floor):.2f}",
-            f"{median(self.emulator):.2f}",
+            f"{median(self.measured):.2f}",
             f"{median(ratios):.2f}",
             f"{min(ratios):.2f}-{max(ratios):.2f}",
             self._goal_text(),
             {None: "", True: "yes", False: "no"}[self.is_met],
+            f"{median(self.sample_ratios):.2f}" if self.sample else "",
         )
 
     def _goal_text(self) -> str:
@@ -58,8 +69,9 @@ class Figure:
 
     def facts(self) -> dict[str, Any]:
         """Everything, for JSON."""
-        medians = {"ratio": median(self.ratios), "met": self.is_met}
-        return {**asdict(self), "ratios": self.ratios, **medians}
+        ratios = {"ratios": self.ratios, "ratio": median(self.ratios)}
+        sample_ratios = {"sample_ratios": self.sample_ratios} if self.sample else {}
+        return {**asdict(self), **ratios, **sample_ratios, "met": self.is_met}
 
 
 @dataclass(frozen=True)
@@ -75,8 +87,14 @@ class Report:
         """A title, the table and the notes."""
         lines = [f"{self.name}: {self.title}"]
         if self.figures:
-            lines += _align([_HEAD, *(figure.row() for figure in self.figures)])
+            lines += _align(self._rows())
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        """The table; without a column for the sample where no figure has one."""
+        rows = [(*_HEAD, _SAMPLE), *(figure.row() for figure in self.figures)]
+        has_sample = any(figure.sample for figure in self.figures)
+        return rows if has_sample else [row[:-1] for row in rows]
 
     def facts(self) -> dict[str, Any]:
         """Everything, for JSON."""
@@ -87,6 +105,10 @@ class Report:
 def spread_of(values: Sequence[float]) -> str:
     """Median, least and most of whole numbers."""
     return f"{median(values):,.0f} ({min(values):,.0f}-{max(values):,.0f})"
+
+
+def _ratios(figures: list[float], floor: list[float]) -> list[float]:
+    return [figure / least for figure, least in zip(figures, floor, strict=True)]
 
 
 def _align(rows: Sequence[Sequence[str]]) -> list[str]:

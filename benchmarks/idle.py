@@ -3,18 +3,11 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
+from benchmarks.children import HAS_ACCOUNTING, NO_ACCOUNTING, BenchmarkError
 from benchmarks.figures import Figure, Goal, Report
-from benchmarks.processes import (
-    HAS_ACCOUNTING,
-    NO_ACCOUNTING,
-    BenchmarkError,
-    Server,
-    allow_connections,
-    run_audience,
-    run_emulator,
-    run_floor,
-)
+from benchmarks.processes import Server, allow_connections, run_audience, run_emulator, run_floor
 
+ROUNDS = 3
 STEPS = (1_000, 5_000)
 WARM_UP = 50
 """How many connections are open, and stay so, before the growth is measured."""
@@ -54,12 +47,12 @@ async def _growth(run: _Run, steps: Sequence[int]) -> list[float]:
     growth = []
     async with run() as server, run_audience(server) as audience:
         await audience.connect(WARM_UP, SUBPROTOCOL)
-        base, connected = server.resident_bytes(), 0
+        base, connected = server.child.resident_bytes(), 0
         for step in steps:
             await audience.connect(step - connected, SUBPROTOCOL)
             connected = step
             _check_open(await audience.count_open(), step + WARM_UP)
-            growth.append((server.resident_bytes() - base) / step / 1024)
+            growth.append((server.child.resident_bytes() - base) / step / 1024)
     return growth
 
 

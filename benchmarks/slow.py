@@ -8,6 +8,7 @@ from benchmarks.figures import Figure, Report, spread_of
 from benchmarks.processes import Audience, Server, run_audience, run_emulator
 from benchmarks.texts import text_of
 
+ROUNDS = 3
 CLIENTS = 100
 TEXT_SIZE = 16_384
 MOST = 3_000

@@ -51,12 +51,15 @@ PURE = {
     ],
 }
 IMPURE = {"aiohttp", "asyncio", "socket", "threading", "time"}
+# Apps that are measured beside this one.
+APPS = {f"benchmarks.apps.{name}.function_app" for name in ("hello", "bare", "sample")}
+SAMPLE = "benchmarks.apps.sample.function_app"
 # Who alone may import what.
 ONLY = {
     "azure_functions_runtime": {"localdev.host.runtime"},
-    "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo"},
-    "azure.identity": {"usher.pubsub"},
-    "azure.functions": {"function_app", "usher.responses"},
+    "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo", SAMPLE},
+    "azure.identity": {"usher.pubsub", SAMPLE},
+    "azure.functions": {"function_app", "usher.responses", *APPS},
     "os": {"function_app"},
 }
 

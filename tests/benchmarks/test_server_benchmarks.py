@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks import fanout, idle, slow
 from benchmarks.__main__ import everything
+from benchmarks.children import HAS_ACCOUNTING, ROOT, BenchmarkError
 from benchmarks.figures import Figure, Report
-from benchmarks.processes import HAS_ACCOUNTING, ROOT, BenchmarkError, run_audience, run_floor
+from benchmarks.processes import run_audience, run_floor
 
 needs_accounting = pytest.mark.skipif(not HAS_ACCOUNTING, reason="needs /proc")
 
@@ -19,7 +20,7 @@ async def test_fanout() -> None:
     """Every kind of client gets what is broadcast, in every round."""
     said: list[str] = []
     report = await fanout.measure(2, said.append, clients=3, broadcasts=2)
-    assert [len(figure.emulator) for figure in report.figures] == [2, 2, 2]
+    assert [len(figure.measured) for figure in report.figures] == [2, 2, 2]
     assert [len(figure.floor) for figure in report.figures] == [2, 2, 2]
     assert said == ["fanout: warm-up", "fanout: round 1 of 2", "fanout: round 2 of 2"]
 
@@ -29,7 +30,7 @@ async def test_idle() -> None:
     """One figure for each step, and the process does grow."""
     report = await idle.measure(1, lambda text: None, steps=(100, 200))
     assert [figure.name for figure in report.figures] == ["100 connections", "200 connections"]
-    assert all(figure.emulator[0] > 0 for figure in report.figures)
+    assert all(figure.measured[0] > 0 for figure in report.figures)
 
 
 async def test_slow() -> None:
@@ -45,7 +46,7 @@ async def test_what_breaks_is_told() -> None:
         await audience.connect(1)
         assert await audience.count_open() == 1
         with pytest.raises(BenchmarkError, match="ended by itself"):
-            await audience._call("no such command")
+            await audience.child.call("no such command")
 
 
 @needs_accounting

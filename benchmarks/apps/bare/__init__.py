@@ -1,0 +1,1 @@
+"""The floor of a negotiate: an HMAC and nothing else."""

@@ -1,0 +1,1 @@
+"""The floor of a start: hello world, at the route of negotiate."""

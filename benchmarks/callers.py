@@ -1,0 +1,96 @@
+"""The processes that negotiate and connected compare: a stub, and those who call it. No figures."""
+
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.certificates import make_certificate
+from benchmarks.children import ROOT, BenchmarkError, Child, run_child
+from benchmarks.loads import Load
+from benchmarks.stub import IDENTITY_PATH
+from localdev.emulator.tokens import ACCESS_KEY
+from localdev.stack import sample_settings
+
+APPS = ROOT / "benchmarks" / "apps"
+CONNECTION = "WebPubSubConnectionString"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An app on the runtime, or what stands for the floor."""
+
+    child: Child
+
+    async def negotiate(self, count: int, in_flight: int) -> Load:
+        """So many tokens."""
+        return Load(**await self.child.call("negotiate", count=count, in_flight=in_flight))
+
+    async def connected(self, count: int, in_flight: int) -> Load:
+        """So many connections that are added and announced."""
+        return Load(**await self.child.call("connected", count=count, in_flight=in_flight))
+
+
+@dataclass(frozen=True)
+class Stub:
+    """A stub at `endpoint`; `trust` is what a process needs in its environment to believe it."""
+
+    endpoint: str
+    child: Child
+    trust: Mapping[str, str]
+
+    async def check_events(self, count: int) -> None:
+        """BenchmarkError unless so many were added and announced since this was asked last."""
+        counts = await self.child.call("take_counts")
+        if (counts["add"], counts["send"]) != (count, count):
+            raise BenchmarkError(
+                f"Of {count} connections not all were added and announced: {counts}"
+            )
+
+
+def key_settings(endpoint: str) -> dict[str, str]:
+    """The app's settings with the service's access key; a backend names the callers."""
+    connection_string = f"Endpoint={endpoint};AccessKey={ACCESS_KEY};Version=1.0;"
+    return {**sample_settings(), CONNECTION: connection_string, "USHER_AUTH": "key"}
+
+
+def identity_settings(endpoint: str) -> dict[str, str]:
+    """The app's settings with a managed identity and no key."""
+    return {
+        **sample_settings(),
+        CONNECTION: "",
+        f"{CONNECTION}__serviceUri": endpoint,
+        "USHER_AUTH": "key",
+        "IDENTITY_ENDPOINT": endpoint + IDENTITY_PATH,
+        "IDENTITY_HEADER": "known-to-the-stub",
+    }
+
+
+@asynccontextmanager
+async def run_stub(*, tls: bool) -> AsyncIterator[Stub]:
+    """A stub, until the block ends."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        certificate = make_certificate(folder) if tls else None
+        arguments = [str(certificate.server)] if certificate else []
+        child = await stack.enter_async_context(run_child("-m", "benchmarks.stub", *arguments))
+        port = int(await child.read_line())
+        scheme, trust = ("https", certificate.environment) if certificate else ("http", {})
+        yield Stub(f"{scheme}://127.0.0.1:{port}", child, trust)
+
+
+@asynccontextmanager
+async def run_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[Caller]:
+    """An app on the runtime, until the block ends."""
+    command = ("-m", "benchmarks.worker", str(folder))
+    async with run_child(*command, environment=environment) as child:
+        yield Caller(child)
+
+
+@asynccontextmanager
+async def run_raw(stub: Stub) -> AsyncIterator[Caller]:
+    """The floor of what sends, until the block ends."""
+    command = ("-m", "benchmarks.raw", stub.endpoint)
+    async with run_child(*command, environment=stub.trust) as child:
+        yield Caller(child)

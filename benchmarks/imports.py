@@ -1,0 +1,30 @@
+"""What imports cost, from the output of Python's `-X importtime`. Nothing is measured here."""
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+STANDARD_LIBRARY = "standard library"
+_LINE = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", re.MULTILINE)
+# Distributions that share their first name with others.
+_SHARED = ("azure.core", "azure.functions", "azure.identity", "azure.messaging.webpubsubservice")
+
+
+def import_times(log: str) -> dict[str, float]:
+    """Module and the ms that it took itself, without the modules that it imports."""
+    return {name: int(us) / 1000 for us, name in _LINE.findall(log)}
+
+
+def sum_packages(times: Mapping[str, float], known: Iterable[str]) -> dict[str, float]:
+    """Package and the ms of its modules, the largest first; what is known does not count."""
+    sums: dict[str, float] = defaultdict(float)
+    for name in times.keys() - set(known):
+        sums[_package_of(name)] += times[name]
+    return dict(sorted(sums.items(), key=lambda item: item[1], reverse=True))
+
+
+def _package_of(module: str) -> str:
+    shared = (name for name in _SHARED if f"{module}.".startswith(f"{name}."))
+    package = next(shared, module.partition(".")[0])
+    return STANDARD_LIBRARY if package in sys.stdlib_module_names else package

@@ -1,0 +1,62 @@
+"""The floor of what sends: the same calls of the data plane by aiohttp alone, with a ready token.
+
+`python -m benchmarks.raw ENDPOINT` obeys the commands that worker.py obeys.
+"""
+
+import asyncio
+import sys
+from dataclasses import asdict
+
+from aiohttp import ClientSession
+
+from benchmarks.commands import obey
+from benchmarks.loads import run_load
+
+HEADERS = {"Authorization": "Bearer ready-made"}
+VERSION = "api-version=2024-12-01"
+
+
+class Raw:
+    """A session. Its public methods are the commands."""
+
+    def __init__(self, session: ClientSession, endpoint: str) -> None:
+        self._session = session
+        self._hub = f"{endpoint}/api/hubs/chat"
+
+    async def negotiate(self, count: int, in_flight: int) -> dict[str, float]:
+        """So many client tokens of the service's."""
+
+        async def ask(number: int) -> None:
+            wish = f"userId=user-{number}&group=lobby&role=webpubsub.sendToGroup.lobby"
+            await self._call("POST", f"/:generateToken?{VERSION}&minutesToExpire=60&{wish}", 200)
+
+        return asdict(await run_load(ask, count, in_flight))
+
+    async def connected(self, count: int, in_flight: int) -> dict[str, float]:
+        """So many times an add and a text."""
+
+        async def tell(number: int) -> None:
+            path = f"/groups/lobby/connections/connection-{number}?{VERSION}"
+            await self._call("PUT", path, 200)
+            text = f"user-{number} joined lobby".encode()
+            await self._call("POST", f"/groups/lobby/:send?{VERSION}", 202, text)
+
+        return asdict(await run_load(tell, count, in_flight))
+
+    async def _call(self, method: str, path: str, status: int, text: bytes | None = None) -> None:
+        headers = {**HEADERS, "Content-Type": "text/plain"} if text else HEADERS
+        url = self._hub + path
+        async with self._session.request(method, url, data=text, headers=headers) as response:
+            await response.read()
+            if response.status != status:
+                raise RuntimeError(f"{method} {path} was answered {response.status}")
+
+
+async def main() -> None:
+    """Until stdin ends."""
+    async with ClientSession() as session:
+        await obey(Raw(session, sys.argv[1]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

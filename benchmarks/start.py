@@ -1,0 +1,120 @@
+"""From the start of a process to its first answer: how long, how much memory, which imports."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from benchmarks.callers import APPS, Stub, key_settings, run_stub
+from benchmarks.children import HAS_ACCOUNTING, ROOT, run_child
+from benchmarks.figures import Figure, Goal, Report
+from benchmarks.imports import import_times, sum_packages
+from benchmarks.turns import FLOOR, SAMPLE, USHER, compare, take_turns
+
+ROUNDS = 11
+INDEXED_GOAL = Goal(1.2, of_ratio=True)
+ANSWERED_GOAL = Goal(1.7, of_ratio=True)
+MEMORY_GOAL = Goal(1.5, of_ratio=True)
+# The first request -> the turns with its imports where they are, and with them at the top.
+LAZINESS = {
+    "negotiate": (USHER, "negotiate, all at the top"),
+    "connected": ("connected", "connected, all at the top"),
+}
+LARGEST = 6
+TITLE = (
+    "from the start of a process, with an access key, until its functions are indexed and until "
+    "its first negotiate is answered; the floor is a hello-world app"
+)
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start: times in ms, memory in MB, and what the first request imported."""
+
+    indexed: float
+    answered: float
+    peak: float
+    later: Sequence[str]
+    log: str
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Starts apps that use the stub as their service."""
+
+    stub: Stub
+
+    async def start(
+        self,
+        folder: Path,
+        request: str = "negotiate",
+        modules: Sequence[str] = (),
+        options: Sequence[str] = (),
+    ) -> Start:
+        """See starter.py; `options` are Python's."""
+        arguments = ("-m", "benchmarks.starter", str(folder), request, json.dumps(modules))
+        settings, began = key_settings(self.stub.endpoint), time.monotonic_ns()
+        async with run_child(*options, *arguments, environment=settings) as child:
+            facts = json.loads(await child.read_line())
+            log = child.read_log()
+        await self.stub.check_events(1 if request == "connected" else 0)
+        indexed, answered = ((facts[name] - began) / 1e6 for name in ("indexed", "answered"))
+        return Start(indexed, answered, facts["peak"] / 1024, facts["later"], log)
+
+    async def measure_imports(self) -> dict[str, float]:
+        """Package and ms, of what Usher imports for a negotiate and hello world does not."""
+        options = ("-X", "importtime")
+        known = import_times((await self.start(APPS / "hello", options=options)).log)
+        return sum_packages(import_times((await self.start(ROOT, options=options)).log), known)
+
+
+async def measure(rounds: int, say: Callable[[str], None]) -> Report:
+    """Usher and the sample beside hello world, and Usher as if it imported all at its top."""
+    async with run_stub(tls=False) as stub:
+        starter = Starter(stub)
+        turns = {
+            FLOOR: partial(starter.start, APPS / "hello"),
+            USHER: partial(starter.start, ROOT),
+            SAMPLE: partial(starter.start, APPS / "sample"),
+        }
+        for request, (lazy, eager) in LAZINESS.items():
+            later = (await starter.start(ROOT, request)).later
+            turns[lazy] = partial(starter.start, ROOT, request)
+            turns[eager] = partial(starter.start, ROOT, request, later)
+        starts = await take_turns(turns, rounds, lambda text: say(f"start: {text}"))
+        imports = await starter.measure_imports()
+    notes = [*(_lazy_note(starts, request) for request in LAZINESS), _imports_note(imports)]
+    return Report("start", TITLE, _figures(starts), notes)
+
+
+def _figures(starts: Mapping[str, list[Start]]) -> list[Figure]:
+    figures = [
+        compare("indexed", "ms", starts, lambda start: start.indexed, INDEXED_GOAL),
+        compare("answered", "ms", starts, lambda start: start.answered, ANSWERED_GOAL),
+    ]
+    if HAS_ACCOUNTING:
+        figures.append(compare("peak memory", "MB", starts, lambda start: start.peak, MEMORY_GOAL))
+    return figures
+
+
+def _lazy_note(starts: Mapping[str, list[Start]], request: str) -> str:
+    """What the first request imports saves time before it, and costs time in it."""
+    lazy, eager = (starts[name] for name in LAZINESS[request])
+    pairs = list(zip(lazy, eager, strict=True))
+    saved = median(two.indexed - one.indexed for one, two in pairs)
+    cost = median((one.answered - one.indexed) - (two.answered - two.indexed) for one, two in pairs)
+    return (
+        f"What only a first {request} imports: {saved:.0f} ms less until the functions are "
+        f"indexed, {cost:.0f} ms more in that request."
+    )
+
+
+def _imports_note(sums: Mapping[str, float]) -> str:
+    largest = ", ".join(f"{name} {ms:.0f}" for name, ms in list(sums.items())[:LARGEST])
+    return (
+        "The largest imports until a negotiate is answered, in ms with -X importtime, which slows "
+        f"them: {largest}; all {sum(sums.values()):.0f}."
+    )

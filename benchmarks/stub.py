@@ -1,0 +1,122 @@
+"""A stub of the data plane, and of a managed identity's endpoint, that costs next to nothing.
+
+It answers the calls that the apps make, asks for no more than some token, and counts.
+`python -m benchmarks.stub [CERTIFICATE]` prints its port, speaks TLS where it has a certificate,
+and obeys commands; callers.py gives them.
+"""
+
+import asyncio
+import json
+import re
+import ssl
+import sys
+import time
+from typing import cast
+
+from benchmarks.commands import obey
+from localdev.emulator.tokens import ACCESS_KEY, Client, sign_client_token, sign_data_plane_token
+
+IDENTITY_PATH = "/msi/token"
+_LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
+_TOKEN = re.compile(rb"^(authorization: *bearer|x-identity-header:) *\S", re.I | re.M)
+_TOKEN_MINUTES = 60
+
+
+def _answer(status: str, body: object = None) -> bytes:
+    content = b"" if body is None else json.dumps(body).encode()
+    kind = "Content-Type: application/json\r\n" if content else ""
+    head = f"HTTP/1.1 {status}\r\n{kind}Content-Length: {len(content)}\r\n\r\n"
+    return head.encode() + content
+
+
+def _client_token() -> bytes:
+    client = Client("somebody", ("webpubsub.sendToGroup.lobby",), ("lobby",), {})
+    token = sign_client_token(ACCESS_KEY, "http://127.0.0.1/client/hubs/chat", client, 60)
+    return _answer("200 OK", {"token": token})
+
+
+def _identity_token() -> bytes:
+    """App Service documentation, "Managed identities", REST endpoint reference."""
+    facts = {
+        "access_token": sign_data_plane_token(ACCESS_KEY),
+        "expires_on": str(int(time.time()) + _TOKEN_MINUTES * 60),
+        "resource": "https://webpubsub.azure.com",
+        "token_type": "Bearer",
+    }
+    return _answer("200 OK", facts)
+
+
+ADD, SEND, GENERATE, IDENTIFY = "add", "send", "generateToken", "identity"
+CALLS = {
+    ADD: re.compile(rb"PUT /api/hubs/[^/]+/groups/[^/]+/connections/[^/?]+\?"),
+    SEND: re.compile(rb"POST /api/hubs/[^/]+/groups/[^/]+/:send\?"),
+    GENERATE: re.compile(rb"POST /api/hubs/[^/]+/:generateToken\?"),
+    IDENTIFY: re.compile(b"GET " + IDENTITY_PATH.encode()),
+}
+ANSWERS = {
+    ADD: _answer("200 OK"),
+    SEND: _answer("202 Accepted"),
+    GENERATE: _client_token(),
+    IDENTIFY: _identity_token(),
+}
+UNAUTHORIZED = _answer("401 Unauthorized")
+NOT_FOUND = _answer("404 Not Found")
+
+
+class Stub:
+    """Counts the calls that it has answered."""
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(CALLS, 0)
+
+    def answer(self, head: bytes) -> bytes:
+        """The answer to a request."""
+        name = next((name for name, pattern in CALLS.items() if pattern.match(head)), None)
+        if name is None:
+            return NOT_FOUND
+        if not _TOKEN.search(head):
+            return UNAUTHORIZED
+        self._counts[name] += 1
+        return ANSWERS[name]
+
+    async def take_counts(self) -> dict[str, int]:
+        """How often each call was answered since it was asked last."""
+        counts, self._counts = self._counts, dict.fromkeys(CALLS, 0)
+        return counts
+
+
+class Connection(asyncio.Protocol):
+    """One connection of an app."""
+
+    def __init__(self, stub: Stub) -> None:
+        self._stub = stub
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A TCP connection is there."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request when it is complete; callers wait for the answer before the next."""
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            self._received = b""
+            self._transport.write(self._stub.answer(head))
+
+
+async def serve(certificate: str | None = None) -> None:
+    """Until stdin ends."""
+    context = None
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+    stub, loop = Stub(), asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(stub), "127.0.0.1", 0, ssl=context)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await obey(stub)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(*sys.argv[1:]))

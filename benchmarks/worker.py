@@ -1,0 +1,74 @@
+"""One function app on the runtime, in this process: `python -m benchmarks.worker FOLDER`.
+
+It obeys commands; callers.py gives them.
+"""
+
+import asyncio
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.commands import obey
+from benchmarks.inputs import Connection, negotiate_request
+from benchmarks.loads import run_load
+from localdev.host import runtime
+from localdev.host.logs import configure_logging
+from localdev.host.runtime import Function
+
+
+class Worker:
+    """The app. Its public methods are the commands; an answer that is not right raises."""
+
+    def __init__(self, functions: list[Function]) -> None:
+        self._by_route = {each.trigger.get("route"): each for each in functions}
+        self._by_event = {each.trigger.get("eventName"): each for each in functions}
+        self._number = 0
+
+    async def negotiate(self, count: int, in_flight: int) -> dict[str, float]:
+        """So many tokens, each for another user."""
+        function = self._by_route["negotiate"]
+        requests = [negotiate_request(number) for number in self._take_numbers(count)]
+
+        async def ask(number: int) -> None:
+            answer = await runtime.call_http(function, requests[number])
+            if answer.status != 200:
+                raise RuntimeError(f"{answer.status}: {answer.body.decode()}")
+
+        return asdict(await run_load(ask, count, in_flight))
+
+    async def connected(self, count: int, in_flight: int) -> dict[str, float]:
+        """So many `connected` events, each of another connection."""
+        function = self._by_event["connected"]
+        arguments = [await self._connect(number) for number in self._take_numbers(count)]
+
+        async def tell(number: int) -> None:
+            outcome = await runtime.call_event(function, arguments[number])
+            if outcome.failed:
+                raise RuntimeError("a connected event failed")
+
+        return asdict(await run_load(tell, count, in_flight))
+
+    async def _connect(self, number: int) -> str:
+        """What `connected` gets of a new connection, after `connect` where the app has that."""
+        connection = Connection(number, os.environ["WebPubSubHub"])
+        if connect := self._by_event.get("connect"):
+            argument = connection.connect_argument()
+            connection.take_answer(await runtime.call_event(connect, argument))
+        return connection.connected_argument()
+
+    def _take_numbers(self, count: int) -> range:
+        self._number += count
+        return range(self._number - count, self._number)
+
+
+async def main(folder: Path) -> None:
+    """Until stdin ends."""
+    await obey(Worker(runtime.load_functions(folder)))
+
+
+if __name__ == "__main__":
+    # Records are formatted, as the real worker does that, and then thrown away.
+    with Path(os.devnull).open("w") as nowhere:
+        configure_logging(nowhere)
+        asyncio.run(main(Path(sys.argv[1])))

@@ -1,0 +1,85 @@
+"""The benchmarks of the app work, with few calls. What they measure is not looked at."""
+
+import pytest
+from aiohttp import ClientSession
+
+from benchmarks import connected, negotiate, start
+from benchmarks.callers import APPS, key_settings, run_app, run_raw, run_stub
+from benchmarks.children import ROOT, BenchmarkError
+
+FEW = 0.01
+
+
+async def test_start() -> None:
+    """Usher and the sample in each round, and notes that name what is imported."""
+    said: list[str] = []
+    report = await start.measure(1, said.append)
+    assert [len(figure.ratios) for figure in report.figures] == [1] * len(report.figures)
+    assert [len(figure.sample) for figure in report.figures] == [1] * len(report.figures)
+    assert said == ["start: warm-up", "start: round 1 of 1"]
+    *laziness, imports = report.notes
+    assert [note.split(":")[0] for note in laziness] == [
+        "What only a first negotiate imports",
+        "What only a first connected imports",
+    ]
+    assert "azure.core" in imports
+
+
+async def test_what_the_first_request_imports_is_known() -> None:
+    """The SDK with a token; aiohttp with the first call, and not before."""
+    async with run_stub(tls=False) as stub:
+        starter = start.Starter(stub)
+        token = (await starter.start(ROOT)).later
+        event = (await starter.start(ROOT, "connected")).later
+        assert "azure.messaging.webpubsubservice" in token
+        assert ("aiohttp" in token, "aiohttp" in event) == (False, True)
+        assert not (await starter.start(ROOT, "connected", event)).later
+
+
+async def test_negotiate() -> None:
+    """Both modes, each beside a floor and the sample."""
+    report = await negotiate.measure(1, lambda text: None, FEW)
+    assert [figure.name for figure in report.figures] == ["access key", "identity, TLS"]
+    assert all(len(figure.ratios) == len(figure.sample) == 1 for figure in report.figures)
+
+
+async def test_connected() -> None:
+    """Without and with TLS; with it, the sample is also a floor."""
+    report = await connected.measure(1, lambda text: None, 0.1)
+    names = [figure.name for figure in report.figures]
+    assert (len(names), names[-1]) == (7, "CPU, TLS, the sample as floor")
+    assert all(figure.ratios for figure in report.figures)
+
+
+async def test_an_app_that_fails_is_no_fast_app() -> None:
+    """An event that was not added and announced, a negotiate without a token: both end the run."""
+    async with run_stub(tls=False) as stub:
+        settings = {**key_settings(stub.endpoint), "USHER_JOIN_TEXT": ""}
+        async with run_app(ROOT, settings) as app:
+            await app.connected(2, 1)
+            with pytest.raises(BenchmarkError, match="not all were added and announced"):
+                await stub.check_events(2)
+        settings = {**key_settings(stub.endpoint), "USHER_AUTH": ""}
+        async with run_app(ROOT, settings) as app:
+            with pytest.raises(BenchmarkError, match="ended by itself"):
+                await app.negotiate(2, 1)
+
+
+@pytest.mark.parametrize("folder", ["bare", "sample"])
+async def test_the_other_apps_answer(folder: str) -> None:
+    """With a token, whoever asks."""
+    async with run_app(APPS / folder, key_settings("http://127.0.0.1:1")) as app:
+        assert (await app.negotiate(3, 1)).cpu > 0
+
+
+async def test_the_stub_asks_for_a_token() -> None:
+    """Any will do, but none will not; the floor notices."""
+    async with run_stub(tls=False) as stub, run_raw(stub) as raw:
+        await raw.connected(2, 2)
+        await raw.negotiate(2, 2)
+        await stub.check_events(2)
+        async with ClientSession() as session:
+            url = f"{stub.endpoint}/api/hubs/chat/groups/lobby/:send?api-version=2024-12-01"
+            assert (await session.post(url, data=b"hello")).status == 401
+            assert (await session.get(f"{stub.endpoint}/elsewhere")).status == 404
+        await stub.check_events(0)
