@@ -75,7 +75,8 @@ param alertEmail string = ''
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
-var origins = allowedOrigins == 'none' ? [] : split(replace(allowedOrigins, ' ', ''), ',')
+var named = allowedOrigins == 'none' ? [] : split(replace(allowedOrigins, ' ', ''), ',')
+var origins = contains(allowedOrigins, '*') ? fail('allowedOrigins must name each origin.') : named
 
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: 'rg-${environmentName}'

@@ -77,7 +77,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: 2048
         maximumInstanceCount: 40
-        alwaysReady: alwaysReadyInstances == 0 ? [] : [
+        alwaysReady: (alwaysReadyInstances == 0) ? [] : [
           {
             name: 'http' // Web PubSub's events scale with HTTP (azure-functions-host, PR 11489)
             instanceCount: alwaysReadyInstances
