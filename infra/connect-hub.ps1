@@ -70,9 +70,9 @@ function Publish-Hub {
 
 function Test-Handler {
   $wanted = if ($SingleGroup -eq 'true') { 'connected disconnected' } else { 'connect connected disconnected' }
-  $found = Invoke-Azure resource show --resource-group $Group --api-version 2024-03-01 `
+  $found = (Invoke-Azure resource show --resource-group $Group --api-version 2024-03-01 `
     --namespace Microsoft.SignalRService --parent "webPubSub/$Service" --resource-type hubs `
-    --name $Hub --query "join(' ', properties.eventHandlers[0].systemEvents)" --output tsv
+    --name $Hub --query 'properties.eventHandlers[].systemEvents[]' --output tsv) -join ' '
   if ($found -ne $wanted) { Stop-Here "hub $Hub should send '$wanted', and sends '$found'." }
   Write-Host "connect-hub: hub $Hub of $Service sends $found to $App"
 }

@@ -75,8 +75,6 @@ param alertEmail string = ''
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
-var named = allowedOrigins == 'none' ? [] : split(replace(allowedOrigins, ' ', ''), ',')
-var origins = contains(allowedOrigins, '*') ? fail('allowedOrigins must name each origin.') : named
 
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: 'rg-${environmentName}'
@@ -148,7 +146,7 @@ module app 'app/function.bicep' = {
     identityName: identity.outputs.name
     storageName: storage.outputs.name
     containerName: storage.outputs.containerName
-    origins: origins
+    allowedOrigins: contains(allowedOrigins, '*') ? '' : allowedOrigins // refused: * is no choice
     alwaysReadyInstances: alwaysReadyInstances
     requestsPerInstance: requestsPerInstance
   }
@@ -169,9 +167,9 @@ module settings 'app/settings.bicep' = {
     hubName: hubName
     singleGroup: singleGroup
     authMode: authMode
-    oidcIssuer: oidcIssuer
-    oidcAudience: oidcAudience
-    origins: origins
+    oidcIssuer: (authMode == 'oidc') ? oidcIssuer : 'none'
+    oidcAudience: (authMode == 'oidc') ? oidcAudience : 'none'
+    origins: app.outputs.origins
     moreSettings: moreSettings
   }
 }

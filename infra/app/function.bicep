@@ -5,9 +5,15 @@ param tags object
 param identityName string
 param storageName string
 param containerName string
-param origins array
+
+@description('none, or origins with commas between them.')
+@minLength(1)
+param allowedOrigins string
+
 param alwaysReadyInstances int
 param requestsPerInstance int
+
+var origins = allowedOrigins == 'none' ? [] : split(replace(allowedOrigins, ' ', ''), ',')
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
   name: identityName
@@ -112,3 +118,4 @@ resource ftpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@202
 
 output name string = app.name
 output url string = 'https://${app.properties.defaultHostName}'
+output origins array = origins

@@ -11,8 +11,15 @@ param webPubSubHost string
 param hubName string
 param singleGroup bool
 param authMode string
+
+@description('none where authMode is not oidc.')
+@minLength(1)
 param oidcIssuer string
+
+@description('none where authMode is not oidc.')
+@minLength(1)
 param oidcAudience string
+
 param origins array
 param moreSettings object
 
@@ -49,13 +56,11 @@ var connectionSettings = {
   WebPubSubHub: hubName
 }
 
-var needsProvider = authMode == 'oidc'
-
 // For Usher. The origins are those that the platform lets call negotiate, see function.bicep.
 var usherSettings = {
   USHER_AUTH: authMode
-  USHER_OIDC_ISSUER: needsProvider && empty(oidcIssuer) ? fail('oidc needs oidcIssuer') : oidcIssuer
-  USHER_OIDC_AUDIENCE: needsProvider && empty(oidcAudience) ? fail('oidc needs oidcAudience') : oidcAudience
+  USHER_OIDC_ISSUER: oidcIssuer
+  USHER_OIDC_AUDIENCE: oidcAudience
   USHER_ALLOWED_ORIGINS: join(origins, ',')
   USHER_SINGLE_GROUP: singleGroup ? 'true' : 'false'
 }

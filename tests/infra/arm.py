@@ -123,7 +123,7 @@ ROLES = {
 }
 # Functions of Bicep that ours may call.
 FUNCTIONS = {
-    *("concat", "contains", "empty", "environment", "fail", "guid", "join", "listKeys"),
+    *("concat", "contains", "empty", "environment", "guid", "join", "listKeys"),
     *("loadTextContent", "replace", "resourceGroup", "split", "string", "subscription"),
     *("subscriptionResourceId", "tenant", "toLower", "union", "uniqueString"),
 }

@@ -1,5 +1,7 @@
 """The function app: Flex Consumption, its settings, CORS, and what it runs."""
 
+import pytest
+
 from tests.infra import arm
 from tests.infra.bicep import (
     FILES,
@@ -11,6 +13,7 @@ from tests.infra.bicep import (
     default_of,
     modules,
     nodes,
+    read,
     resource,
     resources,
     text,
@@ -103,15 +106,39 @@ def test_pages_are_named_once_for_the_platform_and_the_app() -> None:
     """One required parameter; `none` is a choice, too. Cookies are not for other pages."""
     cors = resource(APP, "app").properties["siteConfig"]["cors"]
     assert cors == {"allowedOrigins": "origins", "supportCredentials": False}
+    assert "var origins = allowedOrigins == 'none' ? [] : split(" in text(tree(APP))
+    assert read(APP)["outputs"]["origins"]["value"] == "origins"
+    assert chain(modules()["settings"]["params"]["origins"]) == "app.outputs.origins"
     join = app_settings()["USHER_ALLOWED_ORIGINS"]["function"]
     assert [*join["parameters"].values()] == ["origins", ","]
-    for symbol in ("app", "settings"):
-        assert modules()[symbol]["params"]["origins"] == "origins"
+
+
+def may_be_empty(file: str, parameter: str) -> bool:
+    """Whether a parameter may be an empty text; Azure Resource Manager refuses it otherwise."""
+    decorators = read(file)["parameters"][parameter]["decorators"]
+    return {"type": "min_length", "argument": 1} not in decorators
+
+
+def given(symbol: str, parameter: str) -> str:
+    """What main.bicep gives a module for a parameter, as it is written."""
+    (call,) = [
+        n
+        for n in nodes(tree(MAIN), "module_declaration")
+        if text(n).startswith(f"module {symbol} ")
+    ]
+    pairs = nodes(call, "object_property")
+    (value,) = [text(p) for p in pairs if text(p).startswith(f"{parameter}: ")]
+    return value.removeprefix(f"{parameter}: ")
 
 
 def test_every_origin_is_refused_as_an_origin() -> None:
-    """`*` would let any page mint tokens in the name of who looks at it."""
-    (origins,) = [
-        n for n in nodes(tree(MAIN), "variable_declaration") if text(n).startswith("var origins")
-    ]
-    assert "contains(allowedOrigins, '*') ? fail(" in text(origins)
+    """`*` would let any page ask in the name of who looks at it: an empty text takes its place."""
+    assert given("app", "allowedOrigins") == "contains(allowedOrigins, '*') ? '' : allowedOrigins"
+    assert not may_be_empty(APP, "allowedOrigins")
+
+
+@pytest.mark.parametrize("parameter", ["oidcIssuer", "oidcAudience"])
+def test_oidc_without_a_provider_is_refused(parameter: str) -> None:
+    """In other modes the two are `none`, which the app does not read."""
+    assert given("settings", parameter) == f"(authMode == 'oidc') ? {parameter} : 'none'"
+    assert not may_be_empty("app/settings.bicep", parameter)
