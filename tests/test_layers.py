@@ -21,11 +21,19 @@ USHER = {
     "callers": {"errors", "settings"},
     "retries": {"errors"},
     "health": {"errors", "logs"},
-    "policy": {"errors", "settings", "callers"},
+    "rules": {"callers"},
+    "policy_file": {"errors", "rules", "settings"},
+    "policy": {"errors", "settings", "callers", "rules"},
+    "limits": {"errors", "settings"},
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
     "pubsub": {"errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
     "responses": {"errors", "logs"},
+    # A second entry point, beside function_app.
+    "explain": {
+        *("callers", "errors", "policy", "policy_file", "pubsub", "rules", "settings"),
+        *("tokens", "workflow"),
+    },
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
 PACKAGES = {
@@ -37,7 +45,16 @@ PACKAGES = {
 }
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
-    "usher": ["announcements", "callers", "errors", "events", "negotiation", "policy", "settings"],
+    "usher": [
+        "announcements",
+        "callers",
+        "errors",
+        "events",
+        "negotiation",
+        "policy",
+        "rules",
+        "settings",
+    ],
     "localdev.emulator": [
         *("filter_syntax", "filters", "group_patterns", "metadata"),
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),
@@ -57,7 +74,7 @@ ONLY = {
     "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo"},
     "azure.identity": {"usher.pubsub"},
     "azure.functions": {"function_app", "usher.responses"},
-    "os": {"function_app"},
+    "os": {"function_app", "usher.explain"},
 }
 
 
