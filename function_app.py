@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 from usher import policy, workflow
-from usher.callers import Credentials, identify_caller
+from usher.callers import Credentials, identify_caller, identify_reader
 from usher.events import read_event
+from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
 from usher.logs import quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
 from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.roster import Rosters
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
 
@@ -28,6 +30,7 @@ NEGOTIATE_LEVEL = (
     func.AuthLevel.FUNCTION if os.environ.get(AUTH) == "key" else func.AuthLevel.ANONYMOUS
 )
 health_state = Health()
+rosters = Rosters()
 quiet_sdk_logs()
 redact_all_records()
 
@@ -95,6 +98,18 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
             "expiresAt": datetime.fromtimestamp(token.expires_at, UTC).isoformat(),
         }
     )
+
+
+@app.route("groups/{group}/members", methods=["GET"], auth_level=NEGOTIATE_LEVEL)
+@http_answers
+async def roster(req: func.HttpRequest) -> func.HttpResponse:
+    """Tells who is in a group."""
+    settings = get_settings()
+    user_id = read_optional_text(read_single(read_query(req.url), "userId"), "userId")
+    # Whoever is known may ask about any group.
+    await identify_reader(settings, Credentials(req.headers, user_id), verify_token)
+    group = read_group(req.route_params["group"])
+    return answer_json(await rosters.read(get_pubsub(), group))
 
 
 @on_event("connect")

@@ -17,10 +17,12 @@ USHER = {
     "announcements": set[str](),
     "settings": {"errors"},
     "events": {"errors", "settings"},
-    "negotiation": {"errors", "settings"},
+    "fields": {"errors", "settings"},
+    "negotiation": {"errors", "settings", "fields"},
     "callers": {"errors", "settings"},
     "retries": {"errors"},
     "health": {"errors", "logs"},
+    "roster": set[str](),
     "policy": {"errors", "settings", "callers"},
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
     "pubsub": {"errors", "settings", "tokens"},
@@ -37,7 +39,10 @@ PACKAGES = {
 }
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
-    "usher": ["announcements", "callers", "errors", "events", "negotiation", "policy", "settings"],
+    "usher": [
+        *("announcements", "callers", "errors", "events", "fields", "negotiation", "policy"),
+        "settings",
+    ],
     "localdev.emulator": [
         *("filter_syntax", "filters", "group_patterns", "metadata"),
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),

@@ -54,6 +54,15 @@ async def identify_caller(
     raise NotReadyError(f"No way to tell who is calling is set up: {AUTH} is not set.")
 
 
+async def identify_reader(
+    settings: Settings, credentials: Credentials, verify_token: Verify
+) -> Caller | None:
+    """As `identify_caller`, but None for a backend that names no user: it asks for itself."""
+    if settings.auth == "key" and credentials.named_user_id is None:
+        return None
+    return await identify_caller(settings, credentials, verify_token)
+
+
 def _trust_request(named: str | None) -> Caller:
     """Whoever the request says, or a guest, because announcements need a name."""
     return _invent_guest(None) if named is None else Caller(_check_user_id(named))

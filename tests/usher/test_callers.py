@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.usher.settings import make_settings
-from usher.callers import Caller, Credentials, identify_caller
+from usher.callers import Caller, Credentials, identify_caller, identify_reader
 from usher.errors import (
     BadRequestError,
     ForbiddenError,
@@ -167,3 +167,22 @@ async def test_unknown_callers_all_hear_the_same() -> None:
             await identify(mode, headers, platform_auth=on)
         details.add(caught.value.detail)
     assert len(details) == 1
+
+
+async def read_as(mode: str | None, named: str | None = None) -> Caller | None:
+    return await identify_reader(make_settings(auth=mode), Credentials({}, named), verify)
+
+
+async def test_a_backend_may_read_for_itself() -> None:
+    """With the key it needs no user; who names one reads for that user."""
+    assert await read_as("key") is None
+    assert await read_as("key", "ana") == Caller("ana")
+
+
+async def test_other_readers_are_told_as_callers_of_negotiate_are() -> None:
+    """A guest in local mode, nobody where there is no mode or no credentials."""
+    assert await read_as("local", "ana") == Caller("ana")
+    with pytest.raises(NotReadyError):
+        await read_as(None)
+    with pytest.raises(UnauthorizedError):
+        await read_as("oidc", "ana")
