@@ -17,10 +17,12 @@ USHER = {
     "announcements": set[str](),
     "settings": {"errors"},
     "events": {"errors", "settings"},
-    "negotiation": {"errors", "settings"},
+    "fields": {"errors", "settings"},
+    "negotiation": {"errors", "settings", "fields"},
     "callers": {"errors", "settings"},
     "retries": {"errors"},
     "health": {"errors", "logs"},
+    "roster": set[str](),
     "rules": {"callers"},
     "policy_file": {"errors", "rules", "settings"},
     "policy": {"errors", "settings", "callers", "rules"},
@@ -46,13 +48,16 @@ PACKAGES = {
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
     "usher": [
-        "announcements",
-        "callers",
-        "errors",
-        "events",
-        "negotiation",
-        "policy",
-        "rules",
+        *(
+            "announcements",
+            "callers",
+            "errors",
+            "events",
+            "fields",
+            "negotiation",
+            "policy",
+            "rules",
+        ),
         "settings",
     ],
     "localdev.emulator": [

@@ -344,4 +344,5 @@ assert sys.modules["usher"].__file__.startswith(str(app))
         "disconnected",
         "health",
         "negotiate",
+        "roster",
     ]
