@@ -4,17 +4,23 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
 from usher import policy, workflow
-from usher.callers import Credentials, identify_caller
+from usher.callers import Caller, Credentials, identify_caller
 from usher.events import read_event
+from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
+from usher.limits import Limits
 from usher.logs import quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
+from usher.policy_file import read_policy
 from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.roster import Rosters
+from usher.rules import Rules
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
 
@@ -28,6 +34,7 @@ NEGOTIATE_LEVEL = (
     func.AuthLevel.FUNCTION if os.environ.get(AUTH) == "key" else func.AuthLevel.ANONYMOUS
 )
 health_state = Health()
+rosters = Rosters()
 quiet_sdk_logs()
 redact_all_records()
 
@@ -36,6 +43,18 @@ redact_all_records()
 def get_settings() -> Settings:
     """Read on first use: an error while indexing would take every function away."""
     return Settings.from_environ(os.environ)
+
+
+@functools.cache
+def get_rules() -> Rules:
+    """The policy, which is read once: another one takes a deployment or a restart."""
+    return read_policy(Path(__file__).parent / get_settings().policy_file)
+
+
+@functools.cache
+def get_limits() -> Limits:
+    """One a process: each instance counts for itself."""
+    return Limits(get_settings())
 
 
 @functools.cache
@@ -59,6 +78,15 @@ async def verify_token(token: str) -> Mapping[str, Any]:
     return await get_identity_provider().verify(token)
 
 
+async def identify(req: func.HttpRequest, named_user_id: str | None) -> Caller:
+    """Who is calling, and not too often; the address first, because that costs next to nothing."""
+    get_limits().check_address(req.headers)
+    credentials = Credentials(req.headers, named_user_id)
+    caller = await identify_caller(get_settings(), credentials, verify_token)
+    get_limits().check_caller(caller.user_id)
+    return caller
+
+
 def on_event(name: str) -> Callable[..., Any]:
     """A system event of the hub. Only an argument that is named `request` gets the payload."""
     return app.generic_trigger(
@@ -74,13 +102,12 @@ def on_event(name: str) -> Callable[..., Any]:
 @http_answers
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Mints a client access token for a user and its groups."""
-    settings = get_settings()
+    settings, rules = get_settings(), get_rules()
     check_method(req.method, settings)
     wish = read_negotiation(req.url, req.get_body(), settings)
-    credentials = Credentials(req.headers, wish.user_id)
-    caller = await identify_caller(settings, credentials, verify_token)
-    groups = policy.grant_groups(settings, caller, wish.groups)
-    roles = policy.roles_in(groups)
+    caller = await identify(req, wish.user_id)
+    groups = policy.grant_groups(settings, rules, caller, wish.groups)
+    roles = policy.grant_roles(rules, caller, groups)
     request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
     token = await workflow.generate_token(get_pubsub(), request)
     return answer_json(
@@ -97,6 +124,18 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     )
 
 
+@app.route("groups/{group}/members", methods=["GET"], auth_level=NEGOTIATE_LEVEL)
+@http_answers
+async def roster(req: func.HttpRequest) -> func.HttpResponse:
+    """Tells who is in a group."""
+    user_id = read_optional_text(read_single(read_query(req.url), "userId"), "userId")
+    group = read_group(req.route_params["group"])
+    # A backend that names no user asks for itself, and its key opens everything.
+    if get_settings().auth != "key" or user_id is not None:
+        policy.check_roster(get_rules(), await identify(req, user_id), group)
+    return answer_json(await rosters.read(get_pubsub(), group))
+
+
 @on_event("connect")
 @connect_answers
 async def connect(request: str) -> dict[str, Any]:
@@ -104,7 +143,8 @@ async def connect(request: str) -> dict[str, Any]:
     settings = get_settings()
     event = read_event(request, "connect", settings)
     policy.check_origins(settings, event.client_origins)
-    groups = policy.admit_groups(settings, event.token_groups)
+    policy.check_new_state(event.states)
+    groups = policy.admit_groups(settings, get_rules(), event.user_id, event.token_groups)
     # Not `groups`: the service would put them in the place of the token's.
     return {"userId": event.user_id, "states": {policy.GROUPS_STATE: groups}}
 
@@ -132,6 +172,7 @@ async def disconnected(request: str) -> None:
 @app.route("health", methods=["GET"])
 @http_answers
 async def health(req: func.HttpRequest) -> func.HttpResponse:
-    """200 when the settings are valid and the service answers; 503 otherwise."""
+    """200 when settings and policy are valid and the service answers; 503 otherwise."""
+    get_rules()
     await health_state.check(get_pubsub())
     return answer_json({"status": "ok"})
