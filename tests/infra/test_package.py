@@ -121,9 +121,8 @@ def test_it_runs_from_what_is_shipped(tmp_path: Path) -> None:
         shutil.copyfile(ROOT / name, app / name)
     shutil.copytree(ROOT / "localdev", host / "localdev")  # not beside it: usher must come from app
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
-    python = python_with(
-        "shipped", *[line.partition("#")[0].strip() for line in lines if line[0] != "#"]
-    )
+    requirements = [line.partition("#")[0].strip() for line in lines]
+    python = python_with("shipped", *filter(None, requirements))
     done = subprocess.run(
         [python, "-c", INDEX],
         cwd=app,
