@@ -11,7 +11,16 @@ import pytest
 
 from tests.infra.bicep import ROOT
 
-PIP = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"]
+PIP = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--retries",
+    "1",
+    "--no-compile",
+]
 
 
 def python_with(name: str, *requirements: str) -> Path:

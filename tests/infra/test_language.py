@@ -164,3 +164,4 @@ def test_the_parameters_file_has_every_parameter() -> None:
     values = [given["value"] for given in document["parameters"].values()]
     assert len({*values}) == len(values)
     assert all(value.startswith(("${AZURE_", "${USHER_")) for value in values)
+    assert values[:2] == ["${AZURE_ENV_NAME}", "${AZURE_LOCATION}"]  # azd's own

@@ -71,3 +71,9 @@ def test_the_choices_that_are_nobody_elses_have_no_default() -> None:
     }
     assert required == {"environmentName", "location", "allowedOrigins", "authMode"}
     assert allowed("authMode") == ["easyauth", "oidc", "key", "anonymous"]
+
+
+def test_azd_asks_for_a_region_as_a_region() -> None:
+    """With a list to choose from."""
+    decorators = read(MAIN)["parameters"]["location"]["decorators"]
+    assert {"type": "metadata", "argument": {"azd": {"type": "location"}}} in decorators
