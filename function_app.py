@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 from usher import policy, workflow
+from usher.announcements import Style
 from usher.callers import Credentials, identify_caller, identify_reader
 from usher.events import read_event
 from usher.fields import read_group, read_optional_text, read_query, read_single
@@ -131,7 +132,8 @@ async def connected(request: str) -> None:
     settings = get_settings()
     event = read_event(request, "connected", settings)
     groups = policy.groups_of(settings, event.states)
-    await workflow.join_groups(get_pubsub(), event, groups, settings.join_text)
+    style = Style(settings.join_text, settings.announcement_format)
+    await workflow.join_groups(get_pubsub(), event, groups, style)
 
 
 @on_event("disconnected")
@@ -141,7 +143,8 @@ async def disconnected(request: str) -> None:
     settings = get_settings()
     event = read_event(request, "disconnected", settings)
     groups = policy.groups_of(settings, event.states)
-    await workflow.leave_groups(get_pubsub(), event, groups, settings.leave_text)
+    style = Style(settings.leave_text, settings.announcement_format)
+    await workflow.leave_groups(get_pubsub(), event, groups, style)
 
 
 @app.route("health", methods=["GET"])

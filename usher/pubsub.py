@@ -13,6 +13,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestT
 from azure.core.rest import HttpRequest
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
+from usher.announcements import Message
 from usher.errors import ServiceError
 from usher.settings import Connection, Settings
 from usher.tokens import ClientToken, TokenRequest
@@ -61,13 +62,14 @@ class AzurePubSub:
             )
         return int(status)
 
-    async def send_text(self, group: str, text: str) -> int:
-        """POST `groups/{group}/:send` as text/plain; 202 or ServiceError."""
+    async def send_message(self, group: str, message: Message) -> int:
+        """POST `groups/{group}/:send`, a text or an object; 202 or ServiceError."""
         # Bytes: for a text the SDK counts characters as its Content-Length, and cuts it there.
-        body = text.encode()
+        body = message.encode() if isinstance(message, str) else message
+        kind = "text/plain" if isinstance(message, str) else "application/json"
         with _translate_errors():
             status = await self._client.send_to_group(
-                group, body, content_type="text/plain", cls=_read_status, **self._options
+                group, body, content_type=kind, cls=_read_status, **self._options
             )
         return int(status)
 

@@ -8,9 +8,10 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from usher.announcements import write_announcement
+from usher.announcements import Message, Style, read_news, write_message
 from usher.errors import BadRequestError, ServiceError
 from usher.events import ConnectionEvent
 from usher.logs import log_record
@@ -35,8 +36,8 @@ class PubSub(Protocol):
     async def add_connection(self, group: str, connection_id: str) -> int:
         """Adds a connection to a group; returns the status that the service answered."""
 
-    async def send_text(self, group: str, text: str) -> int:
-        """Sends text/plain to a group; returns the status that the service answered."""
+    async def send_message(self, group: str, message: Message) -> int:
+        """Sends to a group; returns the status that the service answered."""
 
 
 async def generate_token(pubsub: PubSub, request: TokenRequest) -> ClientToken:
@@ -58,13 +59,13 @@ async def add_connection(pubsub: PubSub, group: str, connection_id: str, deadlin
     )
 
 
-async def announce(pubsub: PubSub, group: str, text: str, deadline: float) -> int:
+async def announce(pubsub: PubSub, group: str, message: Message, deadline: float) -> int:
     """Step 3, `announceJoin`. Returns 202; raises ServiceError, TimeoutError at the deadline."""
-    return await call_again(lambda: pubsub.send_text(group, text), _may_send_again, deadline)
+    return await call_again(lambda: pubsub.send_message(group, message), _may_send_again, deadline)
 
 
 async def join_groups(
-    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], template: str
+    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], style: Style
 ) -> None:
     """Adds the connection to each group and then tells the group, newcomer included."""
 
@@ -73,23 +74,28 @@ async def join_groups(
             outcome["addStatus"] = await add_connection(
                 pubsub, group, event.connection_id, deadline
             )
-            if text := write_announcement(template, event.user_id, group):
-                outcome["sendStatus"] = await announce(pubsub, group, text, deadline)
+            if message := _tell(event, group, style):
+                outcome["sendStatus"] = await announce(pubsub, group, message, deadline)
 
     await _in_each(groups, join)
 
 
 async def leave_groups(
-    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], template: str
+    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], style: Style
 ) -> None:
     """Tells each group that the connection is gone; the service has taken it out already."""
 
     async def leave(group: str, deadline: float) -> None:
-        if text := write_announcement(template, event.user_id, group):
+        if message := _tell(event, group, style):
             with _record_outcome("leave", event, group) as outcome:
-                outcome["sendStatus"] = await announce(pubsub, group, text, deadline)
+                outcome["sendStatus"] = await announce(pubsub, group, message, deadline)
 
     await _in_each(groups, leave)
+
+
+def _tell(event: ConnectionEvent, group: str, style: Style) -> Message | None:
+    news = read_news(event, group, style.template, datetime.now(UTC))
+    return None if news is None else write_message(news, style)
 
 
 async def _in_each(

@@ -1,6 +1,7 @@
 """`usher.pubsub` on the real SDK, against a service that answers whatever a test wants."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -71,12 +72,20 @@ async def test_add_connection() -> None:
     assert request.headers["Authorization"].startswith("Bearer ")
 
 
-async def test_send_text() -> None:
+async def test_send_a_text() -> None:
     """One POST of text/plain, byte for byte, not a JSON string."""
     async with serve(always(202)) as service:
-        assert await service.pubsub.send_text("lobby", 'Ana "ñ" 日本') == 202
+        assert await service.pubsub.send_message("lobby", 'Ana "ñ" 日本') == 202
     assert service.requests[0].content_type == "text/plain"
     assert service.bodies == ['Ana "ñ" 日本'.encode()]
+
+
+async def test_send_an_object() -> None:
+    """The same as application/json."""
+    async with serve(always(202)) as service:
+        assert await service.pubsub.send_message("lobby", {"text": 'Ana "ñ"'}) == 202
+    assert service.requests[0].content_type == "application/json"
+    assert json.loads(service.bodies[0]) == {"text": 'Ana "ñ"'}
 
 
 @pytest.mark.parametrize(("members", "has_more"), [(0, False), (200, False), (201, True)])
@@ -109,7 +118,7 @@ async def test_failures_are_not_repeated_by_the_sdk(status: int) -> None:
     async with serve(always(status, **headers)) as service:
         calls = [
             service.pubsub.add_connection("lobby", "c-1"),
-            service.pubsub.send_text("lobby", "hello"),
+            service.pubsub.send_message("lobby", "hello"),
             service.pubsub.list_users("lobby"),
             service.pubsub.check_health(),
         ]
@@ -124,14 +133,14 @@ async def test_failures_are_not_repeated_by_the_sdk(status: int) -> None:
 async def test_a_retry_after_that_is_no_number_of_seconds(retry_after: str) -> None:
     """Is as good as none."""
     async with serve(always(429, **{"Retry-After": retry_after})) as service:
-        assert (await error_of(service.pubsub.send_text("a", "b"))).retry_after is None
+        assert (await error_of(service.pubsub.send_message("a", "b"))).retry_after is None
 
 
 async def test_a_refused_connection_surely_did_nothing() -> None:
     """Only here a text may be sent again without an answer."""
     endpoint = f"http://127.0.0.1:{unused_port()}"
     service = AzurePubSub(Settings(Connection(endpoint, access_key=KEY), "chat"))
-    error = await error_of(service.send_text("lobby", "hello"))
+    error = await error_of(service.send_message("lobby", "hello"))
     assert (error.answered, error.reached) == (None, False)
     await service.close()
 
@@ -145,7 +154,7 @@ async def test_a_connection_that_breaks_may_have_done_something() -> None:
         return web.Response()
 
     async with serve(drop) as service:
-        error = await error_of(service.pubsub.send_text("lobby", "hello"))
+        error = await error_of(service.pubsub.send_message("lobby", "hello"))
     assert (error.answered, error.reached) == (None, True)
 
 
@@ -158,7 +167,7 @@ async def test_a_service_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -
         return web.Response()
 
     async with serve(wait) as service:
-        error = await error_of(service.pubsub.send_text("lobby", "hello"))
+        error = await error_of(service.pubsub.send_message("lobby", "hello"))
     assert (error.answered, error.reached) == (None, True)
 
 
@@ -169,7 +178,7 @@ async def test_errors_show_no_secret() -> None:
         return web.Response(status=400, text="no")
 
     async with serve(echo) as service:
-        error = await error_of(service.pubsub.send_text("lobby", "hello"))
+        error = await error_of(service.pubsub.send_message("lobby", "hello"))
     token = service.requests[0].headers["Authorization"].removeprefix("Bearer ")
     shown = "".join(format_exception(error)) + repr(error)
     assert KEY not in shown

@@ -2,12 +2,14 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests import virtual_time
 from usher import workflow
+from usher.announcements import Message, Style
 from usher.errors import BadRequestError, ServiceError
 from usher.events import ConnectionEvent
 from usher.tokens import ClientToken, TokenRequest
@@ -35,7 +37,8 @@ class Recorder:
     async def add_connection(self, group: str, connection_id: str) -> int:
         return self._answer("add", 200, group, connection_id)
 
-    async def send_text(self, group: str, text: str) -> int:
+    async def send_message(self, group: str, message: Message) -> int:
+        text = message if isinstance(message, str) else json.dumps(message)
         return self._answer("send", 202, group, text)
 
     def _answer(self, call: str, status: int, *arguments: str) -> int:
@@ -59,7 +62,7 @@ def act(caplog: pytest.LogCaptureFixture) -> Callable[..., tuple[list[dict[str, 
         pubsub: Recorder, groups: list[str], text: str = TEXT, how: Act = workflow.join_groups
     ) -> tuple[list[dict[str, Any]], float]:
         with caplog.at_level(logging.INFO, "usher"):
-            _, seconds = virtual_time.run(how(pubsub, EVENT, groups, text))
+            _, seconds = virtual_time.run(how(pubsub, EVENT, groups, Style(text)))
         records = [json.loads(r.getMessage()) | {"level": r.levelname} for r in caplog.records]
         return records, seconds
 
@@ -100,6 +103,17 @@ def test_an_empty_text_is_no_announcement(act: Any) -> None:
     (record,), _ = act(pubsub, ["lobby"], text="")
     assert pubsub.calls == [("add", "lobby", "c-1")]
     assert (record["addStatus"], record["sendStatus"]) == (200, None)
+
+
+async def test_announcements_in_json() -> None:
+    """The message of the event, in each of its groups."""
+    pubsub = Recorder()
+    await workflow.join_groups(pubsub, EVENT, ["a"], Style(TEXT, "json"))
+    gone = replace(EVENT, name="disconnected")
+    await workflow.leave_groups(pubsub, gone, ["a"], Style("bye {userId}", "json"))
+    joined, left = [json.loads(call[2]) for call in pubsub.calls if call[0] == "send"]
+    assert (joined["type"], joined["text"], joined["group"]) == ("joined", "ana joined a", "a")
+    assert (left["type"], left["text"]) == ("left", "bye ana")
 
 
 @pytest.mark.parametrize(
