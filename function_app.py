@@ -4,20 +4,24 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
 from usher import policy, workflow
 from usher.announcements import Style
-from usher.callers import Credentials, identify_caller, identify_reader
+from usher.callers import Caller, Credentials, identify_caller, speaks_for_itself
 from usher.events import read_event
 from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
+from usher.limits import Limits
 from usher.logs import quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
+from usher.policy_file import read_policy
 from usher.responses import answer_json, connect_answers, http_answers, notice_answers
 from usher.roster import Rosters
+from usher.rules import Rules
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
 
@@ -43,6 +47,18 @@ def get_settings() -> Settings:
 
 
 @functools.cache
+def get_rules() -> Rules:
+    """The policy, which is read once: another one takes a deployment or a restart."""
+    return read_policy(Path(__file__).parent / get_settings().policy_file)
+
+
+@functools.cache
+def get_limits() -> Limits:
+    """One a process: each instance counts for itself."""
+    return Limits(get_settings())
+
+
+@functools.cache
 def get_pubsub() -> "AzurePubSub":
     """One client a process. Imported on first use, because the SDK takes longer than the rest."""
     from usher.pubsub import AzurePubSub
@@ -63,6 +79,15 @@ async def verify_token(token: str) -> Mapping[str, Any]:
     return await get_identity_provider().verify(token)
 
 
+async def identify(req: func.HttpRequest, named_user_id: str | None) -> Caller:
+    """Who is calling, and not too often; the address first, because that costs next to nothing."""
+    get_limits().check_address(req.headers)
+    credentials = Credentials(req.headers, named_user_id)
+    caller = await identify_caller(get_settings(), credentials, verify_token)
+    get_limits().check_caller(caller.user_id)
+    return caller
+
+
 def on_event(name: str) -> Callable[..., Any]:
     """A system event of the hub. Only an argument that is named `request` gets the payload."""
     return app.generic_trigger(
@@ -78,13 +103,12 @@ def on_event(name: str) -> Callable[..., Any]:
 @http_answers
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Mints a client access token for a user and its groups."""
-    settings = get_settings()
+    settings, rules = get_settings(), get_rules()
     check_method(req.method, settings)
     wish = read_negotiation(req.url, req.get_body(), settings)
-    credentials = Credentials(req.headers, wish.user_id)
-    caller = await identify_caller(settings, credentials, verify_token)
-    groups = policy.grant_groups(settings, caller, wish.groups)
-    roles = policy.roles_in(groups)
+    caller = await identify(req, wish.user_id)
+    groups = policy.grant_groups(settings, rules, caller, wish.groups)
+    roles = policy.grant_roles(rules, caller, groups)
     request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
     token = await workflow.generate_token(get_pubsub(), request)
     return answer_json(
@@ -105,11 +129,10 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
 @http_answers
 async def roster(req: func.HttpRequest) -> func.HttpResponse:
     """Tells who is in a group."""
-    settings = get_settings()
     user_id = read_optional_text(read_single(read_query(req.url), "userId"), "userId")
-    # Whoever is known may ask about any group.
-    await identify_reader(settings, Credentials(req.headers, user_id), verify_token)
     group = read_group(req.route_params["group"])
+    if not speaks_for_itself(get_settings(), user_id):
+        policy.check_roster(get_rules(), await identify(req, user_id), group)
     return answer_json(await rosters.read(get_pubsub(), group))
 
 
@@ -120,7 +143,8 @@ async def connect(request: str) -> dict[str, Any]:
     settings = get_settings()
     event = read_event(request, "connect", settings)
     policy.check_origins(settings, event.client_origins)
-    groups = policy.admit_groups(settings, event.token_groups)
+    policy.check_new_state(event.states)
+    groups = policy.admit_groups(settings, get_rules(), event.user_id, event.token_groups)
     # Not `groups`: the service would put them in the place of the token's.
     return {"userId": event.user_id, "states": {policy.GROUPS_STATE: groups}}
 
@@ -150,6 +174,7 @@ async def disconnected(request: str) -> None:
 @app.route("health", methods=["GET"])
 @http_answers
 async def health(req: func.HttpRequest) -> func.HttpResponse:
-    """200 when the settings are valid and the service answers; 503 otherwise."""
+    """200 when settings and policy are valid and the service answers; 503 otherwise."""
+    get_rules()
     await health_state.check(get_pubsub())
     return answer_json({"status": "ok"})

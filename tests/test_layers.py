@@ -23,11 +23,19 @@ USHER = {
     "retries": {"errors"},
     "health": {"errors", "logs"},
     "roster": set[str](),
-    "policy": {"errors", "settings", "callers"},
+    "rules": {"callers"},
+    "policy_file": {"errors", "rules", "settings"},
+    "policy": {"errors", "settings", "callers", "rules"},
+    "limits": {"errors", "settings"},
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
     "pubsub": {"announcements", "errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
     "responses": {"errors", "logs"},
+    # A second entry point, beside function_app.
+    "explain": {
+        *("callers", "errors", "policy", "policy_file", "pubsub", "rules", "settings"),
+        *("tokens", "workflow"),
+    },
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
 PACKAGES = {
@@ -41,6 +49,7 @@ PACKAGES = {
 PURE = {
     "usher": [
         *("announcements", "callers", "errors", "events", "fields", "negotiation", "policy"),
+        "rules",
         "settings",
     ],
     "localdev.emulator": [
@@ -62,7 +71,7 @@ ONLY = {
     "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo"},
     "azure.identity": {"usher.pubsub"},
     "azure.functions": {"function_app", "usher.responses"},
-    "os": {"function_app"},
+    "os": {"function_app", "usher.explain"},
 }
 
 

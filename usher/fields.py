@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from usher.errors import BadRequestError, TooLargeError
+from usher.errors import BadRequestError, TooLargeError, TooLongError
 from usher.settings import GROUP_RULE, Settings, is_group_name
 
-LARGEST_BODY = 4096  # bytes; a request that says more than a token can hold is no honest one
+# A request that says more than a token can hold is no honest one.
+LARGEST_BODY = 4096  # bytes
+LONGEST_URL = 4096  # characters
 
 
 def read_query(url: str) -> dict[str, list[Any]]:
-    """The values of each key."""
+    """The values of each key. Raises TooLongError."""
+    if len(url) > LONGEST_URL:
+        raise TooLongError(f"The URL may have {LONGEST_URL} characters.")
     # From the URL: the Functions host joins the values of a repeated key with commas, and a
     # group's name may contain one (azure-functions-host, HttpRequest to RpcHttp conversion).
     values: dict[str, list[Any]] = defaultdict(list)

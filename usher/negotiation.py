@@ -33,7 +33,7 @@ def check_method(method: str, settings: Settings) -> None:
 
 
 def read_negotiation(url: str, body: bytes, settings: Settings) -> Negotiation:
-    """Raises BadRequestError, which names the field."""
+    """Raises BadRequestError, which names the field; TooLargeError, TooLongError."""
     values = read_query(url)
     for key, value in read_body(body, FIELDS).items():
         values[key] += value if key == "group" and isinstance(value, list) else [value]

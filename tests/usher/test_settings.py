@@ -107,6 +107,7 @@ def test_a_connection_string_wins_over_an_identity() -> None:
         (f"Endpoint=https://user@demo.example;AccessKey={KEY}", "https://"),
         (f"Endpoint=https://demo.example;Port=many;AccessKey={KEY}", "cannot be read"),
         (f"Endpoint=http://demo.example;AccessKey={KEY}", "http"),
+        (f"Endpoint=http://169.254.169.254;AccessKey={KEY}", "http"),
     ],
 )
 def test_bad_connection_strings(text: str, problem: str) -> None:
@@ -127,6 +128,7 @@ def test_bad_connection_strings(text: str, problem: str) -> None:
         ("USHER_DEFAULT_GROUP", "   "),
         ("USHER_DEFAULT_GROUP", "g" * 1025),
         ("USHER_SINGLE_GROUP", "1"),
+        ("USHER_ANNOUNCEMENT_FORMAT", "xml"),
         ("USHER_TOKEN_MINUTES", "0"),
         ("USHER_TOKEN_MINUTES", "-5"),
         ("USHER_TOKEN_MINUTES", "1.5"),
