@@ -19,6 +19,8 @@ from usher.limits import Limits
 from usher.logs import quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
 from usher.policy_file import read_policy
+from usher.provision import provision as run_workflow
+from usher.provision_request import read_provision
 from usher.responses import answer_json, connect_answers, http_answers, notice_answers
 from usher.roster import Rosters
 from usher.rules import Rules
@@ -134,6 +136,16 @@ async def roster(req: func.HttpRequest) -> func.HttpResponse:
     if not speaks_for_itself(get_settings(), user_id):
         policy.check_roster(get_rules(), await identify(req, user_id), group)
     return answer_json(await rosters.read(get_pubsub(), group))
+
+
+@app.route("provision", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@http_answers
+async def provision(req: func.HttpRequest) -> func.HttpResponse:
+    """Runs the whole workflow for a connection that is open already; for administrators."""
+    settings = get_settings()
+    wish = read_provision(req.get_body(), settings)
+    roles = policy.provision_roles(settings, get_rules(), wish.user_id, wish.group)
+    return answer_json(await run_workflow(get_pubsub(), settings.hub, wish, roles))
 
 
 @on_event("connect")

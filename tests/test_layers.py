@@ -28,6 +28,8 @@ USHER = {
     "policy": {"errors", "settings", "callers", "rules"},
     "limits": {"errors", "settings"},
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
+    "provision_request": {"announcements", "errors", "fields", "settings"},
+    "provision": {"errors", "provision_request", "tokens", "workflow"},
     "pubsub": {"announcements", "errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
     "responses": {"errors", "logs"},
@@ -49,7 +51,7 @@ PACKAGES = {
 PURE = {
     "usher": [
         *("announcements", "callers", "errors", "events", "fields", "negotiation", "policy"),
-        "rules",
+        *("provision_request", "rules"),
         "settings",
     ],
     "localdev.emulator": [

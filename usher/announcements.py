@@ -63,15 +63,18 @@ def write_announcement(template: str, user_id: str | None, group: str) -> str:
     It is one line: whatever is no printable character is left out of the names.
     """
     # A connection whose token names no user has no better name than this.
-    text = template.format(userId=_printable(user_id or "somebody"), group=_printable(group))
+    text = template.format(
+        userId=make_printable(user_id or "somebody"), group=make_printable(group)
+    )
     return text[:LONGEST_TEXT]
+
+
+def make_printable(text: str) -> str:
+    """The text without line breaks, control characters and marks that nobody sees."""
+    return "".join(filter(str.isprintable, text))
 
 
 def _identify(event: ConnectionEvent, group: str) -> str:
     # A hash, because a connection's id is for those who may call the service.
     parts = [event.connection_id, group, event.name, event.event_id]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def _printable(name: str) -> str:
-    return "".join(filter(str.isprintable, name))

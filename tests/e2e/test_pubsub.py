@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from usher import pubsub
-from usher.errors import ServiceError
+from usher.errors import ServiceError, ThrottledError, UnansweredError, UnknownConnectionError
 from usher.pubsub import AzurePubSub
 from usher.settings import Connection, Settings
 
@@ -70,6 +70,74 @@ async def test_add_connection() -> None:
     assert request.method == "PUT"
     assert segments == ["", "api", "hubs", "chat", "groups", "a/b?c,d e", "connections", "c-1"]
     assert request.headers["Authorization"].startswith("Bearer ")
+
+
+async def test_an_unknown_connection() -> None:
+    """404 of this call, and of no other, means the connection."""
+    async with serve(always(404, **{"x-ms-error-code": "Error.Connection.NotExisted"})) as service:
+        error = await error_of(service.pubsub.add_connection("lobby", "c-1"))
+        assert (type(error), error.answered) == (UnknownConnectionError, 404)
+        assert error.code == "Error.Connection.NotExisted"
+        error = await error_of(service.pubsub.send_message("lobby", "hello"))
+        assert type(error) is ServiceError
+
+
+def answer_members(*pages: list[dict[str, str]], added: int = 200) -> Answer:
+    """Answers both calls of an add that names a user: the add, and pages of the group."""
+    left = list(pages)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST":
+            return web.Response(status=added)
+        page = {"value": left.pop(0), "nextLink": f"{request.url}&continuationToken=x"}
+        return web.json_response(page if left else page | {"nextLink": None})
+
+    return answer
+
+
+ANA, BO = [{"connectionId": f"c-{user}", "userId": user} for user in ("ana", "bo")]
+
+
+async def test_add_a_connection_of_a_user() -> None:
+    """The service compares; a quote in a name is doubled; the list is read to its end."""
+    user = "o'hara' or userId ne '"
+    own = {"connectionId": "c-1", "userId": user}
+    async with serve(answer_members([ANA], [BO, own])) as service:
+        assert await service.pubsub.add_connection("a b", "c-1", user) == 200
+    added, *listed = service.requests
+    assert (added.method, added.path) == ("POST", "/api/hubs/chat/:addToGroups")
+    assert added.query == {"api-version": "2024-12-01"}
+    filtered = "connectionId eq 'c-1' and userId eq 'o''hara'' or userId ne '''"
+    assert json.loads(service.bodies[0]) == {"groups": ["a b"], "filter": filtered}
+    assert [request.method for request in listed] == ["GET", "GET"]
+
+
+@pytest.mark.parametrize("pages", [[[]], [[ANA], [BO]]])
+async def test_a_connection_of_another_user(pages: list[list[dict[str, str]]]) -> None:
+    """It is as unknown as one that does not exist, and was not added."""
+    async with serve(answer_members(*pages)) as service:
+        error = await error_of(service.pubsub.add_connection("blue", "c-ana", "bo"))
+    assert (type(error), error.may_have_acted) == (UnknownConnectionError, False)
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+async def test_an_add_for_a_user_that_fails(status: int) -> None:
+    """One call, and its answer."""
+    async with serve(answer_members(added=status)) as service:
+        error = await error_of(service.pubsub.add_connection("blue", "c-ana", "ana"))
+    assert (error.answered, error.may_have_acted) == (status, status == 500)
+    assert len(service.requests) == 1
+
+
+async def test_an_add_for_a_user_whose_outcome_cannot_be_read() -> None:
+    """The add may have worked, though the last answer was a refusal."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=200 if request.method == "POST" else 429)
+
+    async with serve(answer) as service:
+        error = await error_of(service.pubsub.add_connection("blue", "c-ana", "ana"))
+    assert (type(error), error.may_have_acted) == (ThrottledError, True)
 
 
 async def test_send_a_text() -> None:
@@ -168,7 +236,7 @@ async def test_a_service_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -
 
     async with serve(wait) as service:
         error = await error_of(service.pubsub.send_message("lobby", "hello"))
-    assert (error.answered, error.reached) == (None, True)
+    assert (type(error), error.answered, error.reached) == (UnansweredError, None, True)
 
 
 async def test_errors_show_no_secret() -> None:

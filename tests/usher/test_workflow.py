@@ -10,13 +10,16 @@ import pytest
 from tests import virtual_time
 from usher import workflow
 from usher.announcements import Message, Style
-from usher.errors import ServiceError, TooLargeError
+from usher.errors import ServiceError, TooLargeError, UnknownConnectionError
 from usher.events import ConnectionEvent
 from usher.tokens import ClientToken, TokenRequest
 
 EVENT = ConnectionEvent("connected", "chat", "c-1", "ana", {})
 TEXT = "{userId} joined {group}"
 REFUSED = ServiceError("refused", reached=False)
+
+
+UNKNOWN = UnknownConnectionError("answered 404", answered=404)
 
 
 def answered(status: int, retry_after: float | None = None) -> ServiceError:
@@ -34,7 +37,9 @@ class Recorder:
     async def generate_token(self, request: TokenRequest) -> ClientToken:
         return ClientToken(self.url, "wss://demo", "x", 0)
 
-    async def add_connection(self, group: str, connection_id: str) -> int:
+    async def add_connection(
+        self, group: str, connection_id: str, user_id: str | None = None
+    ) -> int:
         return self._answer("add", 200, group, connection_id)
 
     async def send_message(self, group: str, message: Message) -> int:
@@ -138,7 +143,7 @@ def test_adds_that_cannot_succeed(act: Any, status: int) -> None:
 
 def test_a_connection_that_is_known_late(act: Any) -> None:
     """The service's race: 404 first, then 200."""
-    pubsub = Recorder(add=[answered(404)] * 3)
+    pubsub = Recorder(add=[UNKNOWN] * 3)
     (record,), seconds = act(pubsub, ["lobby"])
     assert (record["addStatus"], record["sendStatus"]) == (200, 202)
     assert seconds < workflow.RACE_SECONDS
@@ -146,7 +151,7 @@ def test_a_connection_that_is_known_late(act: Any) -> None:
 
 def test_a_connection_that_is_gone(act: Any) -> None:
     """404 for 2 s: no announcement, and no error, because nothing is wrong."""
-    pubsub = Recorder(add=[answered(404)] * 100)
+    pubsub = Recorder(add=[UNKNOWN] * 100)
     (record,), seconds = act(pubsub, ["lobby"])
     assert (record["failure"], record["level"], pubsub.count("send")) == ("gone", "INFO", 0)
     assert workflow.RACE_SECONDS <= seconds < workflow.RACE_SECONDS + 2
@@ -185,7 +190,9 @@ def test_a_service_that_never_answers(act: Any) -> None:
     """The event ends at its deadline, with an error record."""
 
     class Silent(Recorder):
-        async def add_connection(self, group: str, connection_id: str) -> int:
+        async def add_connection(
+            self, group: str, connection_id: str, user_id: str | None = None
+        ) -> int:
             import asyncio
 
             await asyncio.sleep(1000)
