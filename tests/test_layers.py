@@ -14,12 +14,12 @@ USHER = {
     "errors": set[str](),
     "logs": set[str](),
     "tokens": set[str](),
-    "announcements": set[str](),
     "settings": {"errors"},
     "events": {"errors", "settings"},
     "fields": {"errors", "settings"},
     "negotiation": {"errors", "settings", "fields"},
     "callers": {"errors", "settings"},
+    "announcements": {"events"},
     "retries": {"errors"},
     "health": {"errors", "logs"},
     "roster": set[str](),
@@ -28,7 +28,9 @@ USHER = {
     "policy": {"errors", "settings", "callers", "rules"},
     "limits": {"errors", "settings"},
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
-    "pubsub": {"errors", "settings", "tokens"},
+    "provision_request": {"announcements", "errors", "fields", "settings"},
+    "provision": {"errors", "provision_request", "tokens", "workflow"},
+    "pubsub": {"announcements", "errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
     "responses": {"errors", "logs"},
     # A second entry point, beside function_app.
@@ -48,16 +50,8 @@ PACKAGES = {
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
     "usher": [
-        *(
-            "announcements",
-            "callers",
-            "errors",
-            "events",
-            "fields",
-            "negotiation",
-            "policy",
-            "rules",
-        ),
+        *("announcements", "callers", "errors", "events", "fields", "negotiation", "policy"),
+        *("provision_request", "rules"),
         "settings",
     ],
     "localdev.emulator": [
