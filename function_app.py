@@ -17,7 +17,7 @@ from usher.events import read_event
 from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
 from usher.limits import Limits
-from usher.logs import quiet_sdk_logs, redact_all_records
+from usher.logs import log_record, quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
 from usher.policy_file import read_policy
 from usher.provision import provision as run_workflow
@@ -121,6 +121,7 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     roles = policy.grant_roles(rules, caller, groups)
     request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
     token = await workflow.generate_token(get_pubsub(), request)
+    log_record("negotiate", userId=caller.user_id, groups=groups, minutes=wish.minutes)
     return answer_json(
         {
             "url": token.url,
