@@ -14,21 +14,26 @@ USHER = {
     "errors": set[str](),
     "logs": set[str](),
     "tokens": set[str](),
-    "announcements": set[str](),
     "settings": {"errors"},
     "events": {"errors", "settings"},
     "fields": {"errors", "settings"},
     "negotiation": {"errors", "settings", "fields"},
     "callers": {"errors", "settings"},
+    "announcements": {"events"},
     "retries": {"errors"},
+    "digest": {"announcements"},
     "health": {"errors", "logs"},
     "roster": set[str](),
     "rules": {"callers"},
     "policy_file": {"errors", "rules", "settings"},
     "policy": {"errors", "settings", "callers", "rules"},
     "limits": {"errors", "settings"},
-    "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
-    "pubsub": {"errors", "settings", "tokens"},
+    "workflow": {
+        *("errors", "events", "tokens", "announcements", "digest", "retries", "logs"),
+    },
+    "provision_request": {"announcements", "errors", "fields", "settings"},
+    "provision": {"errors", "provision_request", "retries", "tokens", "workflow"},
+    "pubsub": {"announcements", "errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
     "responses": {"errors", "logs"},
     # A second entry point, beside function_app.
@@ -48,16 +53,8 @@ PACKAGES = {
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
     "usher": [
-        *(
-            "announcements",
-            "callers",
-            "errors",
-            "events",
-            "fields",
-            "negotiation",
-            "policy",
-            "rules",
-        ),
+        *("announcements", "callers", "errors", "events", "fields", "negotiation", "policy"),
+        *("provision_request", "rules"),
         "settings",
     ],
     "localdev.emulator": [
