@@ -17,7 +17,7 @@ var appCharts = [
     visualization: 'table'
   }
   {
-    title: 'Milliseconds of a join: the add and the announcement, retries included'
+    title: 'Milliseconds of the two calls of a join, retries included'
     query: loadTextContent('../queries/latency.kql')
     visualization: 'timechart'
   }

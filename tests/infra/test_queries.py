@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,32 +12,46 @@ import pytest
 from tests import virtual_time
 from tests.infra.bicep import INFRA
 from usher import workflow
-from usher.errors import BadEventError, ServiceError, SettingsError
+from usher.announcements import Style
+from usher.digest import Digests
+from usher.errors import BadEventError, ServiceError, SettingsError, UsherError
 from usher.events import ConnectionEvent
 from usher.health import Health
 from usher.responses import notice_answers
-from usher.tokens import ClientToken, TokenRequest
+from usher.tokens import ClientToken
+from usher.workflow import Telling
 
-EVENT = ConnectionEvent("connected", "chat", "c-1", "ana", {})
+CAME = ConnectionEvent("connected", "chat", "c-1", "ana", {})
+WENT = replace(CAME, name="disconnected")
 QUERIES = {path.stem: path.read_text("utf-8") for path in (INFRA / "queries").iterdir()}
 OF_RECORDS = [name for name, query in QUERIES.items() if "parse_json(message)" in query]
 BEGINNING = '{"record": "'
 
 
-class Broken:
-    """A service that refuses everything."""
+class Working:
+    """A service that does everything."""
 
-    async def generate_token(self, request: TokenRequest) -> ClientToken:
-        raise ServiceError("refused")
+    async def generate_token(self, *_: Any) -> ClientToken:
+        raise NotImplementedError  # no record is made of it
 
-    async def add_connection(self, group: str, connection_id: str) -> int:
-        raise ServiceError("refused", answered=400)
+    async def add_connection(self, *_: Any, **__: Any) -> int:
+        return 200
 
-    async def send_text(self, group: str, text: str) -> int:
-        raise ServiceError("refused", answered=400)
+    async def send_message(self, *_: Any, **__: Any) -> int:
+        return 202
 
     async def check_health(self) -> None:
         raise ServiceError("refused")
+
+
+class Broken(Working):
+    """A service that refuses everything."""
+
+    async def add_connection(self, *_: Any, **__: Any) -> int:
+        raise ServiceError("refused", answered=400)
+
+    async def send_message(self, *_: Any, **__: Any) -> int:
+        raise ServiceError("refused", answered=400)
 
 
 @notice_answers
@@ -50,12 +65,14 @@ async def disconnected(_: str) -> None:
 
 
 async def write_records() -> None:
-    """One of each kind, all of things that went wrong."""
-    await workflow.join_groups(Broken(), EVENT, ["lobby"], "{userId} joined")
-    await workflow.leave_groups(Broken(), EVENT, ["lobby"], "{userId} left")
+    """A join that went well, and one of each kind of what did not."""
+    telling = Telling(Style("{userId} came or went"), Digests(above=0, seconds=1))
+    await workflow.join_groups(Working(), CAME, ["lobby"], telling)
+    await workflow.join_groups(Broken(), CAME, ["lobby"], telling)
+    await workflow.leave_groups(Broken(), WENT, ["lobby"], telling)
     await connected("")
     await disconnected("")
-    with pytest.raises(Exception, match="health"):
+    with pytest.raises(UsherError):
         await Health().check(Broken())
 
 
