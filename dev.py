@@ -6,9 +6,12 @@
   emulator   the Web PubSub emulator alone
   host       the Functions host alone
   token      a data plane token for the running emulator
+  policy     what the policy file decides for a user and a group, and why
   test       all tests
   fuzz       bad input for the emulator, for as long as you like
   check      formatting, lint and types
+  pin        pins what production needs, down to the last package
+  audit      known weaknesses of what production needs
   bench      the emulator's speed and memory: fanout, idle, slow, or all
 
 The first call makes .venv and installs what is needed into it; later calls need no network.

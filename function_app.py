@@ -4,19 +4,30 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
 from usher import policy, workflow
-from usher.callers import Credentials, identify_caller
+from usher.announcements import Style
+from usher.callers import Caller, Credentials, identify_caller, speaks_for_itself
+from usher.digest import Digests
 from usher.events import read_event
+from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
-from usher.logs import quiet_sdk_logs, redact_all_records
+from usher.limits import Limits
+from usher.logs import log_record, quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
+from usher.policy_file import read_policy
+from usher.provision import provision as run_workflow
+from usher.provision_request import read_provision
 from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.roster import Rosters
+from usher.rules import Rules
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
+from usher.workflow import Telling
 
 if TYPE_CHECKING:
     from usher.oidc import OidcProvider
@@ -28,6 +39,7 @@ NEGOTIATE_LEVEL = (
     func.AuthLevel.FUNCTION if os.environ.get(AUTH) == "key" else func.AuthLevel.ANONYMOUS
 )
 health_state = Health()
+rosters = Rosters()
 quiet_sdk_logs()
 redact_all_records()
 
@@ -36,6 +48,24 @@ redact_all_records()
 def get_settings() -> Settings:
     """Read on first use: an error while indexing would take every function away."""
     return Settings.from_environ(os.environ)
+
+
+@functools.cache
+def get_rules() -> Rules:
+    """The policy, which is read once: another one takes a deployment or a restart."""
+    return read_policy(Path(__file__).parent / get_settings().policy_file)
+
+
+@functools.cache
+def get_limits() -> Limits:
+    """One a process: each instance counts for itself."""
+    return Limits(get_settings())
+
+
+@functools.cache
+def get_digests() -> Digests:
+    """One a process: each instance gathers what it sees itself."""
+    return Digests(get_settings().digest_above, get_settings().digest_seconds)
 
 
 @functools.cache
@@ -59,6 +89,15 @@ async def verify_token(token: str) -> Mapping[str, Any]:
     return await get_identity_provider().verify(token)
 
 
+async def identify(req: func.HttpRequest, named_user_id: str | None) -> Caller:
+    """Who is calling, and not too often; the address first, because that costs next to nothing."""
+    get_limits().check_address(req.headers)
+    credentials = Credentials(req.headers, named_user_id)
+    caller = await identify_caller(get_settings(), credentials, verify_token)
+    get_limits().check_caller(caller.user_id)
+    return caller
+
+
 def on_event(name: str) -> Callable[..., Any]:
     """A system event of the hub. Only an argument that is named `request` gets the payload."""
     return app.generic_trigger(
@@ -74,15 +113,15 @@ def on_event(name: str) -> Callable[..., Any]:
 @http_answers
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Mints a client access token for a user and its groups."""
-    settings = get_settings()
+    settings, rules = get_settings(), get_rules()
     check_method(req.method, settings)
     wish = read_negotiation(req.url, req.get_body(), settings)
-    credentials = Credentials(req.headers, wish.user_id)
-    caller = await identify_caller(settings, credentials, verify_token)
-    groups = policy.grant_groups(settings, caller, wish.groups)
-    roles = policy.roles_in(groups)
+    caller = await identify(req, wish.user_id)
+    groups = policy.grant_groups(settings, rules, caller, wish.groups)
+    roles = policy.grant_roles(rules, caller, groups)
     request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
     token = await workflow.generate_token(get_pubsub(), request)
+    log_record("negotiate", userId=caller.user_id, groups=groups, minutes=wish.minutes)
     return answer_json(
         {
             "url": token.url,
@@ -97,6 +136,27 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     )
 
 
+@app.route("groups/{group}/members", methods=["GET"], auth_level=NEGOTIATE_LEVEL)
+@http_answers
+async def roster(req: func.HttpRequest) -> func.HttpResponse:
+    """Tells who is in a group."""
+    user_id = read_optional_text(read_single(read_query(req.url), "userId"), "userId")
+    group = read_group(req.route_params["group"])
+    if not speaks_for_itself(get_settings(), user_id):
+        policy.check_roster(get_rules(), await identify(req, user_id), group)
+    return answer_json(await rosters.read(get_pubsub(), group))
+
+
+@app.route("provision", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@http_answers
+async def provision(req: func.HttpRequest) -> func.HttpResponse:
+    """Runs the whole workflow for a connection that is open already; for administrators."""
+    settings = get_settings()
+    wish = read_provision(req.get_body(), settings)
+    roles = policy.provision_roles(settings, get_rules(), wish.user_id, wish.group)
+    return answer_json(await run_workflow(get_pubsub(), settings.hub, wish, roles))
+
+
 @on_event("connect")
 @connect_answers
 async def connect(request: str) -> dict[str, Any]:
@@ -104,7 +164,8 @@ async def connect(request: str) -> dict[str, Any]:
     settings = get_settings()
     event = read_event(request, "connect", settings)
     policy.check_origins(settings, event.client_origins)
-    groups = policy.admit_groups(settings, event.token_groups)
+    policy.check_new_state(event.states)
+    groups = policy.admit_groups(settings, get_rules(), event.user_id, event.token_groups)
     # Not `groups`: the service would put them in the place of the token's.
     return {"userId": event.user_id, "states": {policy.GROUPS_STATE: groups}}
 
@@ -116,7 +177,8 @@ async def connected(request: str) -> None:
     settings = get_settings()
     event = read_event(request, "connected", settings)
     groups = policy.groups_of(settings, event.states)
-    await workflow.join_groups(get_pubsub(), event, groups, settings.join_text)
+    style = Style(settings.join_text, settings.announcement_format)
+    await workflow.join_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
 
 
 @on_event("disconnected")
@@ -126,12 +188,14 @@ async def disconnected(request: str) -> None:
     settings = get_settings()
     event = read_event(request, "disconnected", settings)
     groups = policy.groups_of(settings, event.states)
-    await workflow.leave_groups(get_pubsub(), event, groups, settings.leave_text)
+    style = Style(settings.leave_text, settings.announcement_format)
+    await workflow.leave_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
 
 
 @app.route("health", methods=["GET"])
 @http_answers
 async def health(req: func.HttpRequest) -> func.HttpResponse:
-    """200 when the settings are valid and the service answers; 503 otherwise."""
+    """200 when settings and policy are valid and the service answers; 503 otherwise."""
+    get_rules()
     await health_state.check(get_pubsub())
     return answer_json({"status": "ok"})

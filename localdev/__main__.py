@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable
 
 from localdev.arguments import parse_arguments
+from localdev.dependencies import audit_dependencies, pin_dependencies
 from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
 from localdev.serving import serve_emulator, serve_host, serve_stack
 from localdev.stack import ROOT, StackError, ensure_local_settings
+
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 
 
 def main() -> int:
@@ -44,20 +47,20 @@ def up(options: argparse.Namespace, _rest: list[str]) -> int:
     """Both parts, until a signal."""
     ensure_local_settings()
     apply_local_settings(ROOT)
-    configure_logging()
+    configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_stack(options))
 
 
 def emulator(options: argparse.Namespace, _rest: list[str]) -> int:
     """The emulator, until a signal."""
-    configure_logging()
+    configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_emulator(options))
 
 
 def host(options: argparse.Namespace, _rest: list[str]) -> int:
     """The app on the local host, until a signal."""
     ensure_local_settings()
-    configure_logging()
+    configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_host(options))
 
 
@@ -65,6 +68,13 @@ def token(_options: argparse.Namespace, _rest: list[str]) -> int:
     """A token for curl and API tools."""
     print(sign_data_plane_token(ACCESS_KEY))
     return 0
+
+
+def policy(_options: argparse.Namespace, rest: list[str]) -> int:
+    """The app's own explanation, with its local settings."""
+    ensure_local_settings()
+    apply_local_settings(ROOT)
+    return run_tool("usher.explain", *rest)
 
 
 def test(options: argparse.Namespace, rest: list[str]) -> int:
@@ -95,6 +105,16 @@ def check(_options: argparse.Namespace, _rest: list[str]) -> int:
     return max([run_tool(*tool) for tool in tools])
 
 
+def pin(options: argparse.Namespace, _rest: list[str]) -> int:
+    """All of production's packages; takes the package index."""
+    return pin_dependencies(options.upgrade)
+
+
+def audit(_options: argparse.Namespace, _rest: list[str]) -> int:
+    """Where the data can be reached."""
+    return audit_dependencies()
+
+
 def bench(_options: argparse.Namespace, rest: list[str]) -> int:
     """Ratios to floors, in processes of their own."""
     return run_tool("benchmarks", *rest)
@@ -117,9 +137,12 @@ RUN: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "emulator": emulator,
     "host": host,
     "token": token,
+    "policy": policy,
     "test": test,
     "fuzz": fuzz,
     "check": check,
+    "pin": pin,
+    "audit": audit,
     "bench": bench,
 }
 

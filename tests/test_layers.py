@@ -14,18 +14,33 @@ USHER = {
     "errors": set[str](),
     "logs": set[str](),
     "tokens": set[str](),
-    "announcements": set[str](),
     "settings": {"errors"},
     "events": {"errors", "settings"},
-    "negotiation": {"errors", "settings"},
+    "fields": {"errors", "settings"},
+    "negotiation": {"errors", "settings", "fields"},
     "callers": {"errors", "settings"},
+    "announcements": {"events"},
     "retries": {"errors"},
+    "digest": {"announcements"},
     "health": {"errors", "logs"},
-    "policy": {"errors", "settings", "callers"},
-    "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
-    "pubsub": {"errors", "settings", "tokens"},
+    "roster": set[str](),
+    "rules": {"callers"},
+    "policy_file": {"errors", "rules", "settings"},
+    "policy": {"errors", "settings", "callers", "rules"},
+    "limits": {"errors", "settings"},
+    "workflow": {
+        *("errors", "events", "tokens", "announcements", "digest", "retries", "logs"),
+    },
+    "provision_request": {"announcements", "errors", "fields", "settings"},
+    "provision": {"errors", "provision_request", "retries", "tokens", "workflow"},
+    "pubsub": {"announcements", "errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
     "responses": {"errors", "logs"},
+    # A second entry point, beside function_app.
+    "explain": {
+        *("callers", "errors", "policy", "policy_file", "pubsub", "rules", "settings"),
+        *("tokens", "workflow"),
+    },
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
 PACKAGES = {
@@ -37,7 +52,11 @@ PACKAGES = {
 }
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
-    "usher": ["announcements", "callers", "errors", "events", "negotiation", "policy", "settings"],
+    "usher": [
+        *("announcements", "callers", "errors", "events", "fields", "negotiation", "policy"),
+        *("provision_request", "rules"),
+        "settings",
+    ],
     "localdev.emulator": [
         *("filter_syntax", "filters", "group_patterns", "metadata"),
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),
@@ -60,7 +79,7 @@ ONLY = {
     "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo", SAMPLE},
     "azure.identity": {"usher.pubsub", SAMPLE},
     "azure.functions": {"function_app", "usher.responses", *APPS},
-    "os": {"function_app"},
+    "os": {"function_app", "usher.explain"},
 }
 
 

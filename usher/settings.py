@@ -27,6 +27,7 @@ CONNECTION = "WebPubSubConnectionString"
 SERVICE_URI = f"{CONNECTION}__serviceUri"
 HUB = "WebPubSubHub"
 AUTH = "USHER_AUTH"
+ANNOUNCEMENT_FORMATS = ("text", "json")
 AUTH_MODES = ("easyauth", "oidc", "key", "anonymous", "local")
 OIDC_ISSUER = "USHER_OIDC_ISSUER"
 OIDC_AUDIENCE = "USHER_OIDC_AUDIENCE"
@@ -40,6 +41,11 @@ def is_group_name(name: str) -> bool:
     """
     is_reachable = "/" not in name and name not in (".", "..")
     return 0 < len(name) <= LONGEST_GROUP_NAME and not name.isspace() and is_reachable
+
+
+def is_user_id(text: str) -> bool:
+    """Not blank, and printable: whoever is announced by it cannot write lines of his or her own."""
+    return bool(text.strip()) and text.isprintable()
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,8 @@ class Settings:
 
     `platform_auth` says that App Service Authentication is on, `user_claim` which claim is the
     user id where the mode's usual one is not meant. `allowed_origins` are where the pages come
-    from that may open a connection.
+    from that may open a connection. `policy_file` is relative to the app's own folder. The two
+    limits are calls a minute on one instance; 0 is none.
     """
 
     connection: Connection
@@ -83,11 +90,17 @@ class Settings:
     user_claim: str | None = None
     platform_auth: bool = False
     allowed_origins: frozenset[str] = frozenset()
+    policy_file: str = "policy.json"
+    caller_limit: int = 60
+    address_limit: int = 600
     default_group: str = "lobby"
     single_group: bool = False
     token_minutes: int = 60
+    digest_above: int = 5
+    digest_seconds: float = 1.0
     join_text: str = "{userId} joined {group}"
     leave_text: str = "{userId} left {group}"
+    announcement_format: str = "text"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -126,6 +139,12 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
         ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
         ("user_claim", "USHER_USER_CLAIM", str),
         ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
+        ("announcement_format", "USHER_ANNOUNCEMENT_FORMAT", _parse_format),
+        ("policy_file", "USHER_POLICY_FILE", str),
+        ("caller_limit", "USHER_CALLER_LIMIT", _parse_limit),
+        ("address_limit", "USHER_ADDRESS_LIMIT", _parse_limit),
+        ("digest_above", "USHER_DIGEST_ABOVE", _parse_rate),
+        ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
         # Injected by the platform, and by nobody else (azure-functions-host, EnvironmentSettings).
         ("platform_auth", "WEBSITE_AUTH_ENABLED", lambda text: text.lower() in ("true", "1")),
     ]
@@ -238,6 +257,30 @@ def _parse_flag(text: str) -> bool:
 def _parse_minutes(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
         raise ValueError("must be a whole number of minutes, 1 or more")
+    return int(text)
+
+
+def _parse_format(text: str) -> str:
+    if text not in ANNOUNCEMENT_FORMATS:
+        raise ValueError(f"must be one of {', '.join(ANNOUNCEMENT_FORMATS)}")
+    return text
+
+
+def _parse_rate(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError("must be a whole number of joins a second, or 0 for no digests")
+    return int(text)
+
+
+def _parse_seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-5](\.[0-9]{1,3})?", text) or not 0.1 <= float(text) <= 5:
+        raise ValueError("must be a number of seconds from 0.1 to 5")
+    return float(text)
+
+
+def _parse_limit(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise ValueError("must be a whole number of calls a minute, or 0 for no limit")
     return int(text)
 
 

@@ -33,6 +33,7 @@ def test_key_mode_with_defaults() -> None:
     assert settings.token_minutes == 60
     assert settings.join_text == "{userId} joined {group}"
     assert settings.leave_text == "{userId} left {group}"
+    assert settings.announcement_format == "text"
 
 
 def test_every_optional_setting() -> None:
@@ -46,11 +47,12 @@ def test_every_optional_setting() -> None:
             "USHER_TOKEN_MINUTES": "15",
             "USHER_JOIN_TEXT": "",
             "USHER_LEAVE_TEXT": "bye {userId}",
+            "USHER_ANNOUNCEMENT_FORMAT": "json",
         }
     )
     assert (settings.auth, settings.default_group, settings.single_group) == ("local", "hall", True)
     assert (settings.token_minutes, settings.join_text) == (15, "")
-    assert settings.leave_text == "bye {userId}"
+    assert (settings.leave_text, settings.announcement_format) == ("bye {userId}", "json")
 
 
 def test_empty_optional_settings_mean_the_default() -> None:
@@ -105,6 +107,7 @@ def test_a_connection_string_wins_over_an_identity() -> None:
         (f"Endpoint=https://user@demo.example;AccessKey={KEY}", "https://"),
         (f"Endpoint=https://demo.example;Port=many;AccessKey={KEY}", "cannot be read"),
         (f"Endpoint=http://demo.example;AccessKey={KEY}", "http"),
+        (f"Endpoint=http://169.254.169.254;AccessKey={KEY}", "http"),
     ],
 )
 def test_bad_connection_strings(text: str, problem: str) -> None:
@@ -125,6 +128,7 @@ def test_bad_connection_strings(text: str, problem: str) -> None:
         ("USHER_DEFAULT_GROUP", "   "),
         ("USHER_DEFAULT_GROUP", "g" * 1025),
         ("USHER_SINGLE_GROUP", "1"),
+        ("USHER_ANNOUNCEMENT_FORMAT", "xml"),
         ("USHER_TOKEN_MINUTES", "0"),
         ("USHER_TOKEN_MINUTES", "-5"),
         ("USHER_TOKEN_MINUTES", "1.5"),
