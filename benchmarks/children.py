@@ -85,7 +85,8 @@ async def run_child(
         try:
             yield child
         except BenchmarkError:
-            print(f"{' '.join(arguments)}:\n{child.read_log()[-LOG_TAIL:]}", file=sys.stderr)
+            if log_text := child.read_log()[-LOG_TAIL:]:
+                print(f"{' '.join(arguments)}:\n{log_text}", file=sys.stderr)
             raise
         finally:
             # There is nothing to save, and thousands of polite goodbyes take time.

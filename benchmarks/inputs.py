@@ -1,18 +1,22 @@
 """What the runtime hands an app: requests to negotiate, and the events of a connection.
 
-Both are made by the local host's own rules, as from requests over HTTP.
+The emulator writes the event's request, and the local host makes the argument of it.
 """
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
+from localdev.emulator.events import Event, Handshake, connect_payload, connected_payload
 from localdev.emulator.tokens import ACCESS_KEY
-from localdev.emulator.upstream import sign
+from localdev.emulator.upstream import Sender, UpstreamRequest, build_request
 from localdev.host.answers import answer_event
-from localdev.host.bindings import Headers, HttpRequest, Outcome
-from localdev.host.events import EventContext, argument_value, event_values, read_context
+from localdev.host.bindings import HttpRequest, Outcome
+from localdev.host.events import argument_value, event_values, read_context
 
 GROUP = "lobby"
-_JSON = "application/json"
+SERVICE = Sender("127.0.0.1", ACCESS_KEY)
+WEBHOOK = "http://127.0.0.1:7071/runtime/webhooks/webpubsub"
 
 
 def negotiate_request(number: int) -> HttpRequest:
@@ -21,7 +25,11 @@ def negotiate_request(number: int) -> HttpRequest:
     return HttpRequest(
         method="POST",
         url="http://127.0.0.1:7071/api/negotiate",
-        headers={"content-type": _JSON, "host": "127.0.0.1:7071", "content-length": str(len(body))},
+        headers={
+            "host": "127.0.0.1:7071",
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+        },
         route_parameters={},
         query={},
         body=body,
@@ -29,48 +37,62 @@ def negotiate_request(number: int) -> HttpRequest:
 
 
 class Connection:
-    """One connection and the arguments of its events, for functions with `request` as argument."""
+    """One connection, and the arguments that functions get of its events."""
 
     def __init__(self, number: int, hub: str) -> None:
-        self._id = f"connection-{number}"
-        self._states: Headers = ()
-        self._user_id = f"user-{number}"
-        self._common = [
-            ("ce-hub", hub),
-            ("ce-connectionId", self._id),
-            ("ce-userId", self._user_id),
-            ("ce-signature", sign(self._id, ACCESS_KEY)),
-            ("WebHook-Request-Origin", "127.0.0.1"),
-            ("Content-Type", _JSON),
-        ]
+        claims = {"sub": [f"user-{number}"], "webpubsub.group": [GROUP]}
+        handshake = Handshake(
+            connection_id=f"{number:032x}",
+            user_id=f"user-{number}",
+            roles=(f"webpubsub.sendToGroup.{GROUP}",),
+            groups=(GROUP,),
+            subprotocols=("json.webpubsub.azure.v1",),
+            claims=claims,
+            query={},
+            headers={},
+        )
+        self._connect = Event(
+            hub=hub,
+            connection_id=handshake.connection_id,
+            kind="sys",
+            name="connect",
+            number=0,
+            payload=connect_payload(handshake),
+            user_id=handshake.user_id,
+            subprotocol=handshake.subprotocols[0],
+        )
+        self._state: str | None = None
 
     def connect_argument(self) -> str:
-        """The client's token says its group."""
-        claims = {"sub": [self._user_id], "webpubsub.group": [GROUP]}
-        body = {"claims": claims, "query": {}, "headers": {}, "subprotocols": []}
-        return self._argument("connect", {**body, "clientCertificates": []})
+        """The client is about to come in; its token says its group."""
+        return _argument(_request(self._connect))
 
     def take_answer(self, outcome: Outcome) -> None:
-        """The state that the app's answer to `connect` gives the connection."""
-        answer = answer_event(self._context("connect"), outcome)
+        """Keeps the state that the app's answer to `connect` gives the connection."""
+        answer = answer_event(read_context(_headers(_request(self._connect))), outcome)
         if answer is None or answer.status != 200:
             raise RuntimeError(f"connect was answered {answer}")
-        self._states = [pair for pair in answer.headers if pair[0] == "ce-connectionState"]
+        self._state = dict(answer.headers).get("ce-connectionState")
 
     def connected_argument(self) -> str:
-        """The connection is open; its state tells what `connect` left in it."""
-        return self._argument("connected", {})
+        """The client is in."""
+        payload, state = connected_payload(), self._state
+        event = replace(
+            self._connect, name="connected", number=1, payload=payload, connection_state=state
+        )
+        return _argument(_request(event))
 
-    def _headers(self, name: str) -> list[tuple[str, str]]:
-        named = [("ce-type", f"azure.webpubsub.sys.{name}"), ("ce-eventName", name)]
-        return [*named, *self._common, *self._states]
 
-    def _context(self, name: str) -> EventContext:
-        return read_context(self._headers(name))
+def _request(event: Event) -> UpstreamRequest:
+    return build_request(event, SERVICE, WEBHOOK, datetime.now(UTC), "a-request")
 
-    def _argument(self, name: str, body: object) -> str:
-        content = json.dumps(body).encode()
-        values = event_values(self._context(name), self._headers(name), content)
-        argument = argument_value(values, "request", binary=False)
-        assert isinstance(argument, str)  # noqa: S101
-        return argument
+
+def _headers(request: UpstreamRequest) -> tuple[tuple[str, str], ...]:
+    return tuple(request.headers.items())
+
+
+def _argument(request: UpstreamRequest) -> str:
+    """Of a function whose parameter is called `request`."""
+    headers = _headers(request)
+    values = event_values(read_context(headers), headers, request.body)
+    return str(argument_value(values, "request", binary=False))
