@@ -23,7 +23,7 @@ from tests.e2e.processes import START_SECONDS, run
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
-    *("demo", "up", "emulator", "host", "token", "policy"),
+    *("demo", "up", "emulator", "host", "token", "provision", "policy"),
     *("test", "fuzz", "check", "pin", "audit", "bench"),
 )
 
@@ -344,5 +344,6 @@ assert sys.modules["usher"].__file__.startswith(str(app))
         "disconnected",
         "health",
         "negotiate",
+        "provision",
         "roster",
     ]
