@@ -344,6 +344,7 @@ assert sys.modules["usher"].__file__.startswith(str(app))
         "disconnected",
         "health",
         "negotiate",
+        "openapi",
         "provision",
         "roster",
     ]
