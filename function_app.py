@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
@@ -14,7 +15,8 @@ from usher.events import read_event
 from usher.health import Health
 from usher.logs import quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
-from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.page import check_page, write_policy
+from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
 
@@ -52,6 +54,13 @@ def get_identity_provider() -> "OidcProvider":
     from usher.oidc import OidcProvider
 
     return OidcProvider(get_settings().oidc_issuer, get_settings().oidc_audience)
+
+
+@functools.cache
+def get_page() -> tuple[str, str]:
+    """The demo page, which is shipped beside this file, and its Content-Security-Policy."""
+    html = (Path(__file__).parent / "web" / "demo.html").read_text("utf-8")
+    return html, write_policy(html, get_settings().connection)
 
 
 async def verify_token(token: str) -> Mapping[str, Any]:
@@ -135,3 +144,11 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     """200 when the settings are valid and the service answers; 503 otherwise."""
     await health_state.check(get_pubsub())
     return answer_json({"status": "ok"})
+
+
+@app.route("demo", methods=["GET"])
+@http_answers
+async def demo(req: func.HttpRequest) -> func.HttpResponse:
+    """A page to see it all with, where it is switched on."""
+    check_page(get_settings())
+    return answer_page(*get_page())

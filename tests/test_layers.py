@@ -25,6 +25,7 @@ USHER = {
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
     "pubsub": {"errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
+    "page": {"errors", "settings"},
     "responses": {"errors", "logs"},
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
@@ -37,7 +38,10 @@ PACKAGES = {
 }
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
-    "usher": ["announcements", "callers", "errors", "events", "negotiation", "policy", "settings"],
+    "usher": [
+        *("announcements", "callers", "errors", "events", "negotiation", "page", "policy"),
+        "settings",
+    ],
     "localdev.emulator": [
         *("filter_syntax", "filters", "group_patterns", "metadata"),
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),

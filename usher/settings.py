@@ -72,7 +72,7 @@ class Settings:
 
     `platform_auth` says that App Service Authentication is on, `user_claim` which claim is the
     user id where the mode's usual one is not meant. `allowed_origins` are where the pages come
-    from that may open a connection.
+    from that may open a connection. `demo` says that the demo page is served.
     """
 
     connection: Connection
@@ -88,6 +88,7 @@ class Settings:
     token_minutes: int = 60
     join_text: str = "{userId} joined {group}"
     leave_text: str = "{userId} left {group}"
+    demo: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -126,6 +127,7 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
         ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
         ("user_claim", "USHER_USER_CLAIM", str),
         ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
+        ("demo", "USHER_DEMO", _parse_flag),
         # Injected by the platform, and by nobody else (azure-functions-host, EnvironmentSettings).
         ("platform_auth", "WEBSITE_AUTH_ENABLED", lambda text: text.lower() in ("true", "1")),
     ]

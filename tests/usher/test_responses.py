@@ -6,7 +6,7 @@ import azure.functions as func
 import pytest
 
 from usher.errors import BadEventError, BadRequestError, ServiceError, SettingsError, UsherError
-from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
 
 REQUEST = func.HttpRequest("GET", "https://app.example/api/negotiate", body=b"")
 SECRET = "an exception text that callers must not see"
@@ -34,6 +34,19 @@ def test_json() -> None:
     assert json.loads(response.get_body()) == {"a": "ü"}
     assert (response.status_code, response.mimetype) == (200, "application/json")
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_page() -> None:
+    """The policy it was given, and headers that keep browsers from guessing and telling."""
+    response = answer_page("<!doctype html>ü", "default-src 'none'")
+    assert response.get_body().decode() == "<!doctype html>ü"
+    assert (response.mimetype, response.charset) == ("text/html", "utf-8")
+    assert dict(response.headers) == {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
 async def test_a_problem_names_the_field() -> None:
