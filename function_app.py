@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 from usher import policy, workflow
-from usher.callers import Credentials, identify_caller
+from usher.callers import Caller, Credentials, identify_caller
 from usher.events import read_event
 from usher.health import Health
+from usher.limits import Limits
 from usher.logs import quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
 from usher.page import check_page, write_policy
+from usher.policy_file import read_policy
 from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
+from usher.rules import Rules
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
 
@@ -38,6 +41,18 @@ redact_all_records()
 def get_settings() -> Settings:
     """Read on first use: an error while indexing would take every function away."""
     return Settings.from_environ(os.environ)
+
+
+@functools.cache
+def get_rules() -> Rules:
+    """The policy, which is read once: another one takes a deployment or a restart."""
+    return read_policy(Path(__file__).parent / get_settings().policy_file)
+
+
+@functools.cache
+def get_limits() -> Limits:
+    """One a process: each instance counts for itself."""
+    return Limits(get_settings())
 
 
 @functools.cache
@@ -68,6 +83,15 @@ async def verify_token(token: str) -> Mapping[str, Any]:
     return await get_identity_provider().verify(token)
 
 
+async def identify(req: func.HttpRequest, named_user_id: str | None) -> Caller:
+    """Who is calling, and not too often; the address first, because that costs next to nothing."""
+    get_limits().check_address(req.headers)
+    credentials = Credentials(req.headers, named_user_id)
+    caller = await identify_caller(get_settings(), credentials, verify_token)
+    get_limits().check_caller(caller.user_id)
+    return caller
+
+
 def on_event(name: str) -> Callable[..., Any]:
     """A system event of the hub. Only an argument that is named `request` gets the payload."""
     return app.generic_trigger(
@@ -83,13 +107,12 @@ def on_event(name: str) -> Callable[..., Any]:
 @http_answers
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Mints a client access token for a user and its groups."""
-    settings = get_settings()
+    settings, rules = get_settings(), get_rules()
     check_method(req.method, settings)
     wish = read_negotiation(req.url, req.get_body(), settings)
-    credentials = Credentials(req.headers, wish.user_id)
-    caller = await identify_caller(settings, credentials, verify_token)
-    groups = policy.grant_groups(settings, caller, wish.groups)
-    roles = policy.roles_in(groups)
+    caller = await identify(req, wish.user_id)
+    groups = policy.grant_groups(settings, rules, caller, wish.groups)
+    roles = policy.grant_roles(rules, caller, groups)
     request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
     token = await workflow.generate_token(get_pubsub(), request)
     return answer_json(
@@ -113,7 +136,8 @@ async def connect(request: str) -> dict[str, Any]:
     settings = get_settings()
     event = read_event(request, "connect", settings)
     policy.check_origins(settings, event.client_origins)
-    groups = policy.admit_groups(settings, event.token_groups)
+    policy.check_new_state(event.states)
+    groups = policy.admit_groups(settings, get_rules(), event.user_id, event.token_groups)
     # Not `groups`: the service would put them in the place of the token's.
     return {"userId": event.user_id, "states": {policy.GROUPS_STATE: groups}}
 
@@ -141,7 +165,8 @@ async def disconnected(request: str) -> None:
 @app.route("health", methods=["GET"])
 @http_answers
 async def health(req: func.HttpRequest) -> func.HttpResponse:
-    """200 when the settings are valid and the service answers; 503 otherwise."""
+    """200 when settings and policy are valid and the service answers; 503 otherwise."""
+    get_rules()
     await health_state.check(get_pubsub())
     return answer_json({"status": "ok"})
 

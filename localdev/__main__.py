@@ -17,6 +17,8 @@ from localdev.host.settings import apply_local_settings
 from localdev.serving import serve_emulator, serve_host, serve_stack
 from localdev.stack import ROOT, StackError, ensure_local_settings
 
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
+
 
 def main() -> int:
     """Runs one command; the exit status tells whether it did what it is for."""
@@ -44,20 +46,20 @@ def up(options: argparse.Namespace, _rest: list[str]) -> int:
     """Both parts, until a signal."""
     ensure_local_settings()
     apply_local_settings(ROOT)
-    configure_logging()
+    configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_stack(options))
 
 
 def emulator(options: argparse.Namespace, _rest: list[str]) -> int:
     """The emulator, until a signal."""
-    configure_logging()
+    configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_emulator(options))
 
 
 def host(options: argparse.Namespace, _rest: list[str]) -> int:
     """The app on the local host, until a signal."""
     ensure_local_settings()
-    configure_logging()
+    configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_host(options))
 
 
@@ -65,6 +67,13 @@ def token(_options: argparse.Namespace, _rest: list[str]) -> int:
     """A token for curl and API tools."""
     print(sign_data_plane_token(ACCESS_KEY))
     return 0
+
+
+def policy(_options: argparse.Namespace, rest: list[str]) -> int:
+    """The app's own explanation, with its local settings."""
+    ensure_local_settings()
+    apply_local_settings(ROOT)
+    return run_tool("usher.explain", *rest)
 
 
 def test(options: argparse.Namespace, rest: list[str]) -> int:
@@ -117,6 +126,7 @@ RUN: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "emulator": emulator,
     "host": host,
     "token": token,
+    "policy": policy,
     "test": test,
     "fuzz": fuzz,
     "check": check,

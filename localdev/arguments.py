@@ -15,12 +15,14 @@ COMMANDS = {
     "emulator": "Runs the Web PubSub emulator alone.",
     "host": "Runs the app on the local Functions host alone.",
     "token": "Prints a data plane token for the running emulator, good for an hour.",
+    "policy": "Explains what the policy file decides for a user and a group.",
     "test": "Runs all tests. Further arguments go to pytest.",
     "fuzz": "Sends bad input to the emulator until something breaks.",
     "check": "Checks formatting, lint and types.",
     "bench": "Measures the emulator: fanout, idle, slow.",
 }
-PASSING_ON = ("test", "bench")  # further arguments are for what these start
+PASSING_ON = ("policy", "test", "bench")  # further arguments are for what these start
+OWN_HELP = ("policy", "bench")
 
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -28,8 +30,8 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     parser = argparse.ArgumentParser(prog="dev.py")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     added = {
-        # What `bench` starts has its own help, with the names of the benchmarks.
-        name: commands.add_parser(name, help=text, description=text, add_help=name != "bench")
+        # What these start has a help of its own.
+        name: commands.add_parser(name, help=text, description=text, add_help=name not in OWN_HELP)
         for name, text in COMMANDS.items()
     }
     _add_serving_options(added)

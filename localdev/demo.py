@@ -1,4 +1,4 @@
-"""The whole journey, played and told: two users in one room, a third in another, one leaves.
+"""The whole journey, played and told: two users in the lobby, a third in a room, one leaves.
 
 It uses the official clients, and the addresses that any client gets from negotiate. What it tells
 of the service's answers are the app's own log records.
@@ -74,7 +74,8 @@ async def run_demo() -> int:
         return 1
     tell(
         "",
-        "Every step happened: three joins and one leave, each heard by its room and nobody else.",
+        "Every step happened: three joins and one leave, each heard by its room and nobody else,",
+        "and one refusal.",
     )
     return 0
 
@@ -88,18 +89,19 @@ async def play(stack: Stack, log: HostLog) -> None:
         async def enter(name: str, room: str) -> Member:
             return await clients.enter_async_context(enter_room(stack, log, name, room))
 
-        ana = await enter("ana", "blue")
-        await ana.hear("ana joined blue")
-        bo = await enter("bo", "blue")
+        ana = await enter("ana", "lobby")
+        await ana.hear("ana joined lobby")
+        bo = await enter("bo", "lobby")
         for member in (ana, bo):
-            await member.hear("bo joined blue")
-        cy = await enter("cy", "green")
-        await cy.hear("cy joined green")
+            await member.hear("bo joined lobby")
+        cy = await enter("cy", "user-cy")
+        await cy.hear("cy joined user-cy")
+        await expect_refusal(stack, "bo", "user-cy")
 
-        tell("\nbo leaves room blue")
+        tell("\nbo leaves room lobby")
         await bo.client.close()
         await expect_record(log, "leave", "bo")
-        await ana.hear("bo left blue")
+        await ana.hear("bo left lobby")
         await say_goodbye(stack, ana, cy)
         # Each takes a second to close; the exit stack would close them one by one.
         await asyncio.gather(ana.client.close(), cy.client.close())
@@ -129,19 +131,33 @@ def putter(inbox: asyncio.Queue[str]) -> Callable[[OnGroupDataMessageArgs], Awai
 def negotiator(stack: Stack, name: str, room: str) -> Callable[[], Coroutine[Any, Any, str]]:
     """What the client calls when it wants a URL: step 1."""
 
-    async def negotiate() -> str:
-        query = {"userId": name, "group": room}
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{stack.host.address}/api/negotiate", params=query) as answer,
-        ):
-            body = await answer.json()
-            tell(f"  1 generateToken  {answer.status}  for {name}, group {room}")
-            if answer.status != 200:
-                raise DemoError(f"negotiate refused {name}: {body['detail']}")
+    async def get_url() -> str:
+        status, body = await negotiate(stack, name, room)
+        tell(f"  1 generateToken  {status}  for {name}, group {room}")
+        if status != 200:
+            raise DemoError(f"negotiate refused {name}: {body['detail']}")
         return str(body["url"])
 
-    return negotiate
+    return get_url
+
+
+async def negotiate(stack: Stack, name: str, room: str) -> tuple[int, dict[str, Any]]:
+    """The status and the body of the answer."""
+    query = {"userId": name, "group": room}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{stack.host.address}/api/negotiate", params=query) as answer,
+    ):
+        return answer.status, await answer.json()
+
+
+async def expect_refusal(stack: Stack, name: str, room: str) -> None:
+    """The policy keeps users out of what is somebody else's."""
+    tell(f"\n{name} asks for room {room}")
+    status, body = await negotiate(stack, name, room)
+    if status != 403:
+        raise DemoError(f"{name} was not kept out of {room}: {status}.")
+    tell(f"  1 generateToken  403  {body['detail']}")
 
 
 async def expect_record(log: HostLog, kind: str, name: str) -> None:

@@ -100,9 +100,6 @@ def add_handlers(subject: Emulator, file: Path) -> None:
 async def serve_host(options: argparse.Namespace) -> int:
     """Serves until a signal."""
     stopped = stop_signal()
-    # Differs from Azure: Linux plans there set it, and other container platforms do too. This host
-    # is neither, so that the app must not take the name for Azure's.
-    os.environ.pop("CONTAINER_NAME", None)
     apply_local_settings(ROOT)
     keys = make_keys() if options.keys else None
     async with FunctionsHost(ROOT, port=options.port, keys=keys) as running:

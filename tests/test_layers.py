@@ -21,12 +21,20 @@ USHER = {
     "callers": {"errors", "settings"},
     "retries": {"errors"},
     "health": {"errors", "logs"},
-    "policy": {"errors", "settings", "callers"},
+    "rules": {"callers"},
+    "policy_file": {"errors", "rules", "settings"},
+    "policy": {"errors", "settings", "callers", "rules"},
+    "limits": {"errors", "settings"},
     "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
     "pubsub": {"errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
     "page": {"errors", "settings"},
     "responses": {"errors", "logs"},
+    # A second entry point, beside function_app.
+    "explain": {
+        *("callers", "errors", "policy", "policy_file", "pubsub", "rules", "settings"),
+        *("tokens", "workflow"),
+    },
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
 PACKAGES = {
@@ -39,7 +47,14 @@ PACKAGES = {
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
     "usher": [
-        *("announcements", "callers", "errors", "events", "negotiation", "page", "policy"),
+        "announcements",
+        "callers",
+        "errors",
+        "events",
+        "negotiation",
+        "page",
+        "policy",
+        "rules",
         "settings",
     ],
     "localdev.emulator": [
@@ -61,7 +76,7 @@ ONLY = {
     "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo"},
     "azure.identity": {"usher.pubsub"},
     "azure.functions": {"function_app", "usher.responses"},
-    "os": {"function_app"},
+    "os": {"function_app", "usher.explain"},
 }
 
 

@@ -4,22 +4,27 @@ import base64
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from usher.errors import BadRequestError, ForbiddenError, NotReadyError, UnauthorizedError
-from usher.settings import AUTH, Settings
+from usher.settings import AUTH, Settings, is_user_id
 
 type Verify = Callable[[str], Awaitable[Mapping[str, Any]]]
 
+PRINCIPAL = "x-ms-client-principal"
 NOT_KNOWN = "The caller is not known. Sign in and try again."
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody whose user id is settled."""
+    """Somebody whose user id is settled, with the claims that were verified with it.
+
+    A claim has one value or several; whatever is no text is left out.
+    """
 
     user_id: str
+    claims: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,10 @@ async def identify_caller(
         case "key":
             return _trust_backend(named)
         case "easyauth":
-            return _agree(_read_principal(settings, credentials.headers), named)
+            return _agree(*_read_principal(settings, credentials.headers), named)
         case "oidc":
             claims = await verify_token(_read_bearer(credentials.headers))
-            return _agree(claims.get(settings.user_claim or "sub"), named)
+            return _agree(claims.get(settings.user_claim or "sub"), claims, named)
     raise NotReadyError(f"No way to tell who is calling is set up: {AUTH} is not set.")
 
 
@@ -72,19 +77,31 @@ def _trust_backend(named: str | None) -> Caller:
     return Caller(_check_user_id(named))
 
 
-def _read_principal(settings: Settings, headers: Mapping[str, str]) -> object:
+def _read_principal(
+    settings: Settings, headers: Mapping[str, str]
+) -> tuple[object, Mapping[str, Any]]:
     # Anybody can send these headers. Where App Service Authentication is on, it removes a
     # caller's own before it sets them (App Service documentation, "Access user identities").
     if not settings.platform_auth:
         raise UnauthorizedError(NOT_KNOWN)
+    claims = _read_principal_claims(headers.get(PRINCIPAL, ""))
     if settings.user_claim is None:
-        return headers.get("x-ms-client-principal-id")
+        return headers.get(f"{PRINCIPAL}-id"), claims
+    values = claims.get(settings.user_claim, [])
+    return values[0] if len(values) == 1 else None, claims
+
+
+def _read_principal_claims(header: str) -> Mapping[str, list[Any]]:
+    """The values of each claim; the header repeats one that has several."""
+    claims: dict[str, list[Any]] = {}
+    if not header:
+        return claims
     try:
-        principal = json.loads(base64.b64decode(headers["x-ms-client-principal"]))
-        claims = {claim["typ"]: claim["val"] for claim in principal["claims"]}
+        for claim in json.loads(base64.b64decode(header))["claims"]:
+            claims.setdefault(claim["typ"], []).append(claim["val"])
     except (KeyError, TypeError, ValueError):
         raise UnauthorizedError(NOT_KNOWN) from None
-    return claims.get(settings.user_claim)
+    return claims
 
 
 def _read_bearer(headers: Mapping[str, str]) -> str:
@@ -94,22 +111,23 @@ def _read_bearer(headers: Mapping[str, str]) -> str:
     return token.strip()
 
 
-def _agree(verified: object, named: str | None) -> Caller:
-    """The verified user id, which the request may repeat and not contradict."""
-    if not isinstance(verified, str) or not _is_user_id(verified):
+def _agree(verified: object, claims: Mapping[str, Any], named: str | None) -> Caller:
+    """The verified user, whose id the request may repeat and not contradict."""
+    if not isinstance(verified, str) or not is_user_id(verified):
         raise UnauthorizedError(NOT_KNOWN)
     if named not in (None, verified):
         raise ForbiddenError("The caller is somebody else than userId says.", field="userId")
-    return Caller(verified)
+    return Caller(verified, {name: _texts(value) for name, value in claims.items()})
+
+
+def _texts(value: object) -> frozenset[str]:
+    values = value if isinstance(value, list) else [value]
+    return frozenset(text for text in values if isinstance(text, str))
 
 
 def _check_user_id(user_id: str) -> str:
-    if not _is_user_id(user_id):
+    if not is_user_id(user_id):
         raise BadRequestError(
             "userId must not be blank and must have printable characters only.", field="userId"
         )
     return user_id
-
-
-def _is_user_id(text: str) -> bool:
-    return bool(text.strip()) and text.isprintable()

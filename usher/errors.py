@@ -1,15 +1,18 @@
 """The one error family. Each error knows its HTTP status and a detail that callers may see."""
 
+import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 
 class UsherError(Exception):
-    """Never raised itself. Its text goes to the log; `detail` goes to the caller."""
+    """Never raised itself. Its text goes to the log; `detail` and `headers` go to the caller."""
 
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong"
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -31,6 +34,7 @@ class UnauthorizedError(UsherError):
     status = 401
     kind = "unauthorized"
     title = "Who is calling is not known"
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})  # RFC 9110, section 15.5.2
 
 
 class ForbiddenError(UsherError):
@@ -55,6 +59,7 @@ class MethodError(UsherError):
     status = 405
     kind = "method-not-allowed"
     title = "The method is not allowed"
+    headers = MappingProxyType({"Allow": "POST"})  # RFC 9110, section 15.5.6
 
 
 class TooLargeError(UsherError):
@@ -63,6 +68,26 @@ class TooLargeError(UsherError):
     status = 413
     kind = "too-large"
     title = "The request is too large"
+
+
+class TooLongError(UsherError):
+    """The request's URL is longer than it may be."""
+
+    status = 414
+    kind = "too-long"
+    title = "The URL is too long"
+
+
+class TooManyError(UsherError):
+    """The caller calls too often. `wait` is in seconds."""
+
+    status = 429
+    kind = "too-many"
+    title = "Too many requests"
+
+    def __init__(self, wait: float) -> None:
+        super().__init__("Too many requests from here. Wait, and try again.")
+        self.headers = {"Retry-After": str(math.ceil(wait))}
 
 
 class BadEventError(UsherError):
@@ -93,7 +118,7 @@ class SettingsError(NotReadyError):
 
 
 class ServiceError(UsherError):
-    """Web PubSub did not do what was asked.
+    """Web PubSub did not do what was asked; `reason` is for the log.
 
     `answered` is the status it gave, None where there was no answer; `retry_after` the seconds it
     asked to wait; `reached` is False only where the request surely never got to it.
@@ -111,7 +136,11 @@ class ServiceError(UsherError):
         retry_after: float | None = None,
         reached: bool = True,
     ) -> None:
-        super().__init__(f"Web PubSub: {reason}.")
+        super().__init__("Web PubSub did not answer, or not as expected.")
+        self.reason = reason
         self.answered = answered
         self.retry_after = retry_after
         self.reached = reached
+
+    def __str__(self) -> str:
+        return f"Web PubSub: {self.reason}."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from usher.errors import BadEventError
-from usher.settings import Settings
+from usher.settings import Settings, is_user_id
 
 GROUP_CLAIM = "webpubsub.group"
 
@@ -41,8 +41,8 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
         event = ConnectionEvent(
             name=_text(context["eventName"]),
             hub=_text(context["hub"]),
-            connection_id=_text(context["connectionId"]),
-            user_id=_text(context["userId"]) if context["userId"] else None,
+            connection_id=_name(context["connectionId"]),
+            user_id=_name(context["userId"]) if context["userId"] else None,
             states=_mapping(context["states"]),
             token_groups=_read_groups(_mapping(payload.get("claims", {}))),
             client_origins=_read_origins(_mapping(payload.get("headers", {}))),
@@ -94,6 +94,12 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError("a text was expected")
     return value
+
+
+def _name(value: object) -> str:
+    if not is_user_id(_text(value)):
+        raise ValueError("a name that can be shown was expected")
+    return _text(value)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -40,6 +40,6 @@ async def _ask(service: Service) -> bool:
     try:
         await service.check_health()
     except ServiceError as error:
-        log_record("health", logging.ERROR, failure=error.detail)
+        log_record("health", logging.ERROR, failure=str(error))
         return False
     return True

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from usher.errors import BadRequestError, MethodError, TooLargeError
+from usher.errors import BadRequestError, MethodError, TooLargeError, TooLongError
 from usher.settings import Settings
 
 FIELDS = ("userId", "group", "minutesToExpire", "hub")
-LARGEST_BODY = 4096  # bytes; a request that says more than a token can hold is no honest one
+# A request that says more than a token can hold is no honest one.
+LARGEST_BODY = 4096  # bytes
+LONGEST_URL = 4096  # characters
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ def check_method(method: str, settings: Settings) -> None:
 
 
 def read_negotiation(url: str, body: bytes, settings: Settings) -> Negotiation:
-    """Raises BadRequestError, which names the field."""
+    """Raises BadRequestError, which names the field; TooLargeError, TooLongError."""
+    if len(url) > LONGEST_URL:
+        raise TooLongError(f"The URL may have {LONGEST_URL} characters.")
     # From the URL: the Functions host joins the values of a repeated key with commas, and a
     # group's name may contain one (azure-functions-host, HttpRequest to RpcHttp conversion).
     values: dict[str, list[Any]] = defaultdict(list)

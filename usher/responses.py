@@ -16,8 +16,6 @@ type ConnectHandler = Callable[[str], Awaitable[dict[str, Any]]]
 type NoticeHandler = Callable[[str], Awaitable[None]]
 
 NO_STORE = {"Cache-Control": "no-store"}
-# What a status must have beside it (RFC 9110, sections 15.5.2 and 15.5.6).
-HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 405: {"Allow": "POST"}}
 
 
 def answer_json(body: Mapping[str, Any]) -> func.HttpResponse:
@@ -47,7 +45,7 @@ def answer_problem(error: UsherError) -> func.HttpResponse:
         json.dumps(problem | ({"field": error.field} if error.field else {})),
         status_code=error.status,
         mimetype="application/problem+json",
-        headers=NO_STORE | HEADERS.get(error.status, {}),
+        headers={**NO_STORE, **error.headers},
     )
 
 
@@ -104,5 +102,5 @@ def _log_error(function: str, error: Exception) -> UsherError:
     if isinstance(error, SettingsError):
         log_record("settings", logging.ERROR, function=function, problems=error.problems)
     elif error.status >= 500 or isinstance(error, BadEventError):
-        log_record("refusal", logging.ERROR, function=function, reason=error.detail)
+        log_record("refusal", logging.ERROR, function=function, reason=str(error))
     return error

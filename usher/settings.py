@@ -42,6 +42,11 @@ def is_group_name(name: str) -> bool:
     return 0 < len(name) <= LONGEST_GROUP_NAME and not name.isspace() and is_reachable
 
 
+def is_user_id(text: str) -> bool:
+    """Not blank, and printable: whoever is announced by it cannot write lines of his or her own."""
+    return bool(text.strip()) and text.isprintable()
+
+
 @dataclass(frozen=True)
 class Connection:
     """How to reach the service: with a key or, where there is none, with an identity.
@@ -72,7 +77,8 @@ class Settings:
 
     `platform_auth` says that App Service Authentication is on, `user_claim` which claim is the
     user id where the mode's usual one is not meant. `allowed_origins` are where the pages come
-    from that may open a connection. `demo` says that the demo page is served.
+    from that may open a connection. `policy_file` is relative to the app's own folder. The two
+    limits are calls a minute on one instance; 0 is none. `demo` says that the demo page is served.
     """
 
     connection: Connection
@@ -83,6 +89,9 @@ class Settings:
     user_claim: str | None = None
     platform_auth: bool = False
     allowed_origins: frozenset[str] = frozenset()
+    policy_file: str = "policy.json"
+    caller_limit: int = 60
+    address_limit: int = 600
     default_group: str = "lobby"
     single_group: bool = False
     token_minutes: int = 60
@@ -127,6 +136,9 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
         ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
         ("user_claim", "USHER_USER_CLAIM", str),
         ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
+        ("policy_file", "USHER_POLICY_FILE", str),
+        ("caller_limit", "USHER_CALLER_LIMIT", _parse_limit),
+        ("address_limit", "USHER_ADDRESS_LIMIT", _parse_limit),
         ("demo", "USHER_DEMO", _parse_flag),
         # Injected by the platform, and by nobody else (azure-functions-host, EnvironmentSettings).
         ("platform_auth", "WEBSITE_AUTH_ENABLED", lambda text: text.lower() in ("true", "1")),
@@ -240,6 +252,12 @@ def _parse_flag(text: str) -> bool:
 def _parse_minutes(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
         raise ValueError("must be a whole number of minutes, 1 or more")
+    return int(text)
+
+
+def _parse_limit(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise ValueError("must be a whole number of calls a minute, or 0 for no limit")
     return int(text)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from usher.announcements import write_announcement
-from usher.errors import BadRequestError, ServiceError
+from usher.errors import ServiceError, TooLargeError
 from usher.events import ConnectionEvent
 from usher.logs import log_record
 from usher.retries import call_again
@@ -40,12 +40,13 @@ class PubSub(Protocol):
 
 
 async def generate_token(pubsub: PubSub, request: TokenRequest) -> ClientToken:
-    """Step 1, `generateToken`. Raises BadRequestError for a URL too long, ServiceError."""
+    """Step 1, `generateToken`. Raises TooLargeError for a URL too long, ServiceError."""
     token = await pubsub.generate_token(request)
     if len(token.url) > LONGEST_URL:
         is_long_user_id = len(request.user_id) > sum(map(len, request.groups))
-        raise BadRequestError(
-            f"The client's URL would be longer than {LONGEST_URL} characters.",
+        raise TooLargeError(
+            f"The client's URL may have {LONGEST_URL} characters and would have {len(token.url)}. "
+            f"Ask for {'a shorter userId' if is_long_user_id else 'fewer groups'}.",
             field="userId" if is_long_user_id else "group",
         )
     return token
@@ -125,7 +126,7 @@ def _record_outcome(
     except ServiceError as error:
         gone = error.answered == 404
         level = logging.INFO if gone else logging.ERROR
-        failure = {"failure": "gone" if gone else error.detail}
+        failure = {"failure": "gone" if gone else str(error)}
     except TimeoutError:
         level, failure = logging.ERROR, {"failure": f"not done within {EVENT_SECONDS:g} s"}
     log_record(

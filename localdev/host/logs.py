@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TextIO
 
+from localdev.host.errors import HostError
+
 HOST_LOGGER = "localdev.host"
 BELOW = "below"
 
@@ -55,11 +57,13 @@ def log_line(line: str, below: Sequence[str] = (), *, level: int = logging.INFO)
     logging.getLogger(HOST_LOGGER).log(level, "%s", line, extra={BELOW: below})
 
 
-def configure_logging(stream: TextIO | None = None) -> None:
-    """Send all records from level INFO to ``stream`` (stderr), as the real worker's root does."""
+def configure_logging(stream: TextIO | None = None, level: str = "INFO") -> None:
+    """Send all records from this level to ``stream`` (stderr); INFO is the real worker's."""
+    if level not in logging.getLevelNamesMapping():
+        raise HostError(f"LOG_LEVEL is not one of {', '.join(logging.getLevelNamesMapping())}")
     handler = InvocationHandler(stream or sys.stderr)
     handler.setFormatter(IndentedFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
 class InvocationHandler(logging.StreamHandler[TextIO]):

@@ -35,6 +35,9 @@ def apply_local_settings(app_dir: Path) -> LocalSettings:
 
     A missing file is fine; one that cannot be understood raises HostError naming it.
     """
+    # Differs from Azure: Linux plans there set it, and other container platforms do too. What runs
+    # here is neither, so that the app must not take the name for Azure's.
+    os.environ.pop("CONTAINER_NAME", None)
     settings = read_local_settings(app_dir)
     for name, value in settings.values.items():
         os.environ.setdefault(name, value)

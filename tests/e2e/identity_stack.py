@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from localdev.emulator.server import Emulator
 from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
 from localdev.serving import stop_signal
-from localdev.stack import add_handler, run_host, sample_settings
+from localdev.stack import add_handler, run_host
 
 RESOURCE = "https://webpubsub.azure.com"
 
@@ -52,7 +52,6 @@ async def main() -> None:
         emulator = await running.enter_async_context(Emulator())
         server = await running.enter_async_context(TestServer(identity_application(secret)))
         settings = {
-            **sample_settings(),
             "WebPubSubConnectionString": "",
             "WebPubSubConnectionString__serviceUri": emulator.endpoint,
             "WebPubSubConnectionString__clientId": "usher-identity",

@@ -17,6 +17,7 @@ from localdev.stack import ROOT, sample_settings
 
 START_SECONDS = 20
 STOP_SECONDS = 15
+EVERYTHING = {"USHER_POLICY_FILE": "tests/e2e/any_room.json", "LOG_LEVEL": "DEBUG"}
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,10 @@ def run(
 ) -> Iterator[Running]:
     """Runs `python -m MODULE ...` until the block ends; SIGTERM must then end it, with `status`.
 
-    The sample's settings are in its environment, so that nobody's local.settings.json counts.
+    The sample's settings are in its environment, so that nobody's local.settings.json counts; but
+    any user may enter any room, and every record is logged.
     """
-    environment = {**os.environ, **sample_settings(), **(settings or {})}
+    environment = {**os.environ, **sample_settings(), **EVERYTHING, **(settings or {})}
     with log_file.open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *module],

@@ -21,7 +21,7 @@ from tests.e2e.conftest import UP
 from tests.e2e.processes import START_SECONDS, run
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
-COMMANDS = ("demo", "up", "emulator", "host", "token", "test", "fuzz", "check", "bench")
+COMMANDS = ("demo", "up", "emulator", "host", "token", "policy", "test", "fuzz", "check", "bench")
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,29 +39,32 @@ def test_the_demo_tells_every_step() -> None:
     assert [line.strip() for line in hidden.splitlines() if line.strip()] == [
         "Web PubSub emulator  *   hub chat",
         "Functions host       *",
-        "ana enters room blue",
-        "1 generateToken  200  for ana, group blue",
+        "ana enters room lobby",
+        "1 generateToken  200  for ana, group lobby",
         "2 addConnection  200  *",
-        "3 announceJoin   202  to blue",
-        "ana hears: ana joined blue",
-        "bo enters room blue",
-        "1 generateToken  200  for bo, group blue",
+        "3 announceJoin   202  to lobby",
+        "ana hears: ana joined lobby",
+        "bo enters room lobby",
+        "1 generateToken  200  for bo, group lobby",
         "2 addConnection  200  *",
-        "3 announceJoin   202  to blue",
-        "ana hears: bo joined blue",
-        "bo hears: bo joined blue",
-        "cy enters room green",
-        "1 generateToken  200  for cy, group green",
+        "3 announceJoin   202  to lobby",
+        "ana hears: bo joined lobby",
+        "bo hears: bo joined lobby",
+        "cy enters room user-cy",
+        "1 generateToken  200  for cy, group user-cy",
         "2 addConnection  200  *",
-        "3 announceJoin   202  to green",
-        "cy hears: cy joined green",
-        "bo leaves room blue",
-        "announceLeave  202  to blue",
-        "ana hears: bo left blue",
+        "3 announceJoin   202  to user-cy",
+        "cy hears: cy joined user-cy",
+        "bo asks for room user-cy",
+        "1 generateToken  403  There is no such group for this caller.",
+        "bo leaves room lobby",
+        "announceLeave  202  to lobby",
+        "ana hears: bo left lobby",
         "The demo says goodbye to both rooms",
         "ana hears: the demo is over",
         "cy hears: the demo is over",
-        "Every step happened: three joins and one leave, each heard by its room and nobody else.",
+        "Every step happened: three joins and one leave, each heard by its room and nobody else,",
+        "and one refusal.",
     ]
 
 

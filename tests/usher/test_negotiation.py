@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.usher.settings import make_settings
-from usher.errors import BadRequestError, MethodError, TooLargeError
+from usher.errors import BadRequestError, MethodError, TooLargeError, TooLongError
 from usher.negotiation import Negotiation, check_method, read_negotiation
 
 SETTINGS = make_settings(token_minutes=30)
@@ -54,7 +54,7 @@ def test_a_single_value_given_twice(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "minutes", ["0", "31", "-1", "1.5", "", "x", "+5", " 5", "\u0665", "9" * 5000]
+    "minutes", ["0", "31", "-1", "1.5", "", "x", "+5", " 5", "\u0665", "9" * 4000]
 )
 def test_bad_lifetimes_in_the_query(minutes: str) -> None:
     """A whole number from 1 to the configured longest, in plain digits."""
@@ -81,6 +81,14 @@ def test_bodies_that_are_too_large() -> None:
     assert read_negotiation(URL, body.ljust(4096), SETTINGS).user_id == "ana"
     with pytest.raises(TooLargeError):
         read_negotiation(URL, body.ljust(4097), SETTINGS)
+
+
+def test_urls_that_are_too_long() -> None:
+    """Nothing of them is read."""
+    url = f"{URL}?group=".ljust(4097, "g")
+    assert len(read_negotiation(url[:4096], b"", SETTINGS).groups) == 1
+    with pytest.raises(TooLongError):
+        read_negotiation(url, b"", SETTINGS)
 
 
 def test_tokens_are_minted_by_post() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests import virtual_time
 from usher import workflow
-from usher.errors import BadRequestError, ServiceError
+from usher.errors import ServiceError, TooLargeError
 from usher.events import ConnectionEvent
 from usher.tokens import ClientToken, TokenRequest
 
@@ -207,6 +207,6 @@ async def test_a_url_that_is_too_long(user_id: str, groups: list[str], field: st
     request = TokenRequest(user_id, groups, [], 5)
     assert (await workflow.generate_token(pubsub, request)).url == pubsub.url
     pubsub.url += "x"
-    with pytest.raises(BadRequestError) as caught:
+    with pytest.raises(TooLargeError) as caught:
         await workflow.generate_token(pubsub, request)
     assert caught.value.field == field

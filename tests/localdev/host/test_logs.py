@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from localdev.host.errors import HostError
 from localdev.host.logs import collect_records, configure_logging, log_line
 
 logger = logging.getLogger("sample")
@@ -35,6 +36,15 @@ def test_format(stream: io.StringIO) -> None:
     logger.warning('{"a": "%s\n"}', "b")
     logger.debug("hidden")
     assert stream.getvalue() == '    WARNING sample: {"a": "b\n"}\n'
+
+
+def test_levels_that_are_none(stream: io.StringIO) -> None:
+    """A clear error instead of a traceback."""
+    configure_logging(stream, "DEBUG")
+    logger.debug("shown")
+    assert "DEBUG sample: shown" in stream.getvalue()
+    with pytest.raises(HostError, match="LOG_LEVEL"):
+        configure_logging(stream, "LOUD")
 
 
 def test_traceback(stream: io.StringIO) -> None:
