@@ -1,4 +1,12 @@
+"""What holds for the whole suite: its options, and a log of everything for its last test."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+
+LAST_TEST = "test_secrets_in_logs.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -8,3 +16,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="CONNECTION_STRING",
         help="run the contract suite against this Web PubSub service instead of the emulator",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who looks through the log comes after those who write it."""
+    items.sort(key=lambda item: item.path.name == LAST_TEST)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def suite_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Every record of this process, at DEBUG. Processes that it starts have logs of their own."""
+    file = tmp_path_factory.mktemp("suite") / "log"
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield file
+    root.removeHandler(handler)
+    handler.close()

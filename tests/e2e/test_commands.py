@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import jwt
 import pytest
+from azure.messaging.webpubsubservice import WebPubSubServiceClient
 
 from localdev import demo
 from localdev.emulator.faults import FAULTS
@@ -24,9 +25,14 @@ DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = ("demo", "up", "emulator", "host", "token", "policy", "test", "fuzz", "check", "bench")
 
 
-def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*DEV, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [*DEV, *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -166,6 +172,78 @@ def test_token() -> None:
     (token,) = call("token").stdout.splitlines()
     audience = "https://webpubsub.azure.com"
     assert jwt.decode(token, ACCESS_KEY, ["HS256"], audience=audience)["exp"]
+
+
+RECIPES = {
+    "rules": [
+        {"caller": {"user": "bo"}, "group": "*", "allow": []},
+        {"caller": {"claim": "team", "value": "red"}, "group": "lobby", "allow": ["roster"]},
+        {"caller": "any", "group": "team-{claim:team}", "allow": ["join", "send"]},
+    ]
+}
+
+
+def explain(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`policy explain` with RECIPES and the sample's settings."""
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps(RECIPES))
+    settings = sample_settings() | {"USHER_POLICY_FILE": str(policy)}
+    return call("policy", "explain", *arguments, **settings)
+
+
+def test_policy_explain_allows(tmp_path: Path) -> None:
+    """The rule that decided, the roles, and the length of the URL that negotiate would answer."""
+    done = explain(tmp_path, "--user", "ana", "--claim", "team=red", "--group", "team-red")
+    sample = sample_settings()
+    service = WebPubSubServiceClient.from_connection_string(
+        sample["WebPubSubConnectionString"], sample["WebPubSubHub"]
+    )
+    roles = ["webpubsub.sendToGroup.team-red"]
+    token = service.get_client_access_token(user_id="ana", roles=roles, groups=["team-red"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["rules[0]", "user", "bo", "*", "does", "not", "fit"],
+        ["rules[1]", "team=red", "lobby", "does", "not", "fit"],
+        ["rules[2]", "any", "team-{claim:team}", "decides:", "join,", "send"],
+        ["roles", *roles],
+        *[f"client URL {len(token['url'])} of 4096 characters, the token included".split()],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "last_rule"),
+    [
+        (["--user", "bo", "--claim", "team=red", "--group", "team-red"], "rules[0]"),
+        (["--user", "ana", "--claim", "team=red", "--group", "lobby"], "rules[1]"),
+        (["--user", "ana", "--claim", "team=red", "--group", "team-blue"], "No rule fits"),
+    ],
+)
+def test_policy_explain_refuses(tmp_path: Path, arguments: list[str], last_rule: str) -> None:
+    """A rule that allows nothing, one that does not allow to join, and none at all."""
+    done = explain(tmp_path, *arguments)
+    assert (done.returncode, done.stderr) == (1, "")
+    *_, decided, told = done.stdout.splitlines()
+    assert decided.startswith(last_rule)
+    assert told == "negotiate   403 There is no such group for this caller."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "told"),
+    [
+        (["--user", "ana", "--group", ".."], {}, "group must"),
+        (["--user", "ana", "--group", "a"], {"USHER_POLICY_FILE": "none.json"}, "none.json"),
+        (["--user", "ana", "--group", "a"], {"USHER_TOKEN_MINUTES": "x"}, "USHER_TOKEN_MINUTES"),
+        (["--user", "ana", "--group", "a", "--claim", "red"], {}, "NAME=VALUE"),
+        (["--user", "ana"], {}, "--group"),
+    ],
+)
+def test_policy_explain_cannot_tell(
+    arguments: list[str], settings: dict[str, str], told: str
+) -> None:
+    """Status 2, a line that says why, and no traceback."""
+    done = call("policy", "explain", *arguments, **(sample_settings() | settings))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert told in done.stderr
 
 
 def test_the_sample_works_as_it_is() -> None:

@@ -418,7 +418,9 @@ async def test_guests(browser: Browser, tmp_path_factory: pytest.TempPathFactory
         await expect(guest.page.get_by_label("Your name")).to_be_focused()
         await guest.enter("", "lobby")
         await guest.sees_steps("200", "200", "202")
-        await expect(guest.page.locator("#roster bdi")).to_have_text(re.compile("guest-[0-9a-f]{8}"))
+        await expect(guest.page.locator("#roster bdi")).to_have_text(
+            re.compile("guest-[0-9a-f]{8}")
+        )
         await expect(alert).to_have_text("")
         await guest.page.context.close()
 

@@ -99,7 +99,7 @@ async def test_failures_are_not_repeated_by_the_sdk(status: int) -> None:
         for call in calls:
             error = await error_of(call)
             assert (error.answered, error.retry_after, error.reached) == (status, 7, True)
-            assert f"{status} (Some.Code)" in error.detail
+            assert f"{status} (Some.Code)" in str(error)
     assert len(service.requests) == len(calls)
 
 

@@ -5,7 +5,16 @@ from typing import Any
 import azure.functions as func
 import pytest
 
-from usher.errors import BadEventError, BadRequestError, ServiceError, SettingsError, UsherError
+from usher.errors import (
+    BadEventError,
+    BadRequestError,
+    MethodError,
+    ServiceError,
+    SettingsError,
+    TooManyError,
+    UnauthorizedError,
+    UsherError,
+)
 from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
 
 REQUEST = func.HttpRequest("GET", "https://app.example/api/negotiate", body=b"")
@@ -60,6 +69,30 @@ async def test_a_problem_names_the_field() -> None:
         "detail": "group must not be blank.",
         "field": "group",
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "header"),
+    [
+        (TooManyError(1.2), ("Retry-After", "2")),
+        (MethodError("Use POST."), ("Allow", "POST")),
+        (UnauthorizedError("Who?"), ("WWW-Authenticate", "Bearer")),
+    ],
+)
+async def test_headers_that_a_status_takes(error: UsherError, header: tuple[str, str]) -> None:
+    """Beside the one that keeps caches away."""
+    response = await answer_to(error)
+    assert response.status_code == error.status
+    assert response.headers[header[0]] == header[1]
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_the_service_s_failure_is_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Callers learn no class and no code of the inside."""
+    response = await answer_to(ServiceError("ServiceRequestError", answered=None))
+    assert response.status_code == 502
+    assert b"ServiceRequestError" not in response.get_body()
+    assert "ServiceRequestError" in caplog.text
 
 
 async def test_wrong_settings_are_named_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
