@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from azure.messaging.webpubsubclient.models import WebPubSubDataType
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from playwright.async_api import Browser, Error, Route, WebSocketRoute, expect
 
@@ -52,8 +53,9 @@ CONTRASTS = """() => {
 
 @pytest.fixture(scope="module")
 def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole stack with the control endpoint."""
-    with run([*UP, "--control"], tmp_path_factory.mktemp("demo-stack") / "log") as running:
+    """The whole stack with the control endpoint; nobody calls too often, though ana is in a hurry."""
+    log = tmp_path_factory.mktemp("demo-stack") / "log"
+    with run([*UP, "--control"], log, {"USHER_CALLER_LIMIT": "0"}) as running:
         yield running
 
 
@@ -252,9 +254,11 @@ async def test_nobody_in_the_room_can_announce_anybody(come: Come, room: Room) -
     await ana.enter("ana", room.name)
     await ana.sees_roster("ana", "bo")
     false = {"type": "joined", "id": "1", "group": room.name, "userId": "eve", "text": "eve joined"}
-    await room.users["bo"].client.send_to_group(room.name, false, "json")
+    await room.users["bo"].client.send_to_group(room.name, false, WebPubSubDataType.JSON)
     await ana.hears(json.dumps(false, separators=(",", ":")))
-    await room.users["bo"].client.send_to_group(room.name, f"cy joined {room.name}", "text")
+    await room.users["bo"].client.send_to_group(
+        room.name, f"cy joined {room.name}", WebPubSubDataType.TEXT
+    )
     await ana.hears(f"cy joined {room.name}")
     await ana.sees_roster("ana", "bo")
     assert await ana.page.locator(".notice", has_text="cy joined").count() == 0
@@ -404,18 +408,25 @@ async def test_a_phone_scrolls_one_way_only(come: Come, room: Room) -> None:
 
 
 async def test_guests(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Where names are not free, the page says so and lets in those without one."""
+    """Where names or rooms are not free, the page says so; it lets in who wants neither."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     address = f"http://127.0.0.1:{port}"
     command = [*UP[:-1], port]
-    settings = {"USHER_AUTH": "anonymous", "USHER_ALLOWED_ORIGINS": address}
+    settings = {
+        "USHER_AUTH": "anonymous",
+        "USHER_ALLOWED_ORIGINS": address,
+        "USHER_POLICY_FILE": "policy.json",
+    }
     with run(command, tmp_path_factory.mktemp("guests") / "log", settings):
         guest = await Visitor.come(browser, address)
         await guest.enter("ana", "lobby")
         alert = guest.page.get_by_role("alert")
         await expect(alert).to_have_text("Anonymous callers cannot choose their userId.")
         await expect(guest.page.get_by_label("Your name")).to_be_focused()
+        await guest.enter("", "vault")
+        await expect(alert).to_have_text("There is no such group for this caller.")
+        await guest.sees_steps("403", "", "")
         await guest.enter("", "lobby")
         await guest.sees_steps("200", "200", "202")
         await expect(guest.page.locator("#roster bdi")).to_have_text(

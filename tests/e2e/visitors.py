@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    async_playwright,
+    expect,
+)
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 CHROMIUM = next(
@@ -51,14 +58,14 @@ class Visitor:
         return visitor
 
     def _listen(self) -> None:
-        # Breaches of the Content-Security-Policy are told on the console, too.
-        self.page.on(
-            "console", lambda line: line.type == "error" and self.troubles.append(line.text)
-        )
+        def on_console(line: ConsoleMessage) -> None:
+            # Breaches of the Content-Security-Policy are told here, too.
+            if line.type == "error":
+                self.troubles.append(line.text)
+
+        self.page.on("console", on_console)
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on(
-            "request", lambda request: self.asked.append(request.url.partition("/api/")[2])
-        )
+        self.page.on("request", lambda asked: self.asked.append(asked.url.partition("/api/")[2]))
 
     async def enter(self, name: str, room: str) -> None:
         """Asks to be let in; whether it is, the caller looks."""
