@@ -53,7 +53,7 @@ CONTRASTS = """() => {
 
 @pytest.fixture(scope="module")
 def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole stack with the control endpoint; nobody calls too often, though ana is in a hurry."""
+    """The whole stack with the control endpoint, and with no limit of how often ana may call."""
     log = tmp_path_factory.mktemp("demo-stack") / "log"
     with run([*UP, "--control"], log, {"USHER_CALLER_LIMIT": "0"}) as running:
         yield running
@@ -207,12 +207,20 @@ async def test_retry_after_is_honoured(come: Come, room: Room) -> None:
 
 async def test_a_dead_socket_is_noticed(come: Come, room: Room) -> None:
     """When the network is back, a connection that does not answer is replaced."""
+    answers: list[str | bytes] = []
     is_dead = False
 
     def carry(ws: WebSocketRoute) -> None:
+        def bring(message: str | bytes) -> None:
+            if not is_dead:
+                ws.send(message)
+                answers.append(message)
+
         server = ws.connect_to_server()
-        ws.on_message(lambda message: None if is_dead else server.send(message))
-        server.on_message(lambda message: None if is_dead else ws.send(message))
+        server.on_message(bring)
+
+    async def is_answered() -> bool:
+        return '{"type":"pong"}' in answers
 
     ana = await come()
     await ana.page.route_web_socket(re.compile("/client/hubs/"), carry)
@@ -222,13 +230,16 @@ async def test_a_dead_socket_is_noticed(come: Come, room: Room) -> None:
     await ana.sees_steps("200", "200", "202")
     awake = "dispatchEvent(new Event('online'))"
     await ana.page.evaluate(awake)
+    await until(is_answered)
     await ana.page.clock.fast_forward(6_000)
     await ana.reads("All three steps happened")
+    assert ana.asked.count("negotiate") == 1
     is_dead = True
     await ana.page.evaluate(awake)
     await ana.page.clock.fast_forward(6_000)
     is_dead = False
     await ana.hears("Connected again. What was said in between is not here.")
+    assert ana.asked.count("negotiate") == 2
 
 
 async def test_a_join_that_nobody_announces(come: Come, room: Room) -> None:
@@ -245,6 +256,40 @@ async def test_a_join_that_nobody_announces(come: Come, room: Room) -> None:
     await ana.photograph("not-heard")
     await ana.say("Does anybody hear me?")
     await ana.hears("Does anybody hear me?")
+
+
+async def test_hints_serve_where_there_is_no_roster(come: Come, room: Room) -> None:
+    """Who may not see it follows the announcements, and is told that they are no more than that."""
+    problem = {"status": 403, "detail": "There is no such group for this caller."}
+    ana = await come()
+    await ana.page.route("**/members**", lambda route: route.fulfill(status=403, json=problem))
+    await ana.enter("ana", room.name)
+    await ana.sees_steps("200", "200", "202")
+    await room.enter("bo")
+    await ana.sees_roster("ana", "bo")
+    await room.go("bo")
+    await ana.sees_roster("ana")
+    note = "The roster cannot be read, so these are hints only. There is no such group for this caller."
+    await expect(ana.page.get_by_text(note)).to_be_visible()
+
+
+async def test_a_leave_that_nobody_announces(come: Come, room: Room) -> None:
+    """The roster is read again now and then, so that nobody stays in it for ever."""
+    await room.enter("bo")
+    ana = await come()
+    await ana.page.clock.install()
+    await ana.enter("ana", room.name)
+    await ana.sees_roster("ana", "bo")
+    await room.switch("event-lost:event=disconnected")
+    await room.go("bo")
+    await room.settled("bo", "disconnected")
+
+    async def is_alone() -> bool:
+        await ana.page.clock.fast_forward(38_000)
+        return await ana.page.locator("#roster bdi").all_text_contents() == ["ana"]
+
+    await until(is_alone)
+    assert await ana.page.get_by_text("bo left").count() == 0
 
 
 async def test_nobody_in_the_room_can_announce_anybody(come: Come, room: Room) -> None:
