@@ -10,6 +10,8 @@
   test       all tests
   fuzz       bad input for the emulator, for as long as you like
   check      formatting, lint and types
+  pin        pins what production needs, down to the last package
+  audit      known weaknesses of what production needs
   bench      the emulator's speed and memory: fanout, idle, slow, or all
 
 The first call makes .venv and installs what is needed into it; later calls need no network.

@@ -12,6 +12,7 @@ import azure.functions as func
 from usher import policy, workflow
 from usher.callers import Caller, Credentials, identify_caller
 from usher.events import read_event
+from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
 from usher.limits import Limits
 from usher.logs import quiet_sdk_logs, redact_all_records
@@ -19,6 +20,7 @@ from usher.negotiation import check_method, read_negotiation
 from usher.page import check_page, write_policy
 from usher.policy_file import read_policy
 from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
+from usher.roster import Rosters
 from usher.rules import Rules
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
@@ -33,6 +35,7 @@ NEGOTIATE_LEVEL = (
     func.AuthLevel.FUNCTION if os.environ.get(AUTH) == "key" else func.AuthLevel.ANONYMOUS
 )
 health_state = Health()
+rosters = Rosters()
 quiet_sdk_logs()
 redact_all_records()
 
@@ -127,6 +130,18 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
             "expiresAt": datetime.fromtimestamp(token.expires_at, UTC).isoformat(),
         }
     )
+
+
+@app.route("groups/{group}/members", methods=["GET"], auth_level=NEGOTIATE_LEVEL)
+@http_answers
+async def roster(req: func.HttpRequest) -> func.HttpResponse:
+    """Tells who is in a group."""
+    user_id = read_optional_text(read_single(read_query(req.url), "userId"), "userId")
+    group = read_group(req.route_params["group"])
+    # A backend that names no user asks for itself, and its key opens everything.
+    if get_settings().auth != "key" or user_id is not None:
+        policy.check_roster(get_rules(), await identify(req, user_id), group)
+    return answer_json(await rosters.read(get_pubsub(), group))
 
 
 @on_event("connect")

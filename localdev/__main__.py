@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from localdev.arguments import parse_arguments
+from localdev.dependencies import audit_dependencies, pin_dependencies
 from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
@@ -104,6 +105,16 @@ def check(_options: argparse.Namespace, _rest: list[str]) -> int:
     return max([run_tool(*tool) for tool in tools])
 
 
+def pin(options: argparse.Namespace, _rest: list[str]) -> int:
+    """All of production's packages; takes the package index."""
+    return pin_dependencies(options.upgrade)
+
+
+def audit(_options: argparse.Namespace, _rest: list[str]) -> int:
+    """Where the data can be reached."""
+    return audit_dependencies()
+
+
 def bench(_options: argparse.Namespace, rest: list[str]) -> int:
     """Ratios to floors, in processes of their own."""
     return run_tool("benchmarks", *rest)
@@ -130,6 +141,8 @@ RUN: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "test": test,
     "fuzz": fuzz,
     "check": check,
+    "pin": pin,
+    "audit": audit,
     "bench": bench,
 }
 

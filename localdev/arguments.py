@@ -19,6 +19,8 @@ COMMANDS = {
     "test": "Runs all tests. Further arguments go to pytest.",
     "fuzz": "Sends bad input to the emulator until something breaks.",
     "check": "Checks formatting, lint and types.",
+    "pin": "Pins in requirements.txt what production needs, down to the last package.",
+    "audit": "Asks for known weaknesses of what production needs.",
     "bench": "Measures the emulator: fanout, idle, slow.",
 }
 PASSING_ON = ("policy", "test", "bench")  # further arguments are for what these start
@@ -106,6 +108,9 @@ def _add_tool_options(added: dict[str, argparse.ArgumentParser]) -> None:
         "--target",
         metavar="CONNECTION_STRING",
         help="run the contract suite alone, against this Web PubSub service, and print a table",
+    )
+    added["pin"].add_argument(
+        "--upgrade", action="store_true", help="take the newest of the named packages, too"
     )
     added["fuzz"].add_argument(
         "--minutes", type=float, default=5, help="how long, if nothing breaks; 5 if not given"

@@ -19,6 +19,7 @@ from usher.tokens import ClientToken, TokenRequest
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 5
+MOST_MEMBERS = 200  # connections of a group that are read
 
 
 class AzurePubSub:
@@ -69,6 +70,17 @@ class AzurePubSub:
                 group, body, content_type="text/plain", cls=_read_status, **self._options
             )
         return int(status)
+
+    async def list_users(self, group: str) -> tuple[list[str | None], bool]:
+        """GET `groups/{group}/connections`; of no group an empty list. Raises ServiceError.
+
+        A page of the service has at most 200 (azure-rest-api-specs, `maxpagesize`); the SDK does
+        not tell whether it was the last one, so one connection more is asked for.
+        """
+        asked = self._client.list_connections(group=group, top=MOST_MEMBERS + 1, **self._options)
+        with _translate_errors():
+            users = [member.user_id async for member in asked]
+        return users[:MOST_MEMBERS], len(users) > MOST_MEMBERS
 
     async def check_health(self) -> None:
         """HEAD `/api/health`, for which the SDK has no method. Raises ServiceError."""

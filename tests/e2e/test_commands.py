@@ -22,7 +22,10 @@ from tests.e2e.conftest import UP
 from tests.e2e.processes import START_SECONDS, run
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
-COMMANDS = ("demo", "up", "emulator", "host", "token", "policy", "test", "fuzz", "check", "bench")
+COMMANDS = (
+    *("demo", "up", "emulator", "host", "token", "policy"),
+    *("test", "fuzz", "check", "pin", "audit", "bench"),
+)
 
 
 def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -345,4 +348,5 @@ assert sys.modules["usher"].__file__.startswith(str(app))
         "disconnected",
         "health",
         "negotiate",
+        "roster",
     ]

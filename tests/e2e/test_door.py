@@ -93,24 +93,44 @@ async def test_forbidden_and_unknown_groups_look_alike(
         assert answers.count(answers[0]) == len(answers)
 
 
+async def test_rosters_are_for_who_may_see_them(
+    session: aiohttp.ClientSession, guarded: Running
+) -> None:
+    """A group that is forbidden, with somebody in it, and one that is not there answer alike."""
+    groups = f"{guarded.facts['host']}/api/groups"
+    async with member(session, guarded):
+        async with session.get(f"{groups}/lobby/members") as response:
+            assert (response.status, (await response.json())["count"]) == (200, 1)
+        token = await mint(guarded, "bo", ["user-bo"])
+        async with session.ws_connect(token["url"]):
+            guarded.wait_for_record(record="join", userId="bo", group="user-bo", sendStatus=202)
+            answers = []
+            for group in ("user-bo", "no-such-group"):
+                async with session.get(f"{groups}/{group}/members") as response:
+                    answers.append((response.status, await response.json()))
+        assert answers[0][0] == 403
+        assert answers[0] == answers[1]
+        guarded.wait_for_record(record="leave", userId="bo", group="user-bo", sendStatus=202)
+
+
+async def mint(stack: Running, user_id: str, groups: list[str]) -> dict[str, Any]:
+    """A token of the service's own, which no policy has seen."""
+    async with WebPubSubServiceClient.from_connection_string(
+        stack.facts["connectionString"], "chat"
+    ) as service:
+        return dict(await service.get_client_access_token(user_id=user_id, groups=groups))
+
+
 async def test_a_token_for_a_group_that_the_policy_does_not_know(
     session: aiohttp.ClientSession, guarded: Running
 ) -> None:
     """The service signed it, so it is real; the door refuses it all the same."""
-    async with WebPubSubServiceClient.from_connection_string(
-        guarded.facts["connectionString"], "chat"
-    ) as service:
-        for groups in (["vault"], ["lobby", "vault"], ["user-ana"], []):
-            token = await service.get_client_access_token(user_id="bo", groups=groups)
-            async with nothing_changes(session, guarded):
-                with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-                    await session.ws_connect(token["url"])
-                assert caught.value.status == 401
-        token = await service.get_client_access_token(user_id="bo", groups=["lobby", "user-bo"])
-        async with session.ws_connect(token["url"]):
-            guarded.wait_for_record(record="join", userId="bo", group="user-bo", sendStatus=202)
-        for group in ("lobby", "user-bo"):
-            guarded.wait_for_record(record="leave", userId="bo", group=group, sendStatus=202)
+    for groups in (["vault"], ["lobby", "vault"], ["user-ana"], []):
+        token = await mint(guarded, "bo", groups)
+        async with nothing_changes(session, guarded):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+                await session.ws_connect(token["url"])
+            assert caught.value.status == 401
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,21 @@ async def test_the_token_allows_to_send_to_its_groups_only(stack: Running) -> No
         assert await cy.hear() == "mine"
 
 
+@pytest.mark.parametrize(
+    "name", ["o'hara", "a' or userId ne '", "%2e%2e%2f", "a?b#c&d=e", "{userId}"]
+)
+async def test_names_that_look_like_code(key_stack: Running, name: str) -> None:
+    """As user and as group they stay names: their owner joins, and nobody else hears of it."""
+    host, room = key_stack.facts["host"], new_room()
+    async with enter(host, userId="ana", group=room) as ana:
+        assert await ana.hear() == f"ana joined {room}"
+        async with enter(host, userId=name, group=name) as other:
+            assert await other.hear() == f"{name} joined {name}"
+        key_stack.wait_for_record(record="leave", userId=name, group=name, sendStatus=202)
+        await say_to(key_stack, "nothing else", room)
+        assert await ana.hear() == "nothing else"
+
+
 async def test_a_client_that_is_killed(stack: Running) -> None:
     """No close handshake: the others hear of the leave all the same."""
     host, room = stack.facts["host"], new_room()

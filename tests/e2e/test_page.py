@@ -269,7 +269,7 @@ async def test_hints_serve_where_there_is_no_roster(come: Come, room: Room) -> N
     await ana.sees_roster("ana", "bo")
     await room.go("bo")
     await ana.sees_roster("ana")
-    note = "The roster cannot be read, so these are hints only. There is no such group for this caller."
+    note = f"The roster cannot be read, so these are hints only. {problem['detail']}"
     await expect(ana.page.get_by_text(note)).to_be_visible()
 
 

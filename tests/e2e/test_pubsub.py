@@ -79,6 +79,22 @@ async def test_send_text() -> None:
     assert service.bodies == ['Ana "ñ" 日本'.encode()]
 
 
+@pytest.mark.parametrize(("members", "has_more"), [(0, False), (200, False), (201, True)])
+async def test_list_users(members: int, has_more: bool) -> None:
+    """At most 200, and whether there are more; a connection may have no user."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.query["top"] == "201"
+        users = [{"connectionId": str(number), "userId": None} for number in range(members)]
+        return web.json_response({"value": users, "nextLink": None})
+
+    async with serve(answer) as service:
+        users = [None] * min(members, 200)
+        assert await service.pubsub.list_users("a b,ñ") == (users, has_more)
+    (request,) = service.requests
+    assert (request.method, request.path) == ("GET", "/api/hubs/chat/groups/a b,ñ/connections")
+
+
 async def test_check_health() -> None:
     """HEAD on the health call."""
     async with serve(always(200)) as service:
@@ -94,6 +110,7 @@ async def test_failures_are_not_repeated_by_the_sdk(status: int) -> None:
         calls = [
             service.pubsub.add_connection("lobby", "c-1"),
             service.pubsub.send_text("lobby", "hello"),
+            service.pubsub.list_users("lobby"),
             service.pubsub.check_health(),
         ]
         for call in calls:

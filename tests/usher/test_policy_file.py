@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,18 @@ def test_the_shipped_policy() -> None:
 def test_the_schema_is_a_schema() -> None:
     """By its own dialect."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_readme_s_policies_are_valid() -> None:
+    """The shipped one, word for word, and each recipe."""
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    policies = [json.loads(block) for block in blocks if '"allow"' in block]
+    shipped, recipes = policies
+    assert shipped == json.loads((ROOT / "policy.json").read_text("utf-8"))
+    VALIDATOR.validate({"rules": recipes})
+    rules = parse_policy({"rules": recipes}, "README.md")
+    contoso = Caller("u", {"tenant": frozenset({"contoso"}), "invited": frozenset({"room-7"})})
+    for group in ("lobby", "room-7", "contoso.sales"):
+        assert "join" in rules.rights(contoso, group)
+    for group in ("room-8", "fabrikam.sales", "contoso"):
+        assert rules.rights(contoso, group) == set()

@@ -108,6 +108,7 @@ def test_a_connection_string_wins_over_an_identity() -> None:
         (f"Endpoint=https://user@demo.example;AccessKey={KEY}", "https://"),
         (f"Endpoint=https://demo.example;Port=many;AccessKey={KEY}", "cannot be read"),
         (f"Endpoint=http://demo.example;AccessKey={KEY}", "http"),
+        (f"Endpoint=http://169.254.169.254;AccessKey={KEY}", "http"),
     ],
 )
 def test_bad_connection_strings(text: str, problem: str) -> None:
