@@ -425,10 +425,10 @@ async def test_what_a_screen_reader_gets(come: Come, room: Room) -> None:
 async def test_text_can_be_read_in_light_and_in_dark(come: Come, room: Room, scheme: str) -> None:
     """The paper is as bright as was asked for, and all text has a contrast of 4.5 at least."""
     ana = await come(color_scheme=scheme)
-    await room.enter("bo", "cy", "dan", "Özil", "李")
+    await room.enter("bo", "Özil")
     await ana.enter("ana", room.name)
     await ana.sees_steps("200", "200", "202")
-    await ana.sees_roster("ana", "bo", "cy", "dan", "Özil", "李")
+    await ana.sees_roster("ana", "bo", "Özil")
     await ana.say("Hello")
     await ana.hears("Hello")
     await ana.photograph(scheme)
@@ -462,6 +462,7 @@ async def test_guests(browser: Browser, tmp_path_factory: pytest.TempPathFactory
         "USHER_AUTH": "anonymous",
         "USHER_ALLOWED_ORIGINS": address,
         "USHER_POLICY_FILE": "policy.json",
+        "USHER_JOIN_TEXT": "Welcome, {userId}!",  # enough that it names who came
     }
     with run(command, tmp_path_factory.mktemp("guests") / "log", settings):
         guest = await Visitor.come(browser, address)
@@ -479,6 +480,30 @@ async def test_guests(browser: Browser, tmp_path_factory: pytest.TempPathFactory
         )
         await expect(alert).to_have_text("")
         await guest.page.context.close()
+
+
+async def test_announcements_in_json(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """They prove the steps as well, in any words, and one that comes twice is shown once."""
+    command = [*UP, "--control", "--fault", "event-duplicated"]
+    settings = {"USHER_ANNOUNCEMENT_FORMAT": "json", "USHER_JOIN_TEXT": "Welcome {userId}"}
+    with run(command, tmp_path_factory.mktemp("json") / "log", settings) as running:
+        ana = await Visitor.come(browser, running.facts["host"])
+        bo = await Visitor.come(browser, running.facts["host"])
+        await ana.enter("ana", "lobby")
+        await ana.sees_steps("200", "200", "202")
+        await bo.enter("bo", "lobby")
+        await bo.sees_steps("200", "200", "202")
+        await bo.page.context.close()
+        await ana.hears("bo left lobby")
+        running.wait_for_request("disconnected", 2)
+        await ana.say("That was all")
+        await ana.hears("That was all")
+        notices = ["Welcome ana", "Welcome bo", "bo left lobby"]
+        await expect(ana.page.locator(".notice bdi")).to_have_text(notices)
+        assert ana.troubles == []
+        await ana.page.context.close()
 
 
 async def test_off_there_is_no_page(tmp_path_factory: pytest.TempPathFactory) -> None:
