@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 from usher import policy, workflow
-from usher.callers import Caller, Credentials, identify_caller
+from usher.announcements import Style
+from usher.callers import Caller, Credentials, identify_caller, speaks_for_itself
 from usher.events import read_event
 from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
@@ -19,6 +20,8 @@ from usher.logs import quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
 from usher.page import check_page, write_policy
 from usher.policy_file import read_policy
+from usher.provision import provision as run_workflow
+from usher.provision_request import read_provision
 from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
 from usher.roster import Rosters
 from usher.rules import Rules
@@ -138,10 +141,19 @@ async def roster(req: func.HttpRequest) -> func.HttpResponse:
     """Tells who is in a group."""
     user_id = read_optional_text(read_single(read_query(req.url), "userId"), "userId")
     group = read_group(req.route_params["group"])
-    # A backend that names no user asks for itself, and its key opens everything.
-    if get_settings().auth != "key" or user_id is not None:
+    if not speaks_for_itself(get_settings(), user_id):
         policy.check_roster(get_rules(), await identify(req, user_id), group)
     return answer_json(await rosters.read(get_pubsub(), group))
+
+
+@app.route("provision", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@http_answers
+async def provision(req: func.HttpRequest) -> func.HttpResponse:
+    """Runs the whole workflow for a connection that is open already; for administrators."""
+    settings = get_settings()
+    wish = read_provision(req.get_body(), settings)
+    roles = policy.provision_roles(settings, get_rules(), wish.user_id, wish.group)
+    return answer_json(await run_workflow(get_pubsub(), settings.hub, wish, roles))
 
 
 @on_event("connect")
@@ -164,7 +176,8 @@ async def connected(request: str) -> None:
     settings = get_settings()
     event = read_event(request, "connected", settings)
     groups = policy.groups_of(settings, event.states)
-    await workflow.join_groups(get_pubsub(), event, groups, settings.join_text)
+    style = Style(settings.join_text, settings.announcement_format)
+    await workflow.join_groups(get_pubsub(), event, groups, style)
 
 
 @on_event("disconnected")
@@ -174,7 +187,8 @@ async def disconnected(request: str) -> None:
     settings = get_settings()
     event = read_event(request, "disconnected", settings)
     groups = policy.groups_of(settings, event.states)
-    await workflow.leave_groups(get_pubsub(), event, groups, settings.leave_text)
+    style = Style(settings.leave_text, settings.announcement_format)
+    await workflow.leave_groups(get_pubsub(), event, groups, style)
 
 
 @app.route("health", methods=["GET"])

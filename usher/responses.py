@@ -8,7 +8,7 @@ from typing import Any
 
 import azure.functions as func
 
-from usher.errors import BadEventError, SettingsError, UsherError
+from usher.errors import BadEventError, SettingsError, ThrottledError, UsherError
 from usher.logs import log_record, logger
 
 type HttpHandler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
@@ -34,15 +34,15 @@ def answer_page(html: str, policy: str) -> func.HttpResponse:
 
 
 def answer_problem(error: UsherError) -> func.HttpResponse:
-    """`application/problem+json` (RFC 9457); `field` is an extension member."""
-    problem = {
+    """`application/problem+json` (RFC 9457); `field` and the error's own are extension members."""
+    problem: dict[str, Any] = {
         "type": f"urn:problem-type:usher:{error.kind}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
     }
     return func.HttpResponse(
-        json.dumps(problem | ({"field": error.field} if error.field else {})),
+        json.dumps(problem | ({"field": error.field} if error.field else {}) | dict(error.members)),
         status_code=error.status,
         mimetype="application/problem+json",
         headers={**NO_STORE, **error.headers},
@@ -101,6 +101,6 @@ def _log_error(function: str, error: Exception) -> UsherError:
         return UsherError("The log says more.")
     if isinstance(error, SettingsError):
         log_record("settings", logging.ERROR, function=function, problems=error.problems)
-    elif error.status >= 500 or isinstance(error, BadEventError):
+    elif error.status >= 500 or isinstance(error, BadEventError | ThrottledError):
         log_record("refusal", logging.ERROR, function=function, reason=str(error))
     return error

@@ -18,16 +18,18 @@ async def call_again[T](
     """Calls until an answer, an error that forbids another call, or no time for one.
 
     `may_call_again` is given the error and the seconds since the first call; `deadline` is a time
-    of the running loop. Raises the last ServiceError, or TimeoutError at the deadline.
+    of the running loop. Raises the last ServiceError, or TimeoutError at the deadline; the error
+    tells of all calls whether one may have acted.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
     async with asyncio.timeout_at(deadline):
-        failures = 0
+        failures, may_have_acted = 0, False
         while True:
             try:
                 return await call()
             except ServiceError as error:
+                may_have_acted = error.may_have_acted = may_have_acted or error.may_have_acted
                 wait = _wait_after(failures, error)
                 is_late = loop.time() + wait >= deadline
                 if is_late or not may_call_again(error, loop.time() - started):

@@ -27,6 +27,7 @@ CONNECTION = "WebPubSubConnectionString"
 SERVICE_URI = f"{CONNECTION}__serviceUri"
 HUB = "WebPubSubHub"
 AUTH = "USHER_AUTH"
+ANNOUNCEMENT_FORMATS = ("text", "json")
 AUTH_MODES = ("easyauth", "oidc", "key", "anonymous", "local")
 OIDC_ISSUER = "USHER_OIDC_ISSUER"
 OIDC_AUDIENCE = "USHER_OIDC_AUDIENCE"
@@ -97,6 +98,7 @@ class Settings:
     token_minutes: int = 60
     join_text: str = "{userId} joined {group}"
     leave_text: str = "{userId} left {group}"
+    announcement_format: str = "text"
     demo: bool = False
 
     @classmethod
@@ -136,6 +138,7 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
         ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
         ("user_claim", "USHER_USER_CLAIM", str),
         ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
+        ("announcement_format", "USHER_ANNOUNCEMENT_FORMAT", _parse_format),
         ("policy_file", "USHER_POLICY_FILE", str),
         ("caller_limit", "USHER_CALLER_LIMIT", _parse_limit),
         ("address_limit", "USHER_ADDRESS_LIMIT", _parse_limit),
@@ -253,6 +256,12 @@ def _parse_minutes(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
         raise ValueError("must be a whole number of minutes, 1 or more")
     return int(text)
+
+
+def _parse_format(text: str) -> str:
+    if text not in ANNOUNCEMENT_FORMATS:
+        raise ValueError(f"must be one of {', '.join(ANNOUNCEMENT_FORMATS)}")
+    return text
 
 
 def _parse_limit(text: str) -> int:

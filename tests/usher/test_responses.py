@@ -11,8 +11,10 @@ from usher.errors import (
     MethodError,
     ServiceError,
     SettingsError,
+    ThrottledError,
     TooManyError,
     UnauthorizedError,
+    UnknownConnectionError,
     UsherError,
 )
 from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
@@ -77,6 +79,7 @@ async def test_a_problem_names_the_field() -> None:
         (TooManyError(1.2), ("Retry-After", "2")),
         (MethodError("Use POST."), ("Allow", "POST")),
         (UnauthorizedError("Who?"), ("WWW-Authenticate", "Bearer")),
+        (ThrottledError("x", answered=429, retry_after=0.5), ("Retry-After", "1")),
     ],
 )
 async def test_headers_that_a_status_takes(error: UsherError, header: tuple[str, str]) -> None:
@@ -85,6 +88,33 @@ async def test_headers_that_a_status_takes(error: UsherError, header: tuple[str,
     assert response.status_code == error.status
     assert response.headers[header[0]] == header[1]
     assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_busy_service_that_does_not_say_how_long() -> None:
+    """429 without a Retry-After of our invention."""
+    response = await answer_to(ThrottledError("x", answered=429))
+    assert (response.status_code, response.headers.get("Retry-After")) == (429, None)
+
+
+async def test_an_error_s_own_members() -> None:
+    """They stand beside those of every problem."""
+    error = UnknownConnectionError("x", answered=404)
+    error.members = {"step": "addConnection"}
+    response = await answer_to(error)
+    problem = json.loads(response.get_body())
+    assert (response.status_code, problem["field"]) == (404, "connectionId")
+    assert problem["step"] == "addConnection"
+
+
+@pytest.mark.parametrize(
+    ("error", "count"), [(ThrottledError("x"), 1), (UnknownConnectionError("x"), 0)]
+)
+async def test_the_operator_learns_of_a_busy_service(
+    error: UsherError, count: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And not of a connection that somebody got wrong."""
+    await answer_to(error)
+    assert len(caplog.records) == count
 
 
 async def test_the_service_s_failure_is_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -145,6 +175,8 @@ async def test_notices_log_their_errors(error: Exception, caplog: pytest.LogCapt
 
 def test_every_error_has_a_kind_and_a_title_of_its_own() -> None:
     """A caller can tell them apart by the problem's type."""
-    family: list[type[UsherError]] = [UsherError, *UsherError.__subclasses__()]
+    children = UsherError.__subclasses__()
+    of_service = ServiceError.__subclasses__()
+    family: list[type[UsherError]] = [UsherError, *children, *of_service]
     assert len({error.kind for error in family}) == len(family)
     assert len({error.title for error in family}) == len(family)

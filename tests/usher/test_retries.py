@@ -31,6 +31,20 @@ def test_an_answer_is_the_end() -> None:
     assert service.calls == 1
 
 
+@pytest.mark.parametrize(("first", "may_have_acted"), [(500, True), (408, True), (429, False)])
+def test_the_error_speaks_for_all_calls(first: int, may_have_acted: bool) -> None:
+    """A refusal does not hide that an earlier call may have acted."""
+    errors = [ServiceError("x", answered=status) for status in (first, 400)]
+    service = Service(*errors)
+
+    def may_call_again(error: ServiceError, _seconds: float) -> bool:
+        return error is errors[0]
+
+    with pytest.raises(ServiceError) as caught:
+        virtual_time.run(call_again(service.call, may_call_again, 10))
+    assert (caught.value.answered, caught.value.may_have_acted) == (400, may_have_acted)
+
+
 def test_waits_grow() -> None:
     """0.1 s, 0.2 s and 0.4 s at the most, and half of each at the least."""
     service = Service(*[ServiceError("x")] * 3, 200)

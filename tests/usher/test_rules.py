@@ -140,3 +140,12 @@ def test_what_a_user_of_unknown_claims_could_join(
 ) -> None:
     """A rule that asks for claims allows it to somebody; one that does not settles it."""
     assert RULES.could_join(user_id, group) is could
+
+
+def test_what_a_user_of_unknown_claims_could_say() -> None:
+    """Joining is not sending."""
+    news = Rule(GroupPattern("news"), frozenset({"join"}))
+    rules = Rules([news, Rule(GroupPattern("*"), frozenset({"join", "send"}))])
+    assert rules.could_join("ana", "news")
+    assert not rules.could_send("ana", "news")
+    assert rules.could_send(None, "blue")

@@ -2,19 +2,24 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests import virtual_time
 from usher import workflow
-from usher.errors import ServiceError, TooLargeError
+from usher.announcements import Message, Style
+from usher.errors import ServiceError, TooLargeError, UnknownConnectionError
 from usher.events import ConnectionEvent
 from usher.tokens import ClientToken, TokenRequest
 
 EVENT = ConnectionEvent("connected", "chat", "c-1", "ana", {})
 TEXT = "{userId} joined {group}"
 REFUSED = ServiceError("refused", reached=False)
+
+
+UNKNOWN = UnknownConnectionError("answered 404", answered=404)
 
 
 def answered(status: int, retry_after: float | None = None) -> ServiceError:
@@ -32,10 +37,13 @@ class Recorder:
     async def generate_token(self, request: TokenRequest) -> ClientToken:
         return ClientToken(self.url, "wss://demo", "x", 0)
 
-    async def add_connection(self, group: str, connection_id: str) -> int:
+    async def add_connection(
+        self, group: str, connection_id: str, user_id: str | None = None
+    ) -> int:
         return self._answer("add", 200, group, connection_id)
 
-    async def send_text(self, group: str, text: str) -> int:
+    async def send_message(self, group: str, message: Message) -> int:
+        text = message if isinstance(message, str) else json.dumps(message)
         return self._answer("send", 202, group, text)
 
     def _answer(self, call: str, status: int, *arguments: str) -> int:
@@ -59,7 +67,7 @@ def act(caplog: pytest.LogCaptureFixture) -> Callable[..., tuple[list[dict[str, 
         pubsub: Recorder, groups: list[str], text: str = TEXT, how: Act = workflow.join_groups
     ) -> tuple[list[dict[str, Any]], float]:
         with caplog.at_level(logging.INFO, "usher"):
-            _, seconds = virtual_time.run(how(pubsub, EVENT, groups, text))
+            _, seconds = virtual_time.run(how(pubsub, EVENT, groups, Style(text)))
         records = [json.loads(r.getMessage()) | {"level": r.levelname} for r in caplog.records]
         return records, seconds
 
@@ -102,6 +110,17 @@ def test_an_empty_text_is_no_announcement(act: Any) -> None:
     assert (record["addStatus"], record["sendStatus"]) == (200, None)
 
 
+async def test_announcements_in_json() -> None:
+    """The message of the event, in each of its groups."""
+    pubsub = Recorder()
+    await workflow.join_groups(pubsub, EVENT, ["a"], Style(TEXT, "json"))
+    gone = replace(EVENT, name="disconnected")
+    await workflow.leave_groups(pubsub, gone, ["a"], Style("bye {userId}", "json"))
+    joined, left = [json.loads(call[2]) for call in pubsub.calls if call[0] == "send"]
+    assert (joined["type"], joined["text"], joined["group"]) == ("joined", "ana joined a", "a")
+    assert (left["type"], left["text"]) == ("left", "bye ana")
+
+
 @pytest.mark.parametrize(
     "error",
     [answered(408), answered(429), answered(500), answered(503), ServiceError("x"), REFUSED],
@@ -124,7 +143,7 @@ def test_adds_that_cannot_succeed(act: Any, status: int) -> None:
 
 def test_a_connection_that_is_known_late(act: Any) -> None:
     """The service's race: 404 first, then 200."""
-    pubsub = Recorder(add=[answered(404)] * 3)
+    pubsub = Recorder(add=[UNKNOWN] * 3)
     (record,), seconds = act(pubsub, ["lobby"])
     assert (record["addStatus"], record["sendStatus"]) == (200, 202)
     assert seconds < workflow.RACE_SECONDS
@@ -132,7 +151,7 @@ def test_a_connection_that_is_known_late(act: Any) -> None:
 
 def test_a_connection_that_is_gone(act: Any) -> None:
     """404 for 2 s: no announcement, and no error, because nothing is wrong."""
-    pubsub = Recorder(add=[answered(404)] * 100)
+    pubsub = Recorder(add=[UNKNOWN] * 100)
     (record,), seconds = act(pubsub, ["lobby"])
     assert (record["failure"], record["level"], pubsub.count("send")) == ("gone", "INFO", 0)
     assert workflow.RACE_SECONDS <= seconds < workflow.RACE_SECONDS + 2
@@ -171,7 +190,9 @@ def test_a_service_that_never_answers(act: Any) -> None:
     """The event ends at its deadline, with an error record."""
 
     class Silent(Recorder):
-        async def add_connection(self, group: str, connection_id: str) -> int:
+        async def add_connection(
+            self, group: str, connection_id: str, user_id: str | None = None
+        ) -> int:
             import asyncio
 
             await asyncio.sleep(1000)
