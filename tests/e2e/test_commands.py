@@ -348,5 +348,6 @@ assert sys.modules["usher"].__file__.startswith(str(app))
         "disconnected",
         "health",
         "negotiate",
+        "provision",
         "roster",
     ]
