@@ -12,11 +12,12 @@ import azure.functions as func
 from usher import policy, workflow
 from usher.announcements import Style
 from usher.callers import Caller, Credentials, identify_caller, speaks_for_itself
+from usher.digest import Digests
 from usher.events import read_event
 from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
 from usher.limits import Limits
-from usher.logs import quiet_sdk_logs, redact_all_records
+from usher.logs import log_record, quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
 from usher.page import check_page, write_policy
 from usher.policy_file import read_policy
@@ -27,6 +28,7 @@ from usher.roster import Rosters
 from usher.rules import Rules
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
+from usher.workflow import Telling
 
 if TYPE_CHECKING:
     from usher.oidc import OidcProvider
@@ -59,6 +61,12 @@ def get_rules() -> Rules:
 def get_limits() -> Limits:
     """One a process: each instance counts for itself."""
     return Limits(get_settings())
+
+
+@functools.cache
+def get_digests() -> Digests:
+    """One a process: each instance gathers what it sees itself."""
+    return Digests(get_settings().digest_above, get_settings().digest_seconds)
 
 
 @functools.cache
@@ -121,6 +129,7 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     roles = policy.grant_roles(rules, caller, groups)
     request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
     token = await workflow.generate_token(get_pubsub(), request)
+    log_record("negotiate", userId=caller.user_id, groups=groups, minutes=wish.minutes)
     return answer_json(
         {
             "url": token.url,
@@ -177,7 +186,7 @@ async def connected(request: str) -> None:
     event = read_event(request, "connected", settings)
     groups = policy.groups_of(settings, event.states)
     style = Style(settings.join_text, settings.announcement_format)
-    await workflow.join_groups(get_pubsub(), event, groups, style)
+    await workflow.join_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
 
 
 @on_event("disconnected")
@@ -188,7 +197,7 @@ async def disconnected(request: str) -> None:
     event = read_event(request, "disconnected", settings)
     groups = policy.groups_of(settings, event.states)
     style = Style(settings.leave_text, settings.announcement_format)
-    await workflow.leave_groups(get_pubsub(), event, groups, style)
+    await workflow.leave_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
 
 
 @app.route("health", methods=["GET"])

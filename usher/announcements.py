@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from usher.events import ConnectionEvent
 
 LONGEST_TEXT = 1024  # characters
+NAMED = 2  # users of a crowd whose names are told
+SOMEBODY = "somebody"  # a connection whose token names no user has no better name
 TYPES = {"connected": "joined", "disconnected": "left"}
 
 type Message = str | dict[str, Any]  # is sent as text/plain, or as application/json
@@ -43,18 +46,33 @@ def read_news(event: ConnectionEvent, group: str, template: str, now: datetime) 
     return News(TYPES[event.name], _identify(event, group), group, event.user_id, text, at)
 
 
-def write_message(news: News, style: Style) -> Message:
-    """The message about one event, in the style's format."""
+def write_message(gathered: Sequence[News], style: Style) -> Message:
+    """The message about one event, or about several of one kind, in the style's format."""
+    first, last = gathered[0], gathered[-1]
     if style.format == "text":
-        return news.text
-    return {
-        "type": news.type,
-        "id": news.id,
-        "group": news.group,
-        "userId": news.user_id,
-        "text": news.text,
-        "at": news.at.isoformat(),
+        return first.text if first is last else _write_digest(gathered, style)
+    told = {"type": first.type, "group": first.group, "at": last.at.isoformat()}
+    if first is last:
+        return told | {"id": first.id, "userId": first.user_id, "text": first.text}
+    users = list(dict.fromkeys(news.user_id for news in gathered))[:NAMED]
+    return told | {
+        # Not that of one of them: whoever has heard of that one must not drop the others.
+        "id": _hash([news.id for news in gathered]),
+        "userIds": users,
+        "count": len(gathered),
+        "text": _write_digest(gathered, style),
     }
+
+
+def _write_digest(gathered: Sequence[News], style: Style) -> str:
+    """Two names and the number of the others: `u1, u2 and 37 others`."""
+    names = list(dict.fromkeys(news.user_id or SOMEBODY for news in gathered))
+    named, others = names[:NAMED], len(names) - NAMED
+    if others > 0:
+        whole = f"{', '.join(named)} and {others} {'others' if others > 1 else 'other'}"
+    else:
+        whole = " and ".join(named)
+    return write_announcement(style.template, whole, gathered[0].group)
 
 
 def write_announcement(template: str, user_id: str | None, group: str) -> str:
@@ -62,10 +80,7 @@ def write_announcement(template: str, user_id: str | None, group: str) -> str:
 
     It is one line: whatever is no printable character is left out of the names.
     """
-    # A connection whose token names no user has no better name than this.
-    text = template.format(
-        userId=make_printable(user_id or "somebody"), group=make_printable(group)
-    )
+    text = template.format(userId=make_printable(user_id or SOMEBODY), group=make_printable(group))
     return text[:LONGEST_TEXT]
 
 
@@ -76,5 +91,8 @@ def make_printable(text: str) -> str:
 
 def _identify(event: ConnectionEvent, group: str) -> str:
     # A hash, because a connection's id is for those who may call the service.
-    parts = [event.connection_id, group, event.name, event.event_id]
+    return _hash([event.connection_id, group, event.name, event.event_id])
+
+
+def _hash(parts: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

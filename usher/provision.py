@@ -7,6 +7,7 @@ from typing import Any
 
 from usher.errors import ServiceError, UnansweredError
 from usher.provision_request import ProvisionRequest
+from usher.retries import Patience
 from usher.tokens import TokenRequest
 from usher.workflow import (
     EVENT_SECONDS,
@@ -31,17 +32,18 @@ async def provision(
     deadline = asyncio.get_running_loop().time() + EVENT_SECONDS
     facts = {
         **{"hub": hub, "group": group, "connectionId": connection_id, "userId": user_id},
-        **{"addStatus": None, "sendStatus": None},
+        **{"retries": 0, "addStatus": None, "sendStatus": None},
     }
     done: list[str] = []
     with record_outcome("provision", facts) as outcome:
+        patience = Patience(deadline, outcome)
         async with _step("generateToken", done, deadline):
             token = await generate_token(pubsub, wanted)
         async with _step("addConnection", done, deadline):
-            add_status = await add_connection(pubsub, group, connection_id, deadline, user_id)
+            add_status = await add_connection(pubsub, group, connection_id, patience, user_id)
             outcome["addStatus"] = add_status
         async with _step("announceJoin", done, deadline):
-            send_status = await announce(pubsub, group, request.announcement, deadline)
+            send_status = await announce(pubsub, group, request.announcement, patience)
             outcome["sendStatus"] = send_status
     return {"token": token.token, "addStatus": add_status, "sendStatus": send_status}
 

@@ -96,6 +96,8 @@ class Settings:
     default_group: str = "lobby"
     single_group: bool = False
     token_minutes: int = 60
+    digest_above: int = 5
+    digest_seconds: float = 1.0
     join_text: str = "{userId} joined {group}"
     leave_text: str = "{userId} left {group}"
     announcement_format: str = "text"
@@ -142,6 +144,8 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
         ("policy_file", "USHER_POLICY_FILE", str),
         ("caller_limit", "USHER_CALLER_LIMIT", _parse_limit),
         ("address_limit", "USHER_ADDRESS_LIMIT", _parse_limit),
+        ("digest_above", "USHER_DIGEST_ABOVE", _parse_rate),
+        ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
         ("demo", "USHER_DEMO", _parse_flag),
         # Injected by the platform, and by nobody else (azure-functions-host, EnvironmentSettings).
         ("platform_auth", "WEBSITE_AUTH_ENABLED", lambda text: text.lower() in ("true", "1")),
@@ -262,6 +266,18 @@ def _parse_format(text: str) -> str:
     if text not in ANNOUNCEMENT_FORMATS:
         raise ValueError(f"must be one of {', '.join(ANNOUNCEMENT_FORMATS)}")
     return text
+
+
+def _parse_rate(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError("must be a whole number of joins a second, or 0 for no digests")
+    return int(text)
+
+
+def _parse_seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-5](\.[0-9]{1,3})?", text) or not 0.1 <= float(text) <= 5:
+        raise ValueError("must be a number of seconds from 0.1 to 5")
+    return float(text)
 
 
 def _parse_limit(text: str) -> int:

@@ -8,14 +8,16 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from usher.announcements import Message, Style, read_news, write_message
+from usher.digest import Digests
 from usher.errors import ServiceError, TooLargeError, UnknownConnectionError
 from usher.events import ConnectionEvent
 from usher.logs import log_record
-from usher.retries import call_again
+from usher.retries import Patience, call_again
 from usher.tokens import ClientToken, TokenRequest
 
 # Seconds that one event has for all its groups, retries included.
@@ -61,51 +63,73 @@ async def generate_token(pubsub: PubSub, request: TokenRequest) -> ClientToken:
 
 
 async def add_connection(
-    pubsub: PubSub, group: str, connection_id: str, deadline: float, user_id: str | None = None
+    pubsub: PubSub, group: str, connection_id: str, patience: Patience, user_id: str | None = None
 ) -> int:
     """Step 2, `addConnection`, of that user's connection only where one is named.
 
     Returns 200; raises ServiceError, TimeoutError at the deadline.
     """
     return await call_again(
-        lambda: pubsub.add_connection(group, connection_id, user_id), _may_add_again, deadline
+        lambda: pubsub.add_connection(group, connection_id, user_id), _may_add_again, patience
     )
 
 
-async def announce(pubsub: PubSub, group: str, message: Message, deadline: float) -> int:
+async def announce(pubsub: PubSub, group: str, message: Message, patience: Patience) -> int:
     """Step 3, `announceJoin`. Returns 202; raises ServiceError, TimeoutError at the deadline."""
-    return await call_again(lambda: pubsub.send_message(group, message), _may_send_again, deadline)
+    return await call_again(lambda: pubsub.send_message(group, message), _may_send_again, patience)
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How groups are told: in which words, and when a crowd is told of as one."""
+
+    style: Style
+    digests: Digests
 
 
 async def join_groups(
-    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], style: Style
+    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], telling: Telling
 ) -> None:
     """Adds the connection to each group and then tells the group, newcomer included."""
 
     async def join(group: str, deadline: float) -> None:
         facts = {**_describe(event, group), "addStatus": None, "sendStatus": None}
         with suppress(*FAILURES), record_outcome("join", facts) as outcome:
-            outcome["addStatus"] = await add_connection(
-                pubsub, group, event.connection_id, deadline
-            )
-            if message := _tell(event, group, style):
-                outcome["sendStatus"] = await announce(pubsub, group, message, deadline)
+            patience = Patience(deadline, outcome)
+            with _timed("addMilliseconds", outcome):
+                outcome["addStatus"] = await add_connection(
+                    pubsub, group, event.connection_id, patience
+                )
+            await _tell(pubsub, event, group, telling, patience)
 
     await _in_each(groups, join)
 
 
 async def leave_groups(
-    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], style: Style
+    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], telling: Telling
 ) -> None:
     """Tells each group that the connection is gone; the service has taken it out already."""
 
     async def leave(group: str, deadline: float) -> None:
-        if message := _tell(event, group, style):
-            facts = {**_describe(event, group), "sendStatus": None}
-            with suppress(*FAILURES), record_outcome("leave", facts) as outcome:
-                outcome["sendStatus"] = await announce(pubsub, group, message, deadline)
+        facts = {**_describe(event, group), "sendStatus": None}
+        with suppress(*FAILURES), record_outcome("leave", facts) as outcome:
+            await _tell(pubsub, event, group, telling, Patience(deadline, outcome))
 
-    await _in_each(groups, leave)
+    if telling.style.template:
+        await _in_each(groups, leave)
+
+
+async def _tell(
+    pubsub: PubSub, event: ConnectionEvent, group: str, telling: Telling, patience: Patience
+) -> None:
+    """Notes the status, and how many joins or leaves the message was about."""
+    news = read_news(event, group, telling.style.template, datetime.now(UTC))
+    gathered = await telling.digests.gather(news) if news else []
+    patience.counts["told"] = len(gathered)
+    if gathered:
+        message = write_message(gathered, telling.style)
+        with _timed("sendMilliseconds", patience.counts):
+            patience.counts["sendStatus"] = await announce(pubsub, group, message, patience)
 
 
 @contextmanager
@@ -131,18 +155,23 @@ def record_outcome(record: str, facts: Mapping[str, Any]) -> Iterator[dict[str, 
     write(logging.INFO)
 
 
-def _describe(event: ConnectionEvent, group: str) -> dict[str, str | None]:
+def _describe(event: ConnectionEvent, group: str) -> dict[str, Any]:
     return {
         "hub": event.hub,
         "group": group,
         "connectionId": event.connection_id,
         "userId": event.user_id,
+        "retries": 0,
     }
 
 
-def _tell(event: ConnectionEvent, group: str, style: Style) -> Message | None:
-    news = read_news(event, group, style.template, datetime.now(UTC))
-    return None if news is None else write_message(news, style)
+@contextmanager
+def _timed(name: str, outcome: dict[str, Any]) -> Iterator[None]:
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        outcome[name] = round((time.monotonic() - started) * 1000)
 
 
 async def _in_each(

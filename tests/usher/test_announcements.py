@@ -20,7 +20,7 @@ def news_of(event: ConnectionEvent, group: str = "blue") -> News:
 
 def test_a_message_in_json() -> None:
     """Everything that a client needs; the names are as they are, the text is one line."""
-    message: Any = write_message(news_of(replace(EVENT, user_id="a\nb"), "g\n"), JSON)
+    message: Any = write_message([news_of(replace(EVENT, user_id="a\nb"), "g\n")], JSON)
     assert len(message.pop("id")) == 32
     assert message == {
         "type": "joined",
@@ -33,7 +33,46 @@ def test_a_message_in_json() -> None:
 
 def test_a_message_in_text() -> None:
     """The text and nothing else."""
-    assert write_message(news_of(EVENT), Style(JSON.template)) == "ana is in blue"
+    assert write_message([news_of(EVENT)], Style(JSON.template)) == "ana is in blue"
+
+
+def crowd(*users: str | None) -> list[News]:
+    """The news of each, a second apart."""
+    events = [replace(EVENT, connection_id=f"c-{n}", user_id=user) for n, user in enumerate(users)]
+    return [
+        replace(news_of(event), at=NOW + timedelta(seconds=n)) for n, event in enumerate(events)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("users", "text"),
+    [
+        (["u1", "u2"], "u1 and u2 in blue"),
+        (["u1", "u2", "u3"], "u1, u2 and 1 other in blue"),
+        ([f"u{n}" for n in range(39)], "u0, u1 and 37 others in blue"),
+        (["u1", "u1"], "u1 in blue"),
+        (["u1", "u1", "u2", "u2", "u3"], "u1, u2 and 1 other in blue"),
+        ([None, None, "u1"], "somebody and u1 in blue"),
+    ],
+)
+def test_a_crowd_in_text(users: list[str | None], text: str) -> None:
+    """Two names and how many others; who came twice is named once."""
+    assert write_message(crowd(*users), Style("{userId} in {group}")) == text
+
+
+def test_a_crowd_in_json() -> None:
+    """With the number of joins, and an id of its own."""
+    news = crowd("u1", "u2", "u3", "u1")
+    message: Any = write_message(news, JSON)
+    assert message.pop("id") not in {one.id for one in news}
+    assert message == {
+        "type": "joined",
+        "group": "blue",
+        "userIds": ["u1", "u2"],
+        "count": 4,
+        "text": "u1, u2 and 1 other is in blue",
+        "at": "2026-11-24T12:30:03+00:00",
+    }
 
 
 def test_a_leave() -> None:

@@ -79,6 +79,7 @@ async def test_the_three_steps(caplog: pytest.LogCaptureFixture) -> None:
         "connectionId": "c-1",
         "userId": None,
         "addStatus": 200,
+        "retries": 0,
         "sendStatus": 202,
     }
 

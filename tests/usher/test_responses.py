@@ -8,6 +8,7 @@ import pytest
 from usher.errors import (
     BadEventError,
     BadRequestError,
+    ForbiddenError,
     MethodError,
     ServiceError,
     SettingsError,
@@ -123,6 +124,27 @@ async def test_the_service_s_failure_is_for_the_log(caplog: pytest.LogCaptureFix
     assert response.status_code == 502
     assert b"ServiceRequestError" not in response.get_body()
     assert "ServiceRequestError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (UnauthorizedError("who?"), "WARNING"),
+        (ForbiddenError("not you"), "WARNING"),
+        (ServiceError("answered 500"), "ERROR"),
+        (BadRequestError("what?"), None),
+        (TooManyError(1), None),
+    ],
+)
+async def test_refused_callers_are_in_the_log(
+    caplog: pytest.LogCaptureFixture, error: UsherError, level: str | None
+) -> None:
+    """Who may not, and what failed; a request that is malformed is its sender's to mend."""
+    await answer_to(error)
+    found = [(record.levelname, json.loads(record.getMessage())) for record in caplog.records]
+    status, reason = error.status, str(error)
+    expected = {"record": "refusal", "function": "negotiate", "status": status, "reason": reason}
+    assert found == ([(level, expected)] if level else [])
 
 
 async def test_wrong_settings_are_named_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
