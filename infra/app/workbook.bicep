@@ -12,6 +12,11 @@ var appCharts = [
     visualization: 'timechart'
   }
   {
+    title: 'Joins and leaves, announcements, retries, and what was given up'
+    query: loadTextContent('../queries/counters.kql')
+    visualization: 'table'
+  }
+  {
     title: 'Failures by reason'
     query: loadTextContent('../queries/failures.kql')
     visualization: 'table'

@@ -23,8 +23,19 @@ def test_records_and_requests_are_kept_and_noise_is_not() -> None:
         "Function": "Information",
         "Host.Results": "Information",
     }
-    sampling = logging["applicationInsights"]["samplingSettings"]
-    assert "Request" in sampling["excludedTypes"].split(";")
+
+
+def test_the_host_alone_speaks_open_telemetry() -> None:
+    """It takes the app's records with it; in the app's process it would cost its cold start.
+
+    In this mode the host does not read `applicationInsights` (azure-functions-host, issue 10770).
+    """
+    assert host_json()["telemetryMode"] == "OpenTelemetry"
+    assert "applicationInsights" not in host_json()["logging"]
+    assert "opentelemetry" not in (INFRA.parent / "requirements.txt").read_text("utf-8")
+    settings = "".join(file.read_text("utf-8") for file in (INFRA / "app").glob("*.bicep"))
+    for worker_setting in ("PYTHON_ENABLE_OPENTELEMETRY", "PYTHON_APPLICATIONINSIGHTS_"):
+        assert worker_setting not in settings
 
 
 def test_the_service_tells_the_workspace() -> None:
