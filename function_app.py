@@ -17,12 +17,20 @@ from usher.events import read_event
 from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
 from usher.limits import Limits
-from usher.logs import quiet_sdk_logs, redact_all_records
+from usher.logs import log_record, quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
+from usher.page import check_page, write_policy
 from usher.policy_file import read_policy
 from usher.provision import provision as run_workflow
 from usher.provision_request import read_provision
-from usher.responses import answer_json, answer_yaml, connect_answers, http_answers, notice_answers
+from usher.responses import (
+    answer_json,
+    answer_page,
+    answer_yaml,
+    connect_answers,
+    http_answers,
+    notice_answers,
+)
 from usher.roster import Rosters
 from usher.rules import Rules
 from usher.settings import AUTH, Settings
@@ -84,6 +92,13 @@ def get_identity_provider() -> "OidcProvider":
     return OidcProvider(get_settings().oidc_issuer, get_settings().oidc_audience)
 
 
+@functools.cache
+def get_page() -> tuple[str, str]:
+    """The demo page, which is shipped beside this file, and its Content-Security-Policy."""
+    html = (Path(__file__).parent / "web" / "demo.html").read_text("utf-8")
+    return html, write_policy(html, get_settings().connection)
+
+
 async def verify_token(token: str) -> Mapping[str, Any]:
     """The claims of a bearer token that the identity provider issued for this app."""
     return await get_identity_provider().verify(token)
@@ -121,6 +136,7 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     roles = policy.grant_roles(rules, caller, groups)
     request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
     token = await workflow.generate_token(get_pubsub(), request)
+    log_record("negotiate", userId=caller.user_id, groups=groups, minutes=wish.minutes)
     return answer_json(
         {
             "url": token.url,
@@ -205,3 +221,11 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     get_rules()
     await health_state.check(get_pubsub())
     return answer_json({"status": "ok"})
+
+
+@app.route("demo", methods=["GET"])
+@http_answers
+async def demo(req: func.HttpRequest) -> func.HttpResponse:
+    """A page to see it all with, where it is switched on."""
+    check_page(get_settings())
+    return answer_page(*get_page())

@@ -67,6 +67,15 @@ def test_when_it_is_quiet_again_each_is_told_at_once_again() -> None:
     assert count(told) == 102
 
 
+@pytest.mark.parametrize("at", [0.1, 0.3, 1.7, 1000.1, 86_400.7, 1e6 + 0.3])
+@pytest.mark.parametrize("above", [3, 5, 7])
+def test_a_second_s_worth_at_once_is_no_crowd(at: float, above: int) -> None:
+    """At any hour, since clocks are no exact numbers; one more is."""
+    for more, is_gathered in ((0, False), (2, True)):
+        told = play(Digests(above, 1), *[(at, news(n)) for n in range(above + more)])
+        assert any(len(users) > 1 for _, users in told) is is_gathered
+
+
 @pytest.mark.parametrize(("rate", "is_gathered"), [(4, False), (5, False), (6, True), (50, True)])
 def test_the_rate_that_counts(rate: int, is_gathered: bool) -> None:
     """More than five a second, for as long as it takes to tell."""

@@ -129,6 +129,15 @@ def test_malformed_events(document: Any) -> None:
 OTHER = sign("c-1", "another-key-of-at-least-32-bytes!")
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\u202ea", " ", "a\x00"])
+@pytest.mark.parametrize("field", ["connectionId", "userId"])
+def test_ids_that_cannot_be_shown(field: str, name: str) -> None:
+    """They would write lines of their own into logs and announcements."""
+    ids = {"connectionId": "c-1"} | {field: name}
+    with pytest.raises(BadEventError):
+        read(payload(**ids, signature=sign(ids["connectionId"])))
+
+
 @pytest.mark.parametrize("signature", [f"{OTHER},{sign('c-1')}", sign("c-1").upper()])
 def test_one_good_signature_suffices(signature: str) -> None:
     """The service signs with both of its keys; hexadecimal digits have no case."""

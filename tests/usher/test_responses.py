@@ -8,6 +8,7 @@ import pytest
 from usher.errors import (
     BadEventError,
     BadRequestError,
+    ForbiddenError,
     MethodError,
     ServiceError,
     SettingsError,
@@ -17,7 +18,7 @@ from usher.errors import (
     UnknownConnectionError,
     UsherError,
 )
-from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
 
 REQUEST = func.HttpRequest("GET", "https://app.example/api/negotiate", body=b"")
 SECRET = "an exception text that callers must not see"
@@ -45,6 +46,19 @@ def test_json() -> None:
     assert json.loads(response.get_body()) == {"a": "ü"}
     assert (response.status_code, response.mimetype) == (200, "application/json")
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_page() -> None:
+    """The policy it was given, and headers that keep browsers from guessing and telling."""
+    response = answer_page("<!doctype html>ü", "default-src 'none'")
+    assert response.get_body().decode() == "<!doctype html>ü"
+    assert (response.mimetype, response.charset) == ("text/html", "utf-8")
+    assert dict(response.headers) == {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
 async def test_a_problem_names_the_field() -> None:
@@ -110,6 +124,27 @@ async def test_the_service_s_failure_is_for_the_log(caplog: pytest.LogCaptureFix
     assert response.status_code == 502
     assert b"ServiceRequestError" not in response.get_body()
     assert "ServiceRequestError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (UnauthorizedError("who?"), "WARNING"),
+        (ForbiddenError("not you"), "WARNING"),
+        (ServiceError("answered 500"), "ERROR"),
+        (BadRequestError("what?"), None),
+        (TooManyError(1), None),
+    ],
+)
+async def test_refused_callers_are_in_the_log(
+    caplog: pytest.LogCaptureFixture, error: UsherError, level: str | None
+) -> None:
+    """Who may not, and what failed; a request that is malformed is its sender's to mend."""
+    await answer_to(error)
+    found = [(record.levelname, json.loads(record.getMessage())) for record in caplog.records]
+    status, reason = error.status, str(error)
+    expected = {"record": "refusal", "function": "negotiate", "status": status, "reason": reason}
+    assert found == ([(level, expected)] if level else [])
 
 
 async def test_wrong_settings_are_named_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:

@@ -96,6 +96,8 @@ RULES = Rules(
         rule("user-{userId}", "join"),
         rule("closed"),
         rule("closed", "join"),
+        rule("squad-{claim:squad}"),
+        rule("squad-*", "join"),
     ]
 )
 YES = frozenset({"yes"})
@@ -129,6 +131,7 @@ def test_the_first_rule_that_fits_decides(caller: Caller, group: str, rights: se
         ("bo", "vip-1", True),
         ("bo", "team-red", True),
         ("bo", "user-bo", True),
+        ("bo", "squad-1", True),
         ("bo", "user-ana", False),
         (None, "user-ana", False),
         ("bo", "closed", False),
