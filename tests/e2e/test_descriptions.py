@@ -98,10 +98,11 @@ def problems(part: Any) -> Iterator[dict[str, Any]]:
 def test_problems_are_as_the_app_makes_them() -> None:
     """The type, the title and the status of each example belong together."""
     examples = list(problems(read("openapi.yaml")))
-    errors = {*family(), IdentityProviderError}  # which is known where its module is loaded
+    # The last one is known where its module is loaded.
+    errors: set[type[UsherError]] = {*family(), IdentityProviderError}
     known = {f"urn:problem-type:usher:{error.kind}": error for error in errors}
     for example in examples:
-        error: type[UsherError] = known[example["type"]]
+        error = known[example["type"]]
         assert (example["title"], example["status"]) == (error.title, error.status)
     # An event is answered to the service, not to a caller.
     assert known.keys() - {example["type"] for example in examples} == {
