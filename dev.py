@@ -6,6 +6,7 @@
   emulator   the Web PubSub emulator alone
   host       the Functions host alone
   token      a data plane token for the running emulator
+  provision  one call of the running app: token, join and announcement
   policy     what the policy file decides for a user and a group, and why
   test       all tests
   fuzz       bad input for the emulator, for as long as you like

@@ -19,10 +19,18 @@ from usher.health import Health
 from usher.limits import Limits
 from usher.logs import log_record, quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
+from usher.page import check_page, write_policy
 from usher.policy_file import read_policy
 from usher.provision import provision as run_workflow
 from usher.provision_request import read_provision
-from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.responses import (
+    answer_json,
+    answer_page,
+    answer_yaml,
+    connect_answers,
+    http_answers,
+    notice_answers,
+)
 from usher.roster import Rosters
 from usher.rules import Rules
 from usher.settings import AUTH, Settings
@@ -82,6 +90,13 @@ def get_identity_provider() -> "OidcProvider":
     from usher.oidc import OidcProvider
 
     return OidcProvider(get_settings().oidc_issuer, get_settings().oidc_audience)
+
+
+@functools.cache
+def get_page() -> tuple[str, str]:
+    """The demo page, which is shipped beside this file, and its Content-Security-Policy."""
+    html = (Path(__file__).parent / "web" / "demo.html").read_text("utf-8")
+    return html, write_policy(html, get_settings().connection)
 
 
 async def verify_token(token: str) -> Mapping[str, Any]:
@@ -192,6 +207,13 @@ async def disconnected(request: str) -> None:
     await workflow.leave_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
 
 
+@app.route("openapi.yaml", methods=["GET"])
+@http_answers
+async def openapi(req: func.HttpRequest) -> func.HttpResponse:
+    """The description of all of this, which is shipped beside this file."""
+    return answer_yaml((Path(__file__).parent / "api" / "openapi.yaml").read_text("utf-8"))
+
+
 @app.route("health", methods=["GET"])
 @http_answers
 async def health(req: func.HttpRequest) -> func.HttpResponse:
@@ -199,3 +221,11 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     get_rules()
     await health_state.check(get_pubsub())
     return answer_json({"status": "ok"})
+
+
+@app.route("demo", methods=["GET"])
+@http_answers
+async def demo(req: func.HttpRequest) -> func.HttpResponse:
+    """A page to see it all with, where it is switched on."""
+    check_page(get_settings())
+    return answer_page(*get_page())

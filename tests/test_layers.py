@@ -35,6 +35,7 @@ USHER = {
     "provision": {"errors", "provision_request", "retries", "tokens", "workflow"},
     "pubsub": {"announcements", "errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
+    "page": {"errors", "settings"},
     "responses": {"errors", "logs"},
     # A second entry point, beside function_app.
     "explain": {
@@ -53,8 +54,8 @@ PACKAGES = {
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
     "usher": [
-        *("announcements", "callers", "errors", "events", "fields", "negotiation", "policy"),
-        *("provision_request", "rules"),
+        *("announcements", "callers", "errors", "events", "fields", "negotiation", "page"),
+        *("policy", "provision_request", "rules"),
         "settings",
     ],
     "localdev.emulator": [

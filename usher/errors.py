@@ -49,6 +49,14 @@ class ForbiddenError(UsherError):
     title = "Not allowed"
 
 
+class NotFoundError(UsherError):
+    """There is nothing at this address."""
+
+    status = 404
+    kind = "not-found"
+    title = "Nothing is here"
+
+
 class MethodError(UsherError):
     """The method is not the one for this."""
 

@@ -79,7 +79,7 @@ class Settings:
     `platform_auth` says that App Service Authentication is on, `user_claim` which claim is the
     user id where the mode's usual one is not meant. `allowed_origins` are where the pages come
     from that may open a connection. `policy_file` is relative to the app's own folder. The two
-    limits are calls a minute on one instance; 0 is none.
+    limits are calls a minute on one instance; 0 is none. `demo` says that the demo page is served.
     """
 
     connection: Connection
@@ -101,6 +101,7 @@ class Settings:
     join_text: str = "{userId} joined {group}"
     leave_text: str = "{userId} left {group}"
     announcement_format: str = "text"
+    demo: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -145,6 +146,7 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
         ("address_limit", "USHER_ADDRESS_LIMIT", _parse_limit),
         ("digest_above", "USHER_DIGEST_ABOVE", _parse_rate),
         ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
+        ("demo", "USHER_DEMO", _parse_flag),
         # Injected by the platform, and by nobody else (azure-functions-host, EnvironmentSettings).
         ("platform_auth", "WEBSITE_AUTH_ENABLED", lambda text: text.lower() in ("true", "1")),
     ]

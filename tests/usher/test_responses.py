@@ -18,7 +18,7 @@ from usher.errors import (
     UnknownConnectionError,
     UsherError,
 )
-from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
 
 REQUEST = func.HttpRequest("GET", "https://app.example/api/negotiate", body=b"")
 SECRET = "an exception text that callers must not see"
@@ -46,6 +46,19 @@ def test_json() -> None:
     assert json.loads(response.get_body()) == {"a": "ü"}
     assert (response.status_code, response.mimetype) == (200, "application/json")
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_page() -> None:
+    """The policy it was given, and headers that keep browsers from guessing and telling."""
+    response = answer_page("<!doctype html>ü", "default-src 'none'")
+    assert response.get_body().decode() == "<!doctype html>ü"
+    assert (response.mimetype, response.charset) == ("text/html", "utf-8")
+    assert dict(response.headers) == {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
 
 
 async def test_a_problem_names_the_field() -> None:
@@ -182,10 +195,13 @@ async def test_notices_log_their_errors(error: Exception, caplog: pytest.LogCapt
     assert "no state" in caplog.text
 
 
+def family() -> list[type[UsherError]]:
+    """Every error but those that share the kind of their parent."""
+    children = [*UsherError.__subclasses__(), *ServiceError.__subclasses__()]
+    return [UsherError, *children]
+
+
 def test_every_error_has_a_kind_and_a_title_of_its_own() -> None:
     """A caller can tell them apart by the problem's type."""
-    children = UsherError.__subclasses__()
-    of_service = ServiceError.__subclasses__()
-    family: list[type[UsherError]] = [UsherError, *children, *of_service]
-    assert len({error.kind for error in family}) == len(family)
-    assert len({error.title for error in family}) == len(family)
+    assert len({error.kind for error in family()}) == len(family())
+    assert len({error.title for error in family()}) == len(family())

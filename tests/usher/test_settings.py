@@ -31,6 +31,7 @@ def test_key_mode_with_defaults() -> None:
     assert settings.connection.host == "demo.webpubsub.azure.com"
     assert (settings.auth, settings.default_group, settings.single_group) == (None, "lobby", False)
     assert settings.token_minutes == 60
+    assert not settings.demo
     assert settings.join_text == "{userId} joined {group}"
     assert settings.leave_text == "{userId} left {group}"
     assert settings.announcement_format == "text"
@@ -48,11 +49,13 @@ def test_every_optional_setting() -> None:
             "USHER_JOIN_TEXT": "",
             "USHER_LEAVE_TEXT": "bye {userId}",
             "USHER_ANNOUNCEMENT_FORMAT": "json",
+            "USHER_DEMO": "true",
         }
     )
     assert (settings.auth, settings.default_group, settings.single_group) == ("local", "hall", True)
     assert (settings.token_minutes, settings.join_text) == (15, "")
     assert (settings.leave_text, settings.announcement_format) == ("bye {userId}", "json")
+    assert settings.demo
 
 
 def test_empty_optional_settings_mean_the_default() -> None:
