@@ -36,6 +36,8 @@ USHER = {
         *("callers", "errors", "policy", "policy_file", "pubsub", "rules", "settings"),
         *("tokens", "workflow"),
     },
+    # A third one, for `dev.py doctor`.
+    "self_check": {"errors", "policy_file", "settings"},
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
 PACKAGES = {
@@ -79,7 +81,7 @@ ONLY = {
     "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo"},
     "azure.identity": {"usher.pubsub"},
     "azure.functions": {"function_app", "usher.responses"},
-    "os": {"function_app", "usher.explain"},
+    "os": {"function_app", "usher.explain", "usher.self_check"},
 }
 
 
