@@ -70,6 +70,13 @@ def token(_options: argparse.Namespace, _rest: list[str]) -> int:
     return 0
 
 
+def doctor(options: argparse.Namespace, _rest: list[str]) -> int:
+    """What the service and a browser would do, and what comes of it."""
+    from localdev.doctor.examination import run_doctor  # only this needs what it imports
+
+    return run_doctor(options)
+
+
 def policy(_options: argparse.Namespace, rest: list[str]) -> int:
     """The app's own explanation, with its local settings."""
     ensure_local_settings()
@@ -137,6 +144,7 @@ RUN: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "emulator": emulator,
     "host": host,
     "token": token,
+    "doctor": doctor,
     "policy": policy,
     "test": test,
     "fuzz": fuzz,

@@ -36,6 +36,8 @@ def check_settings(environ: Mapping[str, str]) -> dict[str, Any]:
         "hub": settings.hub,
         "service": settings.connection.endpoint,
         "auth": settings.auth,
+        "tellsJoins": bool(settings.join_text),
+        "tellsLeaves": bool(settings.leave_text),
     }
 
 

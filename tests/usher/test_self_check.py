@@ -12,11 +12,13 @@ SETTINGS = {
 
 def test_valid_settings() -> None:
     """What is told of them."""
-    assert check_settings(SETTINGS) == {
+    assert check_settings(SETTINGS | {"USHER_LEAVE_TEXT": ""}) == {
         "problems": {},
         "hub": "chat",
         "service": "https://demo.webpubsub.azure.com",
         "auth": "anonymous",
+        "tellsJoins": True,
+        "tellsLeaves": False,
     }
 
 

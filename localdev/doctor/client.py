@@ -1,0 +1,91 @@
+"""A client as a browser has one: a WebSocket of the JSON subprotocol. Nothing is sent by it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from time import monotonic
+from typing import Any
+
+import aiohttp
+
+from localdev.doctor.calls import UnreachableError, describe_failure
+from localdev.doctor.service import SUBPROTOCOL
+
+OPEN_SECONDS = 45.0
+
+
+class RefusedError(Exception):
+    """The service answered the handshake with another status than 101."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the handshake was answered {status}")
+        self.status = status
+
+
+class Client:
+    """An open connection."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, connection_id: str) -> None:
+        self.connection_id = connection_id
+        self._socket = socket
+        self._heard: asyncio.Queue[str] = asyncio.Queue()
+
+    async def listen(self) -> None:
+        """Keeps what the groups are told, until the connection ends."""
+        async for message in self._socket:
+            frame = _read_frame(message)
+            # Whoever sends by REST, as the app does, has no user id there.
+            if frame.get("type") == "message" and not frame.get("fromUserId"):
+                self._heard.put_nowait(json.dumps(frame.get("data"), ensure_ascii=False))
+
+    async def hear(self, word: str, seconds: float) -> float | None:
+        """How many milliseconds it took to hear something with that word; None if it did not."""
+        begun = monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while word not in await self._heard.get():
+                    pass
+                return (monotonic() - begun) * 1000
+        return None
+
+
+@asynccontextmanager
+async def open_client(
+    session: aiohttp.ClientSession, url: str, origin: str | None = None
+) -> AsyncIterator[Client]:
+    """A client that is in, until the block ends. Raises RefusedError, UnreachableError."""
+    socket = await _connect(session, url, origin)
+    listening: asyncio.Task[None] | None = None
+    try:
+        async with asyncio.timeout(OPEN_SECONDS):
+            first = _read_frame(await socket.receive())
+        client = Client(socket, str(first.get("connectionId", "")))
+        listening = asyncio.create_task(client.listen())
+        yield client
+    finally:
+        await socket.close()
+        if listening:
+            await listening
+
+
+async def _connect(
+    session: aiohttp.ClientSession, url: str, origin: str | None
+) -> aiohttp.ClientWebSocketResponse:
+    try:
+        async with asyncio.timeout(OPEN_SECONDS):
+            return await session.ws_connect(url, protocols=[SUBPROTOCOL], origin=origin)
+    # The texts of these errors have the URL in them, and the URL has the token.
+    except aiohttp.WSServerHandshakeError as error:
+        raise RefusedError(error.status) from None
+    except TimeoutError:
+        raise UnreachableError(f"no answer within {OPEN_SECONDS:g} s") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise UnreachableError(describe_failure(error)) from None
+
+
+def _read_frame(message: aiohttp.WSMessage) -> dict[str, Any]:
+    if message.type is not aiohttp.WSMsgType.TEXT:
+        return {}
+    frame = json.loads(message.data)
+    return frame if isinstance(frame, dict) else {}
