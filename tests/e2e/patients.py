@@ -17,8 +17,10 @@ from localdev.doctor.target import Target
 from localdev.emulator.server import Emulator
 from localdev.stack import HostProcess, run_host, sample_settings
 
-PATIENCE = 0.4  # here everything is told within some 20 ms
-Bend = Callable[[web.Request, web.Response], Awaitable[web.Response] | web.Response]
+PATIENCE = 1.0  # here everything is told within some 20 ms
+Forward = Callable[[], Awaitable[web.Response]]
+Bend = Callable[[web.Request, Forward], Awaitable[web.Response]]
+HOP_BY_HOP = ("content-length", "transfer-encoding", "connection")
 
 
 class Deployment(Target):
@@ -52,7 +54,8 @@ class Stack:
         self, kind: type[Target] = Target, app: str | None = None, **about: Any
     ) -> dict[str, Finding]:
         """What the doctor finds."""
-        target = kind(app or self.host.address, PATIENCE, **about)
+        about = {"patience": PATIENCE, **about}
+        target = kind(app or self.host.address, **about)
         return await examine(target, self.settings, Report(as_json=False))
 
 
@@ -92,9 +95,9 @@ def the_fault(findings: Mapping[str, Finding]) -> tuple[str, Finding]:
 
 @asynccontextmanager
 async def bent(address: str, bend: Bend) -> AsyncIterator[str]:
-    """An HTTP proxy before an app or a service, which changes some answers. Gives its address."""
+    """An HTTP proxy before an app that answers some requests otherwise. Gives its address."""
 
-    async def answer(request: web.Request) -> web.Response:
+    async def forward(request: web.Request) -> web.Response:
         async with session.request(
             request.method,
             address + request.path_qs,
@@ -104,14 +107,12 @@ async def bent(address: str, bend: Bend) -> AsyncIterator[str]:
         ) as reply:
             headers = [(k, v) for k, v in reply.headers.items() if k.lower() not in HOP_BY_HOP]
             body = await reply.read()
-        response = web.Response(status=reply.status, headers=dict(headers), body=body)
-        changed = bend(request, response)
-        return changed if isinstance(changed, web.Response) else await changed
+        return web.Response(status=reply.status, headers=dict(headers), body=body)
+
+    async def answer(request: web.Request) -> web.Response:
+        return await bend(request, lambda: forward(request))
 
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", answer)
     async with aiohttp.ClientSession() as session, TestServer(application) as server:
         yield str(server.make_url("")).rstrip("/")
-
-
-HOP_BY_HOP = ("content-length", "transfer-encoding", "connection")
