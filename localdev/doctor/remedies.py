@@ -145,6 +145,10 @@ class Remedies:
             "--allowed-origins '*'"
         )
 
+    def ask_for_key(self) -> str:
+        """As every function app does by itself."""
+        return "Let nothing in front of the app answer in its place, or add the key to calls."
+
     def exclude_webhook(self) -> str:
         """From App Service Authentication; the host still asks for its key."""
         return "Add /runtime/webhooks/webpubsub to `excludedPaths` of the authentication settings."

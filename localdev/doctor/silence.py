@@ -83,15 +83,16 @@ def _judge_quiet_app(patient: Patient, heard: Heard) -> Finding:
     """It is told of everything, and says nothing of it."""
     texts = {CONNECTED: "USHER_JOIN_TEXT", DISCONNECTED: "USHER_LEAVE_TEXT"}
     named = " and ".join(texts[event] for event in heard.silent)
+    verb = "is" if len(heard.silent) == 1 else "are"
     if patient.facts:
         return failure(
             f"the app announces nothing for {' and '.join(heard.silent)}",
-            f"{named} is not empty here, so the service refuses the message, or the app fails.",
+            f"{named} {verb} not empty here, so the service refuses the message, or the app fails.",
             patient.remedies.read_log(),
         )
     return warning(
         f"the app announces nothing for {' and '.join(heard.silent)}",
-        f"{named} is empty, which is fine if it is meant, or the app fails.",
+        f"{named} {verb} empty, which is fine if it is meant, or the app fails.",
         patient.remedies.read_log(),
     )
 

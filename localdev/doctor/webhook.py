@@ -23,7 +23,7 @@ async def check_webhook(patient: Patient) -> Finding:
         return failure(
             "OPTIONS without a key is answered 200",
             "Whoever knows the URL can send events.",
-            patient.remedies.deploy(),
+            patient.remedies.ask_for_key(),
         )
     return await _judge_validation(patient, closed, host)
 
@@ -35,7 +35,8 @@ async def _check_key(patient: Patient, host: str) -> Finding:
     wrong = await validate(patient, "wrong", host)
     if wrong.status != 401:
         saw = f"OPTIONS with a wrong key is answered {wrong.status}"
-        return failure(saw, "Whoever knows the URL can send events.", patient.remedies.deploy())
+        means = "Whoever knows the URL can send events."
+        return failure(saw, means, patient.remedies.ask_for_key())
     return await _judge_validation(patient, await validate(patient, key, host), host)
 
 

@@ -17,7 +17,7 @@ from localdev.doctor.target import Target
 from localdev.emulator.server import Emulator
 from localdev.stack import HostProcess, run_host, sample_settings
 
-PATIENCE = 1.0  # here everything is told within some 20 ms
+PATIENCE = 0.5  # here everything is told within some 20 ms
 Forward = Callable[[], Awaitable[web.Response]]
 Bend = Callable[[web.Request, Forward], Awaitable[web.Response]]
 HOP_BY_HOP = ("content-length", "transfer-encoding", "connection")
@@ -64,13 +64,19 @@ EVENTS = ("connect", "connected", "disconnected")
 
 @asynccontextmanager
 async def run_patient(
-    *, emulator: Emulator | None = None, keys: bool = False, **settings: str
+    settings: Mapping[str, str] | None = None,
+    *,
+    emulator: Emulator | None = None,
+    keys: bool = False,
+    identity: bool = False,
 ) -> AsyncIterator[Stack]:
     """Runs both parts, with an event handler for everything; `settings` are above the sample's."""
     log: list[str] = []
     async with emulator or Emulator(retry_delays=(0.01,)) as running:
-        connection = {"WebPubSubConnectionString": running.connection_string}
-        wanted = {**sample_settings(), **connection, **settings}
+        uri = {"WebPubSubConnectionString__serviceUri": running.endpoint} if identity else {}
+        string = "" if identity else running.connection_string
+        connection = {"WebPubSubConnectionString": string, **uri}
+        wanted = {**sample_settings(), **connection, **(settings or {})}
         async with run_host(wanted, keys=keys, on_log=log.append) as host:
             # Without what the local host takes out of its environment, too.
             ours = {name: text for name, text in os.environ.items() if name != "CONTAINER_NAME"}

@@ -60,7 +60,6 @@ async def test_a_healthy_stack(stack: Stack) -> None:
         (("connect", "connected"), "does not send disconnected."),
         (("connected", "disconnected"), "no event handler, or it does not send connect,"),
         (("connect",), "does not send connected and disconnected."),
-        ((), "no event handler, or it does not send connect,"),
     ],
 )
 async def test_events_that_are_not_sent(stack: Stack, events: tuple[str, ...], means: str) -> None:
