@@ -70,6 +70,7 @@ PURE = {
         *("cookies", "handler_settings"),
         *("faults", "inspection", "journal"),
     ],
+    "localdev.doctor": ["findings", "remedies", "target"],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),
     ],

@@ -109,27 +109,26 @@ def _judge_refusal(patient: Patient, saw: str, status: int) -> Finding:
 
 async def _judge_silence(patient: Patient, saw: str) -> Finding:
     """It matters whether the service answers others."""
-    if patient.service is None:
-        reached, why = None, ""
-    else:
-        reached, why = await _reach_service(patient)
-    if reached:
+    why = await _try_service(patient)
+    if why is None:
         means = (
             "The service answers from here and not from the app: the network keeps them apart, or "
             "the app gets no token of its identity."
         )
         return failure(saw, means, patient.remedies.open_network())
-    seen = f" ({patient.service} does not answer from here either: {why})" if why else ""
     return failure(
-        saw + seen,
+        f"{saw} ({why})",
         "The service is not where the app's setting says, or it does not run.",
         patient.remedies.correct_service(),
     )
 
 
-async def _reach_service(patient: Patient) -> tuple[bool, str]:
+async def _try_service(patient: Patient) -> str | None:
+    """Why it cannot be asked from here; None where it answers."""
+    if patient.service is None:
+        return "where the service is nobody told; --web-pubsub names it"
     try:
         await patient.ask_service("HEAD", HEALTH)
     except UnreachableError as error:
-        return False, str(error)
-    return True, ""
+        return f"{patient.service} does not answer from here either: {error}"
+    return None

@@ -42,6 +42,11 @@ class Answer:
         is_ours = str(self.body.get("type", "")).startswith("urn:problem-type:usher:")
         return str(self.body.get("detail")) if is_ours else None
 
+    @property
+    def is_login(self) -> bool:
+        """Whether App Service Authentication has refused: it names its realm, nobody else does."""
+        return self.status == 401 and "realm=" in self.headers.get("WWW-Authenticate", "")
+
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:

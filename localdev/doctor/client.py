@@ -39,6 +39,10 @@ class Client:
             if frame.get("type") == "message" and not frame.get("fromUserId"):
                 self._heard.put_nowait(json.dumps(frame.get("data"), ensure_ascii=False))
 
+    async def close(self) -> None:
+        """Says goodbye."""
+        await self._socket.close()
+
     async def hear(self, word: str, seconds: float) -> float | None:
         """How many milliseconds it took to hear something with that word; None if it did not."""
         begun = monotonic()
@@ -55,26 +59,20 @@ async def open_client(
     session: aiohttp.ClientSession, url: str, origin: str | None = None
 ) -> AsyncIterator[Client]:
     """A client that is in, until the block ends. Raises RefusedError, UnreachableError."""
-    socket = await _connect(session, url, origin)
-    listening: asyncio.Task[None] | None = None
+    client = await _open(session, url, origin)
+    listening = asyncio.create_task(client.listen())
     try:
-        async with asyncio.timeout(OPEN_SECONDS):
-            first = _read_frame(await socket.receive())
-        client = Client(socket, str(first.get("connectionId", "")))
-        listening = asyncio.create_task(client.listen())
         yield client
     finally:
-        await socket.close()
-        if listening:
-            await listening
+        await client.close()
+        await listening
 
 
-async def _connect(
-    session: aiohttp.ClientSession, url: str, origin: str | None
-) -> aiohttp.ClientWebSocketResponse:
+async def _open(session: aiohttp.ClientSession, url: str, origin: str | None) -> Client:
     try:
         async with asyncio.timeout(OPEN_SECONDS):
-            return await session.ws_connect(url, protocols=[SUBPROTOCOL], origin=origin)
+            socket = await session.ws_connect(url, protocols=[SUBPROTOCOL], origin=origin)
+            return Client(socket, _read_id(await socket.receive()))
     # The texts of these errors have the URL in them, and the URL has the token.
     except aiohttp.WSServerHandshakeError as error:
         raise RefusedError(error.status) from None
@@ -82,6 +80,14 @@ async def _connect(
         raise UnreachableError(f"no answer within {OPEN_SECONDS:g} s") from None
     except (aiohttp.ClientError, OSError) as error:
         raise UnreachableError(describe_failure(error)) from None
+
+
+def _read_id(message: aiohttp.WSMessage) -> str:
+    """The service greets each client first."""
+    frame = _read_frame(message)
+    if frame.get("event") != "connected":
+        raise UnreachableError("the connection ended as soon as it was open")
+    return str(frame.get("connectionId"))
 
 
 def _read_frame(message: aiohttp.WSMessage) -> dict[str, Any]:

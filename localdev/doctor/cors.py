@@ -68,7 +68,7 @@ def _judge_foreign(patient: Patient, foreign: Answer, named: list[str], may_all:
     told = ", ".join(named)
     if not _allows(foreign, FOREIGN):
         if may_all:
-            return _tell_refused(patient, {"anywhere": f"{foreign.status} allows nothing"})
+            return _tell_refused(patient, {"*": f"the answer {foreign.status} allows nothing"})
         return fine(f"allowed: {told or 'no page of another origin'}; a foreign page is not")
     if may_all:
         return fine("pages from anywhere may call, as is asked for")

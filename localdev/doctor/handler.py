@@ -11,6 +11,7 @@ from localdev.doctor.calls import UnreachableError
 from localdev.doctor.findings import Finding, failure, fine, skipped, warning
 from localdev.doctor.patient import Patient
 from localdev.doctor.remedies import SYSTEM_EVENTS
+from localdev.doctor.service import WEBHOOK
 from localdev.doctor.target import LOCAL_HOSTS
 
 type Handlers = Sequence[Mapping[str, Any]]
@@ -65,13 +66,19 @@ async def _ask_azure(patient: Patient) -> Handlers:
     names += ["--hub-name", patient.hub, "--output", "json"]
     status, output, errors = await _run(command, "webpubsub", "hub", "show", *names)
     if status == 0:
-        properties = json.loads(output).get("properties", {})
-        handlers: Handlers = properties.get("eventHandlers") or []
-        return handlers
+        return _read_azure(output)
     if "ResourceNotFound" in errors and "/hubs/" in errors:
         return []
     first = next(iter(errors.strip().splitlines()), "it says nothing")
     raise UnknownError(f"`az webpubsub hub show` failed: {first}")
+
+
+def _read_azure(output: str) -> Handlers:
+    try:
+        handlers: Handlers = json.loads(output)["properties"].get("eventHandlers") or []
+    except (ValueError, KeyError, TypeError):
+        raise UnknownError("what `az` answers cannot be read") from None
+    return handlers
 
 
 async def _run(*command: str) -> tuple[int, str, str]:
@@ -128,10 +135,12 @@ def _find(handlers: Handlers, event: str) -> Mapping[str, Any] | None:
 
 def _judge_url(patient: Patient, url: str) -> tuple[str, str] | None:
     """What is surely wrong with it, and what that means. The key in it is never shown."""
+    if url.startswith(KEY_VAULT):
+        return None  # the whole of it is somewhere else
     parts = urlsplit(url)
-    expected = urlsplit(patient.target.webhook)
-    if parts.path.rstrip("/").lower() != expected.path:
-        return f"its URL has the path {parts.path or '/'}", f"The webhook is at {expected.path}."
+    # The host takes anything behind the extension's name (HostController.cs, the route).
+    if not f"{parts.path.lower()}/".startswith(f"{WEBHOOK}/"):
+        return f"its URL has the path {parts.path or '/'}", f"The webhook is at {WEBHOOK}."
     if not patient.asks_for_key or patient.has_emulator or KEY_VAULT in url:
         return None  # the emulator does not show the key, nor does a reference to it
     codes = {name.lower(): values for name, values in parse_qs(parts.query).items()}.get("code")
@@ -146,7 +155,8 @@ def _remarks(patient: Patient, urls: list[str]) -> list[str]:
     remarks = []
     if not patient.sends_connect:
         remarks.append("it does not send connect, which is for USHER_SINGLE_GROUP only")
-    for address in sorted({_address(url) for url in urls} - {_address(patient.target.app)}):
+    addresses = {_address(url) for url in urls if not url.startswith(KEY_VAULT)}
+    for address in sorted(addresses - {_address(patient.target.app)}):
         remarks.append(f"it sends events to {address}")
     return remarks
 

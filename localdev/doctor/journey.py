@@ -18,7 +18,7 @@ async def check_journey(patient: Patient) -> Finding:
             heard = await _listen(patient, first, token)
             if not heard.silent:
                 return fine(_describe(heard, token))
-            return await explain_silence(patient, first, heard)
+            return await explain_silence(patient, token, first, heard)
     except RefusedError as error:
         return _judge_refusal(patient, error.status)
     except UnreachableError as error:
@@ -31,16 +31,16 @@ async def _listen(patient: Patient, first: Client, token: Token) -> Heard:
     tells_joins = patient.facts.get("tellsJoins", True)
     tells_leaves = patient.facts.get("tellsLeaves", True)
     join = await first.hear(token.user_id, patient.target.patience) if tells_joins else None
-    leave = await _hear_leave(patient, first, join is not None) if tells_leaves else None
+    leave = await _hear_leave(patient, first, token, join is not None) if tells_leaves else None
     return Heard(join, leave, tells_joins, tells_leaves)
 
 
-async def _hear_leave(patient: Patient, first: Client, hears_joins: bool) -> float | None:
+async def _hear_leave(
+    patient: Patient, first: Client, own: Token, hears_joins: bool
+) -> float | None:
     """A second client comes and goes; where it may have a name of its own, it has one."""
     answer = await ask(patient, caller_of(patient), new_user_id())
-    second = read_token(answer.body)
-    if second is None:
-        return None
+    second = read_token(answer.body) or own
     async with open_client(patient.session, second.url):
         # Its join comes first, or else it would be taken for the leave.
         if hears_joins:

@@ -51,7 +51,7 @@ async def _check_without_key(patient: Patient) -> Finding:
 
 async def _check_closed(patient: Patient, stranger: Answer) -> Finding:
     """By the Functions host, which says nothing else, or by App Service Authentication."""
-    if "WWW-Authenticate" in stranger.headers:
+    if stranger.is_login:
         return await _check_login(patient)
     patient.mode = "key"
     key = patient.target.function_key

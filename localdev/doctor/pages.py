@@ -13,13 +13,13 @@ async def check_pages(patient: Patient) -> Finding:
         return skipped("nobody was let in by negotiate")
     if patient.mode == "local":
         return skipped("local mode lets every page in")
-    named = [origin for origin in patient.target.origins if origin != "*"]
+    named = [origin for origin in patient.origins if origin != "*"]
     refused = [origin for origin in named if not await _gets_in(patient, origin)]
     if refused:
         return failure(
             f"a client of a page at {' and '.join(refused)} is refused",
             "USHER_ALLOWED_ORIGINS does not name it: CORS is for negotiate, this for the socket.",
-            patient.remedies.change_setting("USHER_ALLOWED_ORIGINS", ",".join(named)),
+            patient.remedies.admit_pages(refused),
         )
     if await _gets_in(patient, FOREIGN):
         return warning(

@@ -166,6 +166,10 @@ class Remedies:
             "its events is the setting WebPubSubHub."
         )
 
+    def admit_pages(self, origins: list[str]) -> str:
+        """Pages that may open a connection, beside those of now."""
+        return self.change_setting("USHER_ALLOWED_ORIGINS", f"THOSE-OF-NOW,{','.join(origins)}")
+
     def read_log(self) -> str:
         """Where the app tells what callers must not learn."""
         if self.target.is_local:

@@ -9,7 +9,7 @@ from enum import Enum
 
 from localdev.doctor.client import Client, RefusedError, open_client
 from localdev.doctor.findings import Finding, failure, warning
-from localdev.doctor.patient import Patient
+from localdev.doctor.patient import Patient, Token
 from localdev.doctor.service import can_send_events, send_connected, send_disconnected
 from localdev.emulator import tokens
 
@@ -47,9 +47,9 @@ class Told(Enum):
     NOT_ASKED = "not asked"
 
 
-async def explain_silence(patient: Patient, client: Client, heard: Heard) -> Finding:
+async def explain_silence(patient: Patient, token: Token, client: Client, heard: Heard) -> Finding:
     """The one fault behind it."""
-    told = {event: await _tell(patient, client, event) for event in heard.silent}
+    told = {event: await _tell(patient, token, client, event) for event in heard.silent}
     if without := [event for event, each in told.items() if each is Told.NO_FUNCTION]:
         return failure(
             f"the app has no function for {' and '.join(without)}",
@@ -62,12 +62,12 @@ async def explain_silence(patient: Patient, client: Client, heard: Heard) -> Fin
     is_certain = all(told[event] is Told.ANNOUNCED for event in not_sent)
     if len(not_sent) == 1 and (heard.join is not None or heard.leave is not None):
         return _judge_missing_event(patient, not_sent[0], is_certain)
-    return await _judge_missing_events(patient, not_sent)
+    comes = await _does_connect_arrive(patient, token)
+    return _judge_missing_events(patient, not_sent, is_certain, comes)
 
 
-async def _tell(patient: Patient, client: Client, event: str) -> Told:
-    token = patient.token
-    if token is None or patient.state is None or not can_send_events(patient):
+async def _tell(patient: Patient, token: Token, client: Client, event: str) -> Told:
+    if patient.state is None or not can_send_events(patient):
         return Told.NOT_ASKED
     if event == CONNECTED:
         answer = await send_connected(patient, client.connection_id, token.user_id)
@@ -108,13 +108,17 @@ def _judge_missing_event(patient: Patient, event: str, is_certain: bool) -> Find
     return warning(saw, f"{means}, or {setting} is empty.", patient.remedies.write_handler())
 
 
-async def _judge_missing_events(patient: Patient, events: list[str]) -> Finding:
+def _judge_missing_events(
+    patient: Patient, events: list[str], is_certain: bool, comes: bool | None
+) -> Finding:
+    """Without `connect` there are no groups, so that nothing is heard whatever else comes."""
     saw = f"the client gets in, and nothing is heard of {' and '.join(events)}"
     write = patient.remedies.write_handler()
-    comes = await _does_connect_arrive(patient)
     if comes:
-        names = " and ".join(events)
-        return failure(saw, f"The hub's event handler does not send {names}.", write)
+        means = f"The hub's event handler does not send {' and '.join(events)}"
+        if is_certain:
+            return failure(saw, f"{means}.", write)
+        return warning(saw, f"{means}, or USHER_JOIN_TEXT and USHER_LEAVE_TEXT are empty.", write)
     if patient.sends_connect is False:
         means = "The hub's event handler does not send connect, which alone knows the groups."
         return failure(saw, means, write)
@@ -128,14 +132,12 @@ async def _judge_missing_events(patient: Patient, events: list[str]) -> Finding:
     return failure(saw, means, write)
 
 
-async def _does_connect_arrive(patient: Patient) -> bool | None:
+async def _does_connect_arrive(patient: Patient, token: Token) -> bool | None:
     """Opens a client that the app would refuse. None where there is none."""
-    if patient.token is None:
-        return None
     if patient.access_key is not None:
-        url, origin = _url_without_groups(patient, patient.access_key), None
+        url, origin = _url_without_groups(token, patient.access_key), None
     elif patient.mode != "local":
-        url, origin = patient.token.url, FOREIGN
+        url, origin = token.url, FOREIGN
     else:
         return None
     try:
@@ -145,10 +147,9 @@ async def _does_connect_arrive(patient: Patient) -> bool | None:
         return True
 
 
-def _url_without_groups(patient: Patient, access_key: str) -> str:
+def _url_without_groups(token: Token, access_key: str) -> str:
     """The app refuses a token that names no group to enter."""
-    base_url = patient.token.base_url if patient.token else ""
-    audience = base_url.replace("ws", "http", 1)
-    client = tokens.Client(patient.user_id, roles=(), groups=(), claims={})
-    token = tokens.sign_client_token(access_key, audience, client, minutes=5)
-    return f"{base_url}?access_token={token}"
+    audience = token.base_url.replace("ws", "http", 1)
+    client = tokens.Client(token.user_id, roles=(), groups=(), claims={})
+    signed = tokens.sign_client_token(access_key, audience, client, minutes=5)
+    return f"{token.base_url}?access_token={signed}"

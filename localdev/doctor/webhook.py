@@ -46,7 +46,7 @@ async def _judge_validation(patient: Patient, answer: Answer, host: str) -> Find
     saw = f"OPTIONS from {host} is answered {answer.status}"
     remedies = patient.remedies
     match answer.status:
-        case 401 if "WWW-Authenticate" in answer.headers:
+        case 401 if answer.is_login:
             means = "App Service Authentication refuses it before the key is looked at."
             return failure(saw, means, remedies.exclude_webhook())
         case 401:

@@ -205,7 +205,7 @@ def problem(kind: str, detail: str) -> str:
 
 
 HEALTH, NEGOTIATE = "/api/health", "/api/negotiate"
-EASY_AUTH = {"WWW_Authenticate": 'Bearer realm="usher.azurewebsites.net"'}
+EASY_AUTH = 'Bearer realm="usher.azurewebsites.net"'
 
 
 @pytest.mark.parametrize(
@@ -264,9 +264,144 @@ async def test_answers_that_mean_something(
     assert means in finding.means
 
 
+async def test_pages_from_anywhere_that_may_not_call(stack: Stack) -> None:
+    """`*` is asked for, and is not what the host has."""
+    async with bent(stack.host.address, preflights(204)) as app:
+        check, finding = the_fault(await stack.examine(app=app, origins=("*",)))
+    assert (check, finding.saw) == ("cors", "preflight from *: the answer 204 allows nothing")
+
+
+async def test_a_deployment_whose_service_is_gone(stack: Stack) -> None:
+    """Nothing is known of where it should be."""
+    told = problem("not-ready", "Web PubSub does not answer.")
+    async with bent(stack.host.address, answers(HEALTH, 503, told)) as app:
+        found = await stack.examine(Deployment, app, origins=("*",))
+    check, finding = the_fault(found)
+    assert (check, "--web-pubsub names it" in finding.saw) == ("health", True)
+    assert "WebPubSubConnectionString__serviceUri=https://WEB-PUBSUB" in finding.fix
+
+
+async def test_a_deployment_without_the_webhook(stack: Stack) -> None:
+    """Among the reasons is a host that is too old."""
+    async with bent(stack.host.address, answers(WEBHOOK, 404)) as app:
+        check, finding = the_fault(await stack.examine(Deployment, app, origins=("*",)))
+    assert (check, "pull request 11489" in finding.means) == ("webhook", True)
+
+
+async def test_authentication_before_everything(stack: Stack) -> None:
+    """Callers of negotiate are strangers to it; nobody can ask for health, or about settings."""
+    closed = (HEALTH, NEGOTIATE)
+
+    async def bend(request: web.Request, forward: Forward) -> web.Response:
+        if request.path not in closed or request.method == "OPTIONS":
+            return await forward()
+        return web.Response(status=401, headers={"WWW-Authenticate": EASY_AUTH})
+
+    async with bent(stack.host.address, bend) as app:
+        found = await stack.examine(app=app)
+    check, finding = the_fault(found)
+    assert (check, finding.level) == ("health", Level.WARNING)
+    assert found["settings"].level is Level.SKIPPED
+    assert "easyauth or oidc mode: 401 without credentials" in found["negotiate"].saw
+    assert found["connect"].level is Level.OK
+
+
+async def test_an_app_that_goes_away(stack: Stack) -> None:
+    """In the middle of the examination."""
+
+    async def bend(request: web.Request, forward: Forward) -> web.Response:
+        if request.path == WEBHOOK and request.transport:
+            request.transport.abort()
+        return await forward()
+
+    async with bent(stack.host.address, bend) as app:
+        check, finding = the_fault(await stack.examine(app=app))
+    assert (check, finding.saw) == ("webhook", "no answer: ServerDisconnectedError")
+
+
+async def test_an_app_without_a_post(stack: Stack) -> None:
+    """By GET it says that POST is the way, and then that it is not."""
+
+    async def bend(request: web.Request, forward: Forward) -> web.Response:
+        if request.path != NEGOTIATE or request.method == "OPTIONS":
+            return await forward()
+        return web.Response(status=405 if request.method == "GET" else 429)
+
+    async with bent(stack.host.address, bend) as app:
+        check, finding = the_fault(await stack.examine(app=app))
+    assert (check, "too often" in finding.means) == ("negotiate", True)
+
+
+async def test_a_webhook_with_any_key(stack: Stack) -> None:
+    """It asks for a key, and does not look which."""
+
+    async def bend(request: web.Request, forward: Forward) -> web.Response:
+        is_open = request.path != WEBHOOK or "x-functions-key" in request.headers
+        return await forward() if is_open else web.Response(status=401)
+
+    async with bent(stack.host.address, bend) as app:
+        check, finding = the_fault(await stack.examine(app=app, system_key="the-key"))
+    assert (check, finding.saw) == ("webhook", "OPTIONS with a wrong key is answered 200")
+
+
+async def test_an_app_of_another_service(stack: Stack) -> None:
+    """Its settings name one, and its tokens another."""
+
+    async def bend(request: web.Request, forward: Forward) -> web.Response:
+        response = await forward()
+        if request.path == NEGOTIATE and request.method == "GET":
+            text = (response.text or "").replace("127.0.0.1", "localhost")
+            return web.Response(text=text, content_type="application/json")
+        return response
+
+    async with bent(stack.host.address, bend) as app:
+        check, finding = the_fault(await stack.examine(app=app))
+    assert (check, finding.means) == (
+        "webhook",
+        "The app's connection setting is for another service than localhost.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "means"),
+    [
+        (500, "The log says more.", "The app fails, so that every client is refused."),
+        (401, "The event is of another hub.", "The app refuses a client that has a token"),
+    ],
+)
+async def test_a_connect_function_that_refuses(
+    stack: Stack, status: int, text: str, means: str
+) -> None:
+    """A client with a token of the app's own."""
+
+    async def bend(request: web.Request, forward: Forward) -> web.Response:
+        is_meant = request.headers.get("ce-eventName") == "connect"
+        return web.Response(status=status, text=text) if is_meant else await forward()
+
+    async with bent(stack.host.address, bend) as app:
+        stack.attach(*EVENTS, url=app + WEBHOOK)
+        check, finding = the_fault(await stack.examine(app=app))
+    assert (check, finding.saw) == ("connect", f"connect is answered {status}: {text}")
+    assert means in finding.means
+
+
+async def test_an_app_that_announces_nothing(stack: Stack) -> None:
+    """Its texts are not empty, so that it must have failed."""
+
+    async def bend(request: web.Request, forward: Forward) -> web.Response:
+        is_notice = request.headers.get("ce-eventName") in EVENTS[1:]
+        return web.Response() if is_notice else await forward()
+
+    async with bent(stack.host.address, bend) as app:
+        stack.attach(*EVENTS, url=app + WEBHOOK)
+        check, finding = the_fault(await stack.examine(app=app))
+    assert (check, finding.level) == ("journey", Level.FAILURE)
+    assert "are not empty here" in finding.means
+
+
 async def test_authentication_before_the_webhook(stack: Stack) -> None:
     """It refuses everything, with the key as without."""
-    async with bent(stack.host.address, answers(WEBHOOK, 401, **EASY_AUTH)) as app:
+    async with bent(stack.host.address, answers(WEBHOOK, 401, WWW_Authenticate=EASY_AUTH)) as app:
         check, finding = the_fault(await stack.examine(app=app, system_key="any"))
     assert (check, "excludedPaths" in finding.fix) == ("webhook", True)
 

@@ -108,7 +108,8 @@ async def test_an_event_handler_with_a_wrong_key(guests: Stack, key: str) -> Non
     ("events", "access_key", "level", "means"),
     [
         (("connected", "disconnected"), None, Level.FAILURE, "does not send connect,"),
-        (("connect",), None, Level.FAILURE, "does not send connected and disconnected."),
+        (("connect",), None, Level.WARNING, "does not send connected and disconnected, or"),
+        (("connect",), ACCESS_KEY, Level.FAILURE, "does not send connected and disconnected."),
         (("connect", "connected"), None, Level.WARNING, "or USHER_LEAVE_TEXT is empty."),
         (("connect", "connected"), ACCESS_KEY, Level.FAILURE, "does not send disconnected."),
     ],
@@ -133,7 +134,7 @@ async def test_a_page_that_may_call_and_not_connect(guests: Stack) -> None:
     guests.attach(*EVENTS)
     async with bent(guests.host.address, preflights(204, **allowed)) as app:
         check, finding = the_fault(await guests.examine(Deployment, app, origins=(other,)))
-    assert (check, f"USHER_ALLOWED_ORIGINS={other}" in finding.fix) == ("pages", True)
+    assert (check, f"USHER_ALLOWED_ORIGINS=THOSE-OF-NOW,{other}" in finding.fix) == ("pages", True)
 
 
 # --- other modes -------------------------------------------------------------------------
@@ -175,6 +176,8 @@ async def test_oidc_mode() -> None:
                 assert check == "negotiate"
                 assert means in finding.means
                 assert token not in finding.saw + finding.means + finding.fix
+            check, finding = the_fault(await stack.examine(bearer=provider.token(), group="vault"))
+            assert (check, finding.level) == ("negotiate", Level.WARNING)
 
 
 async def test_single_group() -> None:
@@ -293,11 +296,32 @@ async def test_a_connect_function_that_is_disabled() -> None:
     assert (check, finding.saw) == ("connect", "connect is answered 404")
 
 
-async def test_another_hub() -> None:
-    """The event handler is for one, and the app for another."""
-    async with run_patient({"WebPubSubHub": "other"}) as stack:
+@pytest.mark.parametrize("control", [False, True])
+async def test_another_hub(control: bool) -> None:
+    """The event handler is for one, and the app for another; whoever can look, says so."""
+    async with run_patient({"WebPubSubHub": "other"}, emulator=Emulator(control=control)) as stack:
         check, finding = the_fault(await stack.examine())
+    if control:
+        assert (check, finding.saw) == (
+            "handler",
+            "the hub other has no event handler; chat has one",
+        )
+        assert "Set WebPubSubHub to chat" in finding.fix
+    else:
         assert (check, "The hub other has no event handler" in finding.means) == ("journey", True)
+
+
+async def test_what_the_control_endpoint_shows() -> None:
+    """It makes sure of what the journey can only suppose."""
+    async with run_patient(emulator=Emulator(control=True)) as stack:
+        findings = await stack.examine(patience=10)
+        assert (faults(findings), findings["handler"].level) == ({}, Level.OK)
+        stack.attach("connected", "disconnected")
+        check, finding = the_fault(await stack.examine())
+    assert (check, finding.means) == (
+        "journey",
+        "The hub's event handler does not send connect, which alone knows the groups.",
+    )
 
 
 async def test_origins_of_the_host(tmp_path: Path) -> None:
