@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -260,20 +260,40 @@ async def test_a_service_that_is_not_there() -> None:
     assert "dev.py emulator" in finding.fix
 
 
-async def test_a_role_that_is_missing() -> None:
-    """An identity without it gets 403; the command that assigns it is the fix."""
-    service = Emulator(faults=Faults([parse_fault("rest-forbidden")]))
-    async with AsyncExitStack() as running:
-        server = await running.enter_async_context(TestServer(identity_application("secret")))
+@asynccontextmanager
+async def run_with_identity(service_faults: Faults) -> AsyncIterator[Stack]:
+    """The app has no access key, so that nobody looks at signatures."""
+    async with TestServer(identity_application("secret")) as server:
         settings = {
             "WebPubSubConnectionString__clientId": "usher-identity",
             "IDENTITY_ENDPOINT": str(server.make_url("/msi/token")),
             "IDENTITY_HEADER": "secret",
         }
-        stack = await running.enter_async_context(
-            run_patient(settings, emulator=service, identity=True)
-        )
-        app = await running.enter_async_context(bent(stack.host.address, preflights(204)))
+        service = Emulator(faults=service_faults)
+        async with run_patient(settings, emulator=service, identity=True) as stack:
+            yield stack
+
+
+async def test_identity_mode() -> None:
+    """Healthy; and then with a role that lets the app look and not mint tokens."""
+    service_faults = Faults()
+    async with run_with_identity(service_faults) as stack:
+        findings = await stack.examine(patience=10)
+        assert (faults(findings), findings["connect"].level) == ({}, Level.OK)
+        # Health is remembered for some seconds: of that alone nothing is seen in the first call.
+        service_faults.replace([parse_fault("rest-forbidden")], 0)
+        check, finding = the_fault(await stack.examine())
+    assert (check, "a lesser role" in finding.means) == ("negotiate", True)
+    assert "az role assignment create" in finding.fix
+
+
+async def test_a_role_that_is_missing() -> None:
+    """An identity without it gets 403; the command that assigns it is the fix."""
+    forbidden = Faults([parse_fault("rest-forbidden")])
+    async with (
+        run_with_identity(forbidden) as stack,
+        bent(stack.host.address, preflights(204)) as app,
+    ):
         check, finding = the_fault(await stack.examine(Deployment, app, resource_group="rg"))
     assert check == "health"
     assert finding.means == "The app's identity has not the role Web PubSub Service Owner."
