@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 from usher import policy, workflow
-from usher.callers import Caller, Credentials, identify_caller
+from usher.announcements import Style
+from usher.callers import Caller, Credentials, identify_caller, speaks_for_itself
+from usher.digest import Digests
 from usher.events import read_event
 from usher.fields import read_group, read_optional_text, read_query, read_single
 from usher.health import Health
 from usher.limits import Limits
-from usher.logs import quiet_sdk_logs, redact_all_records
+from usher.logs import log_record, quiet_sdk_logs, redact_all_records
 from usher.negotiation import check_method, read_negotiation
+from usher.page import check_page, write_policy
 from usher.policy_file import read_policy
-from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.provision import provision as run_workflow
+from usher.provision_request import read_provision
+from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
 from usher.roster import Rosters
 from usher.rules import Rules
 from usher.settings import AUTH, Settings
 from usher.tokens import TokenRequest
+from usher.workflow import Telling
 
 if TYPE_CHECKING:
     from usher.oidc import OidcProvider
@@ -58,6 +64,12 @@ def get_limits() -> Limits:
 
 
 @functools.cache
+def get_digests() -> Digests:
+    """One a process: each instance gathers what it sees itself."""
+    return Digests(get_settings().digest_above, get_settings().digest_seconds)
+
+
+@functools.cache
 def get_pubsub() -> "AzurePubSub":
     """One client a process. Imported on first use, because the SDK takes longer than the rest."""
     from usher.pubsub import AzurePubSub
@@ -71,6 +83,13 @@ def get_identity_provider() -> "OidcProvider":
     from usher.oidc import OidcProvider
 
     return OidcProvider(get_settings().oidc_issuer, get_settings().oidc_audience)
+
+
+@functools.cache
+def get_page() -> tuple[str, str]:
+    """The demo page, which is shipped beside this file, and its Content-Security-Policy."""
+    html = (Path(__file__).parent / "web" / "demo.html").read_text("utf-8")
+    return html, write_policy(html, get_settings().connection)
 
 
 async def verify_token(token: str) -> Mapping[str, Any]:
@@ -110,6 +129,7 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     roles = policy.grant_roles(rules, caller, groups)
     request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
     token = await workflow.generate_token(get_pubsub(), request)
+    log_record("negotiate", userId=caller.user_id, groups=groups, minutes=wish.minutes)
     return answer_json(
         {
             "url": token.url,
@@ -130,10 +150,19 @@ async def roster(req: func.HttpRequest) -> func.HttpResponse:
     """Tells who is in a group."""
     user_id = read_optional_text(read_single(read_query(req.url), "userId"), "userId")
     group = read_group(req.route_params["group"])
-    # A backend that names no user asks for itself, and its key opens everything.
-    if get_settings().auth != "key" or user_id is not None:
+    if not speaks_for_itself(get_settings(), user_id):
         policy.check_roster(get_rules(), await identify(req, user_id), group)
     return answer_json(await rosters.read(get_pubsub(), group))
+
+
+@app.route("provision", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@http_answers
+async def provision(req: func.HttpRequest) -> func.HttpResponse:
+    """Runs the whole workflow for a connection that is open already; for administrators."""
+    settings = get_settings()
+    wish = read_provision(req.get_body(), settings)
+    roles = policy.provision_roles(settings, get_rules(), wish.user_id, wish.group)
+    return answer_json(await run_workflow(get_pubsub(), settings.hub, wish, roles))
 
 
 @on_event("connect")
@@ -156,7 +185,8 @@ async def connected(request: str) -> None:
     settings = get_settings()
     event = read_event(request, "connected", settings)
     groups = policy.groups_of(settings, event.states)
-    await workflow.join_groups(get_pubsub(), event, groups, settings.join_text)
+    style = Style(settings.join_text, settings.announcement_format)
+    await workflow.join_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
 
 
 @on_event("disconnected")
@@ -166,7 +196,8 @@ async def disconnected(request: str) -> None:
     settings = get_settings()
     event = read_event(request, "disconnected", settings)
     groups = policy.groups_of(settings, event.states)
-    await workflow.leave_groups(get_pubsub(), event, groups, settings.leave_text)
+    style = Style(settings.leave_text, settings.announcement_format)
+    await workflow.leave_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
 
 
 @app.route("health", methods=["GET"])
@@ -176,3 +207,11 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     get_rules()
     await health_state.check(get_pubsub())
     return answer_json({"status": "ok"})
+
+
+@app.route("demo", methods=["GET"])
+@http_answers
+async def demo(req: func.HttpRequest) -> func.HttpResponse:
+    """A page to see it all with, where it is switched on."""
+    check_page(get_settings())
+    return answer_page(*get_page())

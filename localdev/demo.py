@@ -29,7 +29,7 @@ class DemoError(Exception):
 
 @dataclass
 class HostLog:
-    """The host's log: the app's records as they come, and all lines for the case of a failure."""
+    """The host's log: records of joins and leaves as they come, and all lines for a failure."""
 
     lines: list[str] = field(default_factory=list)
     records: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
@@ -38,8 +38,9 @@ class HostLog:
         """Takes a line. A record of the app is a JSON object behind the logger's name."""
         self.lines.append(line)
         _, found, text = line.partition(" usher: ")
-        if found:
-            self.records.put_nowait(json.loads(text))
+        record = json.loads(text) if found else {}
+        if record.get("record") in ("join", "leave"):
+            self.records.put_nowait(record)
 
 
 @dataclass

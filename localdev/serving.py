@@ -35,6 +35,7 @@ async def serve_stack(options: argparse.Namespace) -> int:
                 "hub": stack.hub,
                 "emulator": stack.emulator.endpoint,
                 "host": stack.host.address,
+                **demo_fact(stack.host.address),
                 **control_fact(stack.emulator),
             },
             stack.host.keys,
@@ -66,6 +67,13 @@ def build_emulator(options: argparse.Namespace, port: int) -> Emulator:
     """An emulator as the options want it; it is not started."""
     faults = Faults(options.fault, options.seed)
     return Emulator(port=port, faults=faults, control=options.control)
+
+
+def demo_fact(address: str) -> dict[str, str]:
+    """Where the app's demo page is, if its settings switch it on."""
+    # As the app takes the flag: in any case, and anything else is off or an error.
+    is_on = os.environ.get("USHER_DEMO", "").lower() == "true"
+    return {"demo": f"{address}/api/demo"} if is_on else {}
 
 
 def control_fact(running: Emulator) -> dict[str, str]:

@@ -14,22 +14,28 @@ USHER = {
     "errors": set[str](),
     "logs": set[str](),
     "tokens": set[str](),
-    "announcements": set[str](),
     "settings": {"errors"},
     "events": {"errors", "settings"},
     "fields": {"errors", "settings"},
     "negotiation": {"errors", "settings", "fields"},
     "callers": {"errors", "settings"},
+    "announcements": {"events"},
     "retries": {"errors"},
+    "digest": {"announcements"},
     "health": {"errors", "logs"},
     "roster": set[str](),
     "rules": {"callers"},
     "policy_file": {"errors", "rules", "settings"},
     "policy": {"errors", "settings", "callers", "rules"},
     "limits": {"errors", "settings"},
-    "workflow": {"errors", "events", "tokens", "announcements", "retries", "logs"},
-    "pubsub": {"errors", "settings", "tokens"},
+    "workflow": {
+        *("errors", "events", "tokens", "announcements", "digest", "retries", "logs"),
+    },
+    "provision_request": {"announcements", "errors", "fields", "settings"},
+    "provision": {"errors", "provision_request", "retries", "tokens", "workflow"},
+    "pubsub": {"announcements", "errors", "settings", "tokens"},
     "oidc": {"errors", "logs", "settings"},
+    "page": {"errors", "settings"},
     "responses": {"errors", "logs"},
     # A second entry point, beside function_app.
     "explain": {
@@ -50,16 +56,8 @@ PACKAGES = {
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
     "usher": [
-        *(
-            "announcements",
-            "callers",
-            "errors",
-            "events",
-            "fields",
-            "negotiation",
-            "policy",
-            "rules",
-        ),
+        *("announcements", "callers", "errors", "events", "fields", "negotiation", "page"),
+        *("policy", "provision_request", "rules"),
         "settings",
     ],
     "localdev.emulator": [

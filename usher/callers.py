@@ -59,6 +59,11 @@ async def identify_caller(
     raise NotReadyError(f"No way to tell who is calling is set up: {AUTH} is not set.")
 
 
+def speaks_for_itself(settings: Settings, named_user_id: str | None) -> bool:
+    """A backend, known by its function key, that names no user."""
+    return settings.auth == "key" and named_user_id is None
+
+
 def _trust_request(named: str | None) -> Caller:
     """Whoever the request says, or a guest, because announcements need a name."""
     return _invent_guest(None) if named is None else Caller(_check_user_id(named))

@@ -3,16 +3,20 @@
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class UsherError(Exception):
-    """Never raised itself. Its text goes to the log; `detail` and `headers` go to the caller."""
+    """Never raised itself. Its text goes to the log, everything else to the caller.
+
+    `members` are more of the problem's members.
+    """
 
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong"
     headers: Mapping[str, str] = MappingProxyType({})
+    members: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -43,6 +47,14 @@ class ForbiddenError(UsherError):
     status = 403
     kind = "forbidden"
     title = "Not allowed"
+
+
+class NotFoundError(UsherError):
+    """There is nothing at this address."""
+
+    status = 404
+    kind = "not-found"
+    title = "Nothing is here"
 
 
 class MethodError(UsherError):
@@ -112,27 +124,70 @@ class SettingsError(NotReadyError):
 class ServiceError(UsherError):
     """Web PubSub did not do what was asked; `reason` is for the log.
 
-    `answered` is the status it gave, None where there was no answer; `retry_after` the seconds it
-    asked to wait; `reached` is False only where the request surely never got to it.
+    `answered` is the status it gave, None where there was no answer, and `code` its error code;
+    `retry_after` the seconds it asked to wait; `reached` is False only where the request surely
+    never got to it. `may_have_acted` is False where it surely did nothing.
     """
 
     status = 502
     kind = "service-failed"
     title = "Web PubSub did not do what was asked"
+    told: ClassVar[str] = "Web PubSub did not answer, or not as expected."
 
     def __init__(
         self,
         reason: str,
         *,
         answered: int | None = None,
+        code: str | None = None,
         retry_after: float | None = None,
         reached: bool = True,
     ) -> None:
-        super().__init__("Web PubSub did not answer, or not as expected.")
+        super().__init__(self.told)
         self.reason = reason
         self.answered = answered
+        self.code = code
         self.retry_after = retry_after
         self.reached = reached
+        is_refusal = answered is not None and 300 <= answered < 500 and answered != 408
+        self.may_have_acted = reached and not is_refusal
 
     def __str__(self) -> str:
         return f"Web PubSub: {self.reason}."
+
+
+class ThrottledError(ServiceError):
+    """Web PubSub is asked too often."""
+
+    status = 429
+    kind = "service-throttled"
+    title = "Web PubSub is asked too often"
+    told = "Web PubSub is busy. Wait, and try again."
+
+    def __init__(self, reason: str, **answer: Any) -> None:
+        super().__init__(reason, **answer)
+        if self.retry_after is not None:
+            self.headers = {"Retry-After": str(math.ceil(self.retry_after))}
+
+
+class UnansweredError(ServiceError):
+    """Web PubSub gave no answer in time, or was not reached at all."""
+
+    status = 504
+    kind = "service-unanswered"
+    title = "Web PubSub did not answer"
+    told = "Web PubSub did not answer in time."
+
+
+class UnknownConnectionError(ServiceError):
+    """Web PubSub knows no such connection, or none of that user. It did nothing."""
+
+    status = 404
+    kind = "connection-unknown"
+    title = "There is no such connection"
+    told = "Web PubSub knows no such connection, or none of that user."
+
+    def __init__(self, reason: str, **answer: Any) -> None:
+        super().__init__(reason, **answer)
+        self.field = "connectionId"
+        self.may_have_acted = False

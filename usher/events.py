@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from usher.errors import BadEventError
@@ -22,6 +23,7 @@ class ConnectionEvent:
 
     Only `connect` carries the token's claims; what later events need travels in `states`.
     `client_origins` are the `Origin` headers of the client's handshake: where a page came from.
+    `event_id` and `time` are what the service says of the event, the same when it is sent again.
     """
 
     name: str
@@ -31,6 +33,8 @@ class ConnectionEvent:
     states: Mapping[str, Any]
     token_groups: tuple[str, ...] = ()
     client_origins: tuple[str, ...] = ()
+    event_id: str = ""
+    time: datetime | None = None
 
 
 def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
@@ -38,6 +42,7 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
     try:
         payload = json.loads(request)
         context = payload["connectionContext"]
+        attributes = _mapping(context.get("headers") or {})
         event = ConnectionEvent(
             name=_text(context["eventName"]),
             hub=_text(context["hub"]),
@@ -45,7 +50,9 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
             user_id=_name(context["userId"]) if context["userId"] else None,
             states=_mapping(context["states"]),
             token_groups=_read_groups(_mapping(payload.get("claims", {}))),
-            client_origins=_read_origins(_mapping(payload.get("headers", {}))),
+            client_origins=_read_headers(_mapping(payload.get("headers", {})), "origin"),
+            event_id="".join(_read_headers(attributes, "ce-id")),
+            time=_read_time("".join(_read_headers(attributes, "ce-time"))),
         )
         _check_source(event, _text(context["origin"]), settings)
         _check_signature(event, context["signature"], settings.connection.access_key)
@@ -79,9 +86,18 @@ def _check_signature(event: ConnectionEvent, signatures: object, access_key: str
         raise BadEventError("The event is not signed by this Web PubSub service.")
 
 
-def _read_origins(headers: Mapping[str, Any]) -> tuple[str, ...]:
-    values = [value for name, value in headers.items() if name.lower() == "origin"]
-    return tuple(_text(origin) for origins in values for origin in origins)
+def _read_headers(headers: Mapping[str, Any], wanted: str) -> tuple[str, ...]:
+    found = [values for name, values in headers.items() if name.lower() == wanted]
+    return tuple(_text(value) for values in found for value in values)
+
+
+def _read_time(text: str) -> datetime | None:
+    """None for a time that is missing or cannot be read: nothing depends on it but a display."""
+    try:
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _read_groups(claims: Mapping[str, Any]) -> tuple[str, ...]:

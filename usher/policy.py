@@ -34,6 +34,18 @@ def grant_roles(rules: Rules, caller: Caller, groups: Sequence[str]) -> list[str
     ]
 
 
+def provision_roles(settings: Settings, rules: Rules, user_id: str | None, group: str) -> list[str]:
+    """The roles of a token that an administrator asks for. Raises ForbiddenError.
+
+    Who holds the key may add any connection to any group, but the token is for somebody else: it
+    gets what `connect` will admit, and what its user could have from negotiate.
+    """
+    is_served = not settings.single_group or group == settings.default_group
+    if not is_served or not rules.could_join(user_id, group):
+        raise ForbiddenError("The policy lets no such user into this group.", field="group")
+    return [f"webpubsub.sendToGroup.{group}"] if rules.could_send(user_id, group) else []
+
+
 def check_roster(rules: Rules, caller: Caller, group: str) -> None:
     """Whether the caller may see who is in the group. Raises ForbiddenError."""
     if ROSTER not in rules.rights(caller, group):

@@ -2,9 +2,11 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import ClientConnectorError
 from azure.core.credentials import AzureKeyCredential
@@ -13,12 +15,20 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestT
 from azure.core.rest import HttpRequest
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
-from usher.errors import ServiceError
+from usher.announcements import Message
+from usher.errors import (
+    ServiceError,
+    ThrottledError,
+    UnansweredError,
+    UnknownConnectionError,
+)
 from usher.settings import Connection, Settings
 from usher.tokens import ClientToken, TokenRequest
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 5
+API_VERSION = "2024-12-01"  # the SDK's own
+NO_KINDS: Mapping[int, type[ServiceError]] = MappingProxyType({})
 MOST_MEMBERS = 200  # connections of a group that are read
 
 
@@ -38,6 +48,7 @@ class AzurePubSub:
             read_timeout=READ_SECONDS,
             use_env_settings=False,  # halves the CPU time of a call; no HTTP_PROXY in Azure
         )
+        self._hub = settings.hub
         self._group = settings.default_group
         self._options = transport_options(connection)
 
@@ -54,23 +65,65 @@ class AzurePubSub:
         token = answer["token"]
         return ClientToken(answer["url"], answer["baseUrl"], token, _read_expiry(token))
 
-    async def add_connection(self, group: str, connection_id: str) -> int:
-        """PUT `groups/{group}/connections/{connectionId}`; 200 or ServiceError."""
-        with _translate_errors():
+    async def add_connection(
+        self, group: str, connection_id: str, user_id: str | None = None
+    ) -> int:
+        """PUT `groups/{group}/connections/{connectionId}`; 200 or ServiceError.
+
+        With a user id only a connection of that user is added. UnknownConnectionError.
+        """
+        if user_id is not None:
+            return await self._add_connection_of(user_id, group, connection_id)
+        with _translate_errors({404: UnknownConnectionError}):
             status = await self._client.add_connection_to_group(
                 group, connection_id, cls=_read_status, **self._options
             )
         return int(status)
 
-    async def send_text(self, group: str, text: str) -> int:
-        """POST `groups/{group}/:send` as text/plain; 202 or ServiceError."""
+    async def send_message(self, group: str, message: Message) -> int:
+        """POST `groups/{group}/:send`, a text or an object; 202 or ServiceError."""
         # Bytes: for a text the SDK counts characters as its Content-Length, and cuts it there.
-        body = text.encode()
+        body = message.encode() if isinstance(message, str) else message
+        kind = "text/plain" if isinstance(message, str) else "application/json"
         with _translate_errors():
             status = await self._client.send_to_group(
-                group, body, content_type="text/plain", cls=_read_status, **self._options
+                group, body, content_type=kind, cls=_read_status, **self._options
             )
         return int(status)
+
+    async def _add_connection_of(self, user_id: str, group: str, connection_id: str) -> int:
+        """POST `:addToGroups`, in which the service itself compares connection and user.
+
+        It is the only call that knows both, and answers 200 also where nothing matches
+        (azure-rest-api-specs, WebPubSub 2024-12-01): the group's list then tells.
+        """
+        wanted = f"connectionId eq {_quote(connection_id)} and userId eq {_quote(user_id)}"
+        request = HttpRequest(
+            "POST",
+            f"/api/hubs/{quote(self._hub, safe='')}/:addToGroups",
+            params={"api-version": API_VERSION},
+            json={"groups": [group], "filter": wanted},
+        )
+        with _translate_errors():
+            response = await self._client.send_request(request, **self._options)
+            if response.status_code != 200:
+                raise HttpResponseError(response=response)
+        if not await self._has_member(group, connection_id, user_id):
+            raise UnknownConnectionError("no connection of that user was added", answered=200)
+        return int(response.status_code)
+
+    async def _has_member(self, group: str, connection_id: str, user_id: str) -> bool:
+        """GET `groups/{group}/connections`, page by page until it is found."""
+        asked = self._client.list_connections(group=group, **self._options)
+        try:
+            with _translate_errors():
+                async for member in asked:
+                    if (member.connection_id, member.user_id) == (connection_id, user_id):
+                        return True
+        except ServiceError as error:
+            error.may_have_acted = True  # the call before this one
+            raise
+        return False
 
     async def list_users(self, group: str) -> tuple[list[str | None], bool]:
         """GET `groups/{group}/connections`; of no group an empty list. Raises ServiceError.
@@ -132,14 +185,20 @@ def _read_expiry(token: str) -> int:
     return int(claims["exp"])
 
 
+def _quote(text: str) -> str:
+    """A literal of a filter (OData 4.01, URL conventions: a quote is doubled)."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 @contextmanager
-def _translate_errors() -> Iterator[None]:
+def _translate_errors(kinds: Mapping[int, type[ServiceError]] = NO_KINDS) -> Iterator[None]:
+    """The SDK's errors become ours; `kinds` says what a status means beside the usual."""
     try:
         yield
     except HttpResponseError as error:
-        raise _describe_answer(error) from error
+        raise _describe_answer(error, {429: ThrottledError, **kinds}) from error
     except AzureError as error:
-        raise ServiceError(type(error).__name__, reached=_may_have_arrived(error)) from error
+        raise UnansweredError(type(error).__name__, reached=_may_have_arrived(error)) from error
 
 
 def _may_have_arrived(error: AzureError) -> bool:
@@ -148,13 +207,17 @@ def _may_have_arrived(error: AzureError) -> bool:
     return not refused and not isinstance(error, ServiceRequestTimeoutError)
 
 
-def _describe_answer(error: HttpResponseError) -> ServiceError:
+def _describe_answer(
+    error: HttpResponseError, kinds: Mapping[int, type[ServiceError]]
+) -> ServiceError:
     response: Any = error.response
     headers = response.headers if response else {}
-    code = headers.get("x-ms-error-code", type(error).__name__)
-    return ServiceError(
-        f"answered {error.status_code} ({code})",
+    code = headers.get("x-ms-error-code")
+    kind = kinds.get(error.status_code or 0, ServiceError)
+    return kind(
+        f"answered {error.status_code} ({code or type(error).__name__})",
         answered=error.status_code,
+        code=code,
         retry_after=_read_seconds(headers.get("Retry-After")),
     )
 

@@ -8,13 +8,22 @@ from typing import Any
 
 import azure.functions as func
 
-from usher.errors import BadEventError, SettingsError, UsherError
+from usher.errors import (
+    BadEventError,
+    ForbiddenError,
+    SettingsError,
+    ThrottledError,
+    UnauthorizedError,
+    UsherError,
+)
 from usher.logs import log_record, logger
 
 type HttpHandler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 type ConnectHandler = Callable[[str], Awaitable[dict[str, Any]]]
 type NoticeHandler = Callable[[str], Awaitable[None]]
 
+# What the log tells of beside every failure; the host logs the status of each request anyway.
+REFUSALS = (BadEventError, ThrottledError, UnauthorizedError, ForbiddenError)
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -23,16 +32,26 @@ def answer_json(body: Mapping[str, Any]) -> func.HttpResponse:
     return func.HttpResponse(json.dumps(body), mimetype="application/json", headers=NO_STORE)
 
 
+def answer_page(html: str, policy: str) -> func.HttpResponse:
+    """200 with a page that may do what its Content-Security-Policy says, and nothing else."""
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    return func.HttpResponse(html, mimetype="text/html", headers=NO_STORE | headers)
+
+
 def answer_problem(error: UsherError) -> func.HttpResponse:
-    """`application/problem+json` (RFC 9457); `field` is an extension member."""
-    problem = {
+    """`application/problem+json` (RFC 9457); `field` and the error's own are extension members."""
+    problem: dict[str, Any] = {
         "type": f"urn:problem-type:usher:{error.kind}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
     }
     return func.HttpResponse(
-        json.dumps(problem | ({"field": error.field} if error.field else {})),
+        json.dumps(problem | ({"field": error.field} if error.field else {}) | dict(error.members)),
         status_code=error.status,
         mimetype="application/problem+json",
         headers={**NO_STORE, **error.headers},
@@ -91,6 +110,9 @@ def _log_error(function: str, error: Exception) -> UsherError:
         return UsherError("The log says more.")
     if isinstance(error, SettingsError):
         log_record("settings", logging.ERROR, function=function, problems=error.problems)
-    elif error.status >= 500 or isinstance(error, BadEventError):
-        log_record("refusal", logging.ERROR, function=function, reason=str(error))
+    elif error.status >= 500 or isinstance(error, REFUSALS):
+        # A caller that may not is no fault of ours; an event that may not should never have come.
+        is_caller = isinstance(error, UnauthorizedError | ForbiddenError)
+        level = logging.WARNING if is_caller else logging.ERROR
+        log_record("refusal", level, function=function, status=error.status, reason=str(error))
     return error

@@ -99,8 +99,15 @@ class Rules:
 
     def could_join(self, user_id: str | None, group: str) -> bool:
         """Whether there are claims with which this user may join."""
+        return self._could(user_id, group, JOIN)
+
+    def could_send(self, user_id: str | None, group: str) -> bool:
+        """Whether there are claims with which this user may send."""
+        return self._could(user_id, group, SEND)
+
+    def _could(self, user_id: str | None, group: str, right: str) -> bool:
         for rule in self._could_fit(user_id, group):
-            if JOIN in rule.rights:
+            if right in rule.rights:
                 return True
             if not rule.asks_claims:
                 return False

@@ -27,6 +27,7 @@ CONNECTION = "WebPubSubConnectionString"
 SERVICE_URI = f"{CONNECTION}__serviceUri"
 HUB = "WebPubSubHub"
 AUTH = "USHER_AUTH"
+ANNOUNCEMENT_FORMATS = ("text", "json")
 AUTH_MODES = ("easyauth", "oidc", "key", "anonymous", "local")
 OIDC_ISSUER = "USHER_OIDC_ISSUER"
 OIDC_AUDIENCE = "USHER_OIDC_AUDIENCE"
@@ -78,7 +79,7 @@ class Settings:
     `platform_auth` says that App Service Authentication is on, `user_claim` which claim is the
     user id where the mode's usual one is not meant. `allowed_origins` are where the pages come
     from that may open a connection. `policy_file` is relative to the app's own folder. The two
-    limits are calls a minute on one instance; 0 is none.
+    limits are calls a minute on one instance; 0 is none. `demo` says that the demo page is served.
     """
 
     connection: Connection
@@ -95,8 +96,12 @@ class Settings:
     default_group: str = "lobby"
     single_group: bool = False
     token_minutes: int = 60
+    digest_above: int = 5
+    digest_seconds: float = 1.0
     join_text: str = "{userId} joined {group}"
     leave_text: str = "{userId} left {group}"
+    announcement_format: str = "text"
+    demo: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -135,9 +140,13 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
         ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
         ("user_claim", "USHER_USER_CLAIM", str),
         ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
+        ("announcement_format", "USHER_ANNOUNCEMENT_FORMAT", _parse_format),
         ("policy_file", "USHER_POLICY_FILE", str),
         ("caller_limit", "USHER_CALLER_LIMIT", _parse_limit),
         ("address_limit", "USHER_ADDRESS_LIMIT", _parse_limit),
+        ("digest_above", "USHER_DIGEST_ABOVE", _parse_rate),
+        ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
+        ("demo", "USHER_DEMO", _parse_flag),
         # Injected by the platform, and by nobody else (azure-functions-host, EnvironmentSettings).
         ("platform_auth", "WEBSITE_AUTH_ENABLED", lambda text: text.lower() in ("true", "1")),
     ]
@@ -251,6 +260,24 @@ def _parse_minutes(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < 1:
         raise ValueError("must be a whole number of minutes, 1 or more")
     return int(text)
+
+
+def _parse_format(text: str) -> str:
+    if text not in ANNOUNCEMENT_FORMATS:
+        raise ValueError(f"must be one of {', '.join(ANNOUNCEMENT_FORMATS)}")
+    return text
+
+
+def _parse_rate(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise ValueError("must be a whole number of joins a second, or 0 for no digests")
+    return int(text)
+
+
+def _parse_seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-5](\.[0-9]{1,3})?", text) or not 0.1 <= float(text) <= 5:
+        raise ValueError("must be a number of seconds from 0.1 to 5")
+    return float(text)
 
 
 def _parse_limit(text: str) -> int:

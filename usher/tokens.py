@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What a client access token shall say. `minutes` is its lifetime."""
+    """What a client access token shall say. `minutes` is its lifetime; it may name no user."""
 
-    user_id: str
+    user_id: str | None
     groups: Sequence[str]
     roles: Sequence[str]
     minutes: int

@@ -30,6 +30,8 @@ class Client:
         self.connection_id = connection_id
         self._socket = socket
         self._heard: asyncio.Queue[str] = asyncio.Queue()
+        self.others = 0
+        """What was heard of somebody else while something was waited for."""
 
     async def listen(self) -> None:
         """Keeps what the groups are told, until the connection ends."""
@@ -45,11 +47,11 @@ class Client:
 
     async def hear(self, word: str, seconds: float) -> float | None:
         """How many milliseconds it took to hear something with that word; None if it did not."""
-        begun = monotonic()
+        begun, word = monotonic(), json.dumps(word, ensure_ascii=False)[1:-1]
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while word not in await self._heard.get():
-                    pass
+                    self.others += 1
                 return (monotonic() - begun) * 1000
         return None
 

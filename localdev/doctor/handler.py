@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 from localdev.doctor.calls import UnreachableError
 from localdev.doctor.findings import Finding, failure, fine, skipped, warning
 from localdev.doctor.patient import Patient
-from localdev.doctor.remedies import SYSTEM_EVENTS
 from localdev.doctor.service import WEBHOOK
 from localdev.doctor.target import LOCAL_HOSTS
+from localdev.emulator.handler_settings import SYSTEM_EVENTS
 
 type Handlers = Sequence[Mapping[str, Any]]
 

@@ -32,7 +32,7 @@ async def _listen(patient: Patient, first: Client, token: Token) -> Heard:
     tells_leaves = patient.facts.get("tellsLeaves", True)
     join = await first.hear(token.user_id, patient.target.patience) if tells_joins else None
     leave = await _hear_leave(patient, first, token, join is not None) if tells_leaves else None
-    return Heard(join, leave, tells_joins, tells_leaves)
+    return Heard(join, leave, tells_joins, tells_leaves, first.others)
 
 
 async def _hear_leave(

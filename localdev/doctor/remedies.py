@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 from localdev.doctor.target import Target
 
 ROLE = "Web PubSub Service Owner"
-SYSTEM_EVENTS = ("connect", "connected", "disconnected")
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,8 @@ class Remedies:
                 f"takes `--handler '{self.hub}={self.target.webhook}'`"
                 f"{', with ?code= and the system key behind it' if self.target.system_key else ''}."
             )
-        events = " ".join(f"system-event={name}" for name in SYSTEM_EVENTS)
-        return (
-            f"az webpubsub hub create --resource-group {self.group} --name {self.web_pubsub} "
-            f"--hub-name {self.hub} --event-handler "
-            f'url-template="{self.target.webhook}?code=$({self.show_system_key()})" {events}'
-        )
+        # It takes hub and service from the app's settings, and nobody sees the key.
+        return f"infra/connect-hub.sh {self.group} {self.app_name} (on Windows connect-hub.ps1)"
 
     def assign_role(self) -> str:
         """Takes some minutes to be felt."""

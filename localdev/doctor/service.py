@@ -17,6 +17,8 @@ from localdev.emulator.upstream import Sender, UpstreamRequest, build_request, v
 
 WEBHOOK = "/runtime/webhooks/webpubsub"
 SUBPROTOCOL = "json.webpubsub.azure.v1"
+# Above those that a connection has in its first minute: the app drops an event that it knows.
+EVENT_NUMBER = 1_000_000
 
 
 def can_send_events(patient: Patient) -> bool:
@@ -68,7 +70,7 @@ async def _send_event(
         connection_id=connection_id,
         kind="sys",
         name=name,
-        number=1,
+        number=EVENT_NUMBER,
         payload=payload,
         user_id=user_id,
         subprotocol=SUBPROTOCOL,

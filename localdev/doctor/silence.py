@@ -22,13 +22,15 @@ DISCONNECTED = "disconnected"
 class Heard:
     """Milliseconds until a join and a leave were heard; None where they were not.
 
-    `tells_joins` and `tells_leaves` are false where the settings say so.
+    `tells_joins` and `tells_leaves` are false where the settings say so. `others` is how often
+    somebody else was told of meanwhile.
     """
 
     join: float | None
     leave: float | None
     tells_joins: bool = True
     tells_leaves: bool = True
+    others: int = 0
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -49,6 +51,8 @@ class Told(Enum):
 
 async def explain_silence(patient: Patient, token: Token, client: Client, heard: Heard) -> Finding:
     """The one fault behind it."""
+    if heard.others:
+        return _judge_crowd(heard)
     told = {event: await _tell(patient, token, client, event) for event in heard.silent}
     if without := [event for event, each in told.items() if each is Told.NO_FUNCTION]:
         return failure(
@@ -77,6 +81,15 @@ async def _tell(patient: Patient, token: Token, client: Client, event: str) -> T
         return Told.NO_FUNCTION if answer.status == 404 else Told.NOT_ASKED
     heard = await client.hear(token.user_id, patient.target.patience)
     return Told.NOTHING if heard is None else Told.ANNOUNCED
+
+
+def _judge_crowd(heard: Heard) -> Finding:
+    """Of many at once the app tells the number, and two names."""
+    return warning(
+        f"nothing is heard of {' and '.join(heard.silent)}, and of others {heard.others} times",
+        "The group is too busy to tell: of a crowd two names are told.",
+        "Examine in a quiet group (--group).",
+    )
 
 
 def _judge_quiet_app(patient: Patient, heard: Heard) -> Finding:

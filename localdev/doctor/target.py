@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 LOCAL_APP = "http://127.0.0.1:7071"  # where `dev.py up` and `func start` listen
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
-LOCAL_PATIENCE = 5.0
+LOCAL_PATIENCE = 8.0  # what is gathered is told after 5 s at most
 PATIENCE = 15.0  # a cold start included
 
 

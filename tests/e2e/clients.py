@@ -41,9 +41,12 @@ class User:
         self.inbox: asyncio.Queue[OnGroupDataMessageArgs] = asyncio.Queue()
 
     async def hear(self) -> str:
+        """The text of the next group message."""
+        return str((await self.receive()).data)
+
+    async def receive(self) -> OnGroupDataMessageArgs:
         """The next group message."""
-        message = await asyncio.wait_for(self.inbox.get(), SECONDS)
-        return str(message.data)
+        return await asyncio.wait_for(self.inbox.get(), SECONDS)
 
 
 @asynccontextmanager

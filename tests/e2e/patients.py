@@ -59,6 +59,8 @@ class Stack:
         return await examine(target, self.settings, Report(as_json=False))
 
 
+# One doctor after the other is a crowd, of which the app tells later.
+ONE_BY_ONE = {"USHER_DIGEST_ABOVE": "0"}
 EVENTS = ("connect", "connected", "disconnected")
 
 
@@ -76,7 +78,7 @@ async def run_patient(
         uri = {"WebPubSubConnectionString__serviceUri": running.endpoint} if identity else {}
         string = "" if identity else running.connection_string
         connection = {"WebPubSubConnectionString": string, **uri}
-        wanted = {**sample_settings(), **connection, **(settings or {})}
+        wanted = {**sample_settings(), **ONE_BY_ONE, **connection, **(settings or {})}
         async with run_host(wanted, keys=keys, on_log=log.append) as host:
             # Without what the local host takes out of its environment, too.
             ours = {name: text for name, text in os.environ.items() if name != "CONTAINER_NAME"}

@@ -256,7 +256,7 @@ def test_the_sample_works_as_it_is() -> None:
 
 
 def test_up_tells_people_where_things_are(tmp_path: Path) -> None:
-    """Without --json: addresses in plain words, and Ctrl-C stops it."""
+    """Without --json: addresses in plain words, the demo page's too, and Ctrl-C stops it."""
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [*DEV, "up", "--emulator-port", "0", "--host-port", "0", "--control"],
@@ -266,12 +266,14 @@ def test_up_tells_people_where_things_are(tmp_path: Path) -> None:
             text=True,
         )
     assert process.stdout
-    lines = [process.stdout.readline().partition(":")[0] for _ in range(6)]
+    lines = [process.stdout.readline().partition(": ")[::2] for _ in range(7)]
     process.send_signal(signal.SIGINT)
     assert process.wait(START_SECONDS) == 0
     process.stdout.close()
-    facts = ["connectionString", "hub", "emulator", "host", "control"]
-    assert lines == [*facts, "Ctrl-C stops.\n"]
+    facts = ["connectionString", "hub", "emulator", "host", "demo", "control"]
+    assert [name for name, _ in lines] == [*facts, "Ctrl-C stops.\n"]
+    values = dict(lines)
+    assert values["demo"] == values["host"].strip() + "/api/demo\n"
 
 
 def test_up_ends_when_the_host_does(tmp_path: Path) -> None:
@@ -326,9 +328,10 @@ assert sys.modules["usher"].__file__.startswith(str(app))
 """
     for name in ("function_app.py", "host.json", "requirements.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    (tmp_path / "usher").mkdir()
-    for file in (ROOT / "usher").glob("*.py"):
-        (tmp_path / "usher" / file.name).write_bytes(file.read_bytes())
+    for pattern in ("usher/*.py", "web/*"):
+        for file in ROOT.glob(pattern):
+            (tmp_path / file.parent.name).mkdir(exist_ok=True)
+            (tmp_path / file.parent.name / file.name).write_bytes(file.read_bytes())
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path), str(ROOT)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -341,8 +344,10 @@ assert sys.modules["usher"].__file__.startswith(str(app))
     assert json.loads(done.stdout) == [
         "connect",
         "connected",
+        "demo",
         "disconnected",
         "health",
         "negotiate",
+        "provision",
         "roster",
     ]

@@ -212,6 +212,17 @@ async def test_ten_thousand_requests_at_once(
     assert 600 <= answers[200] <= 600 + elapsed * 10 + 1
 
 
+async def test_one_caller_too_often(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+    """Whoever has used up the calls waits; the others of the same backend do not."""
+    settings = {"USHER_AUTH": "key", "USHER_CALLER_LIMIT": "2"}
+    with run(["localdev", "host", "--json", "--port", "0"], tmp_path / "log", settings) as app:
+        statuses = [
+            (await negotiate(session, app, "203.0.113.9", userId=user))[0]
+            for user in ("ana", "ana", "ana", "bo", "ana")
+        ]
+        assert statuses == [200, 200, 429, 200, 429]
+
+
 RED = {"caller": {"claim": "team", "value": "red"}, "group": "team-{claim:team}", "allow": ["join"]}
 
 

@@ -70,6 +70,23 @@ async def test_connect_notes_the_groups(session: aiohttp.ClientSession, key_stac
     assert json.loads(text) == expected
 
 
+@pytest.mark.parametrize("states", [{"groups": "lobby"}, {"other": 1}])
+async def test_connect_refuses_a_state_that_is_not_its_own(
+    session: aiohttp.ClientSession, key_stack: Running, states: dict[str, Any]
+) -> None:
+    """A connection that is being made has none."""
+    headers = {"ce-connectionState": encode_states(states)}
+    status, _ = await post_event(
+        session,
+        key_stack,
+        "connect",
+        connection_id="c-1",
+        body=connect_body("a"),
+        headers=headers,
+    )
+    assert status == 401
+
+
 async def test_connect_refuses_a_token_without_groups(
     session: aiohttp.ClientSession, key_stack: Running
 ) -> None:

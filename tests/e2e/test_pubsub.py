@@ -1,6 +1,7 @@
 """`usher.pubsub` on the real SDK, against a service that answers whatever a test wants."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from usher import pubsub
-from usher.errors import ServiceError
+from usher.errors import ServiceError, ThrottledError, UnansweredError, UnknownConnectionError
 from usher.pubsub import AzurePubSub
 from usher.settings import Connection, Settings
 
@@ -71,12 +72,88 @@ async def test_add_connection() -> None:
     assert request.headers["Authorization"].startswith("Bearer ")
 
 
-async def test_send_text() -> None:
+async def test_an_unknown_connection() -> None:
+    """404 of this call, and of no other, means the connection."""
+    async with serve(always(404, **{"x-ms-error-code": "Error.Connection.NotExisted"})) as service:
+        error = await error_of(service.pubsub.add_connection("lobby", "c-1"))
+        assert (type(error), error.answered) == (UnknownConnectionError, 404)
+        assert error.code == "Error.Connection.NotExisted"
+        error = await error_of(service.pubsub.send_message("lobby", "hello"))
+        assert type(error) is ServiceError
+
+
+def answer_members(*pages: list[dict[str, str]], added: int = 200) -> Answer:
+    """Answers both calls of an add that names a user: the add, and pages of the group."""
+    left = list(pages)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST":
+            return web.Response(status=added)
+        page = {"value": left.pop(0), "nextLink": f"{request.url}&continuationToken=x"}
+        return web.json_response(page if left else page | {"nextLink": None})
+
+    return answer
+
+
+ANA, BO = [{"connectionId": f"c-{user}", "userId": user} for user in ("ana", "bo")]
+
+
+async def test_add_a_connection_of_a_user() -> None:
+    """The service compares; a quote in a name is doubled; the list is read to its end."""
+    user = "o'hara' or userId ne '"
+    own = {"connectionId": "c-1", "userId": user}
+    async with serve(answer_members([ANA], [BO, own])) as service:
+        assert await service.pubsub.add_connection("a b", "c-1", user) == 200
+    added, *listed = service.requests
+    assert (added.method, added.path) == ("POST", "/api/hubs/chat/:addToGroups")
+    assert added.query == {"api-version": "2024-12-01"}
+    filtered = "connectionId eq 'c-1' and userId eq 'o''hara'' or userId ne '''"
+    assert json.loads(service.bodies[0]) == {"groups": ["a b"], "filter": filtered}
+    assert [request.method for request in listed] == ["GET", "GET"]
+
+
+@pytest.mark.parametrize("pages", [[[]], [[ANA], [BO]]])
+async def test_a_connection_of_another_user(pages: list[list[dict[str, str]]]) -> None:
+    """It is as unknown as one that does not exist, and was not added."""
+    async with serve(answer_members(*pages)) as service:
+        error = await error_of(service.pubsub.add_connection("blue", "c-ana", "bo"))
+    assert (type(error), error.may_have_acted) == (UnknownConnectionError, False)
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+async def test_an_add_for_a_user_that_fails(status: int) -> None:
+    """One call, and its answer."""
+    async with serve(answer_members(added=status)) as service:
+        error = await error_of(service.pubsub.add_connection("blue", "c-ana", "ana"))
+    assert (error.answered, error.may_have_acted) == (status, status == 500)
+    assert len(service.requests) == 1
+
+
+async def test_an_add_for_a_user_whose_outcome_cannot_be_read() -> None:
+    """The add may have worked, though the last answer was a refusal."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=200 if request.method == "POST" else 429)
+
+    async with serve(answer) as service:
+        error = await error_of(service.pubsub.add_connection("blue", "c-ana", "ana"))
+    assert (type(error), error.may_have_acted) == (ThrottledError, True)
+
+
+async def test_send_a_text() -> None:
     """One POST of text/plain, byte for byte, not a JSON string."""
     async with serve(always(202)) as service:
-        assert await service.pubsub.send_text("lobby", 'Ana "ñ" 日本') == 202
+        assert await service.pubsub.send_message("lobby", 'Ana "ñ" 日本') == 202
     assert service.requests[0].content_type == "text/plain"
     assert service.bodies == ['Ana "ñ" 日本'.encode()]
+
+
+async def test_send_an_object() -> None:
+    """The same as application/json."""
+    async with serve(always(202)) as service:
+        assert await service.pubsub.send_message("lobby", {"text": 'Ana "ñ"'}) == 202
+    assert service.requests[0].content_type == "application/json"
+    assert json.loads(service.bodies[0]) == {"text": 'Ana "ñ"'}
 
 
 @pytest.mark.parametrize(("members", "has_more"), [(0, False), (200, False), (201, True)])
@@ -127,7 +204,7 @@ async def test_failures_are_not_repeated_by_the_sdk(status: int) -> None:
     async with serve(always(status, **headers)) as service:
         calls = [
             service.pubsub.add_connection("lobby", "c-1"),
-            service.pubsub.send_text("lobby", "hello"),
+            service.pubsub.send_message("lobby", "hello"),
             service.pubsub.list_users("lobby"),
             service.pubsub.check_health(),
         ]
@@ -142,14 +219,14 @@ async def test_failures_are_not_repeated_by_the_sdk(status: int) -> None:
 async def test_a_retry_after_that_is_no_number_of_seconds(retry_after: str) -> None:
     """Is as good as none."""
     async with serve(always(429, **{"Retry-After": retry_after})) as service:
-        assert (await error_of(service.pubsub.send_text("a", "b"))).retry_after is None
+        assert (await error_of(service.pubsub.send_message("a", "b"))).retry_after is None
 
 
 async def test_a_refused_connection_surely_did_nothing() -> None:
     """Only here a text may be sent again without an answer."""
     endpoint = f"http://127.0.0.1:{unused_port()}"
     service = AzurePubSub(Settings(Connection(endpoint, access_key=KEY), "chat"))
-    error = await error_of(service.send_text("lobby", "hello"))
+    error = await error_of(service.send_message("lobby", "hello"))
     assert (error.answered, error.reached) == (None, False)
     await service.close()
 
@@ -163,7 +240,7 @@ async def test_a_connection_that_breaks_may_have_done_something() -> None:
         return web.Response()
 
     async with serve(drop) as service:
-        error = await error_of(service.pubsub.send_text("lobby", "hello"))
+        error = await error_of(service.pubsub.send_message("lobby", "hello"))
     assert (error.answered, error.reached) == (None, True)
 
 
@@ -176,8 +253,8 @@ async def test_a_service_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -
         return web.Response()
 
     async with serve(wait) as service:
-        error = await error_of(service.pubsub.send_text("lobby", "hello"))
-    assert (error.answered, error.reached) == (None, True)
+        error = await error_of(service.pubsub.send_message("lobby", "hello"))
+    assert (type(error), error.answered, error.reached) == (UnansweredError, None, True)
 
 
 async def test_errors_show_no_secret() -> None:
@@ -187,7 +264,7 @@ async def test_errors_show_no_secret() -> None:
         return web.Response(status=400, text="no")
 
     async with serve(echo) as service:
-        error = await error_of(service.pubsub.send_text("lobby", "hello"))
+        error = await error_of(service.pubsub.send_message("lobby", "hello"))
     token = service.requests[0].headers["Authorization"].removeprefix("Bearer ")
     shown = "".join(format_exception(error)) + repr(error)
     assert KEY not in shown

@@ -111,16 +111,24 @@ async def test_bad_callers(key_stack: Running) -> None:
 def backend_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack that serves backends with a key."""
     log = tmp_path_factory.mktemp("backend-stack") / "log"
-    with run([*UP, "--keys"], log, {"USHER_AUTH": "key"}) as running:
+    settings = {"USHER_AUTH": "key", "USHER_POLICY_FILE": "policy.json"}
+    with run([*UP, "--keys"], log, settings) as running:
         yield running
 
 
+async def test_the_policy_decides(backend_stack: Running) -> None:
+    """A user may see the lobby and the own room; another's looks like one that does not exist."""
+    key = {"x-functions-key": backend_stack.facts["keys"]["function"]}
+    for room, expected in (("lobby", 200), ("user-ana", 200), ("user-bo", 403), ("nowhere", 403)):
+        status, answer = await ask(backend_stack, room, [("userId", "ana")], **key)
+        assert (status, answer.get("field")) == (expected, "group" if expected == 403 else None)
+
+
 async def test_in_key_mode_the_key_is_enough(backend_stack: Running) -> None:
-    """A backend reads for itself or for a user; without the key nobody does."""
+    """A backend reads for itself, about any room; without the key nobody does."""
     key, room = backend_stack.facts["keys"]["function"], new_room()
-    for query in ([], [("userId", "ana")]):
-        status, answer = await ask(backend_stack, room, query, **{"x-functions-key": key})
-        assert (status, answer["count"]) == (200, 0)
+    status, answer = await ask(backend_stack, room, **{"x-functions-key": key})
+    assert (status, answer["count"]) == (200, 0)
     url = f"{backend_stack.facts['host']}/api/groups/{room}/members"
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         assert response.status == 401

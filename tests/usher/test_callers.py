@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.usher.settings import make_settings
-from usher.callers import Caller, Credentials, identify_caller
+from usher.callers import Caller, Credentials, identify_caller, speaks_for_itself
 from usher.errors import (
     BadRequestError,
     ForbiddenError,
@@ -186,3 +186,13 @@ async def test_unknown_callers_all_hear_the_same() -> None:
             await identify(mode, headers, platform_auth=on)
         details.add(caught.value.detail)
     assert len(details) == 1
+
+
+def test_a_backend_may_ask_for_itself() -> None:
+    """With the key, and where it names no user; nobody else may."""
+    assert speaks_for_itself(make_settings(auth="key"), None)
+    assert not speaks_for_itself(make_settings(auth="key"), "ana")
+    assert not any(
+        speaks_for_itself(make_settings(auth=mode), None)
+        for mode in (None, "easyauth", "oidc", "anonymous", "local")
+    )

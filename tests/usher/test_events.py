@@ -1,5 +1,6 @@
 import hmac
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -60,6 +61,19 @@ def test_connected_has_states_and_no_claims() -> None:
     assert event == ConnectionEvent("connected", "chat", "c-1", None, {"groups": ["a"]})
 
 
+def test_what_the_service_says_of_an_event() -> None:
+    """Its id and its time, whatever the case of the headers' names; the time is told in UTC."""
+    event = read(payload(headers={"Ce-Id": ["3"], "ce-time": ["2026-11-24T13:00:00+01:00"]}))
+    assert (event.event_id, event.time) == ("3", datetime(2026, 11, 24, 12, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("time", ["", "soon", "2026-11-24", "0001-01-01T00:00:00+01:00"])
+def test_a_time_that_cannot_be_read(time: str) -> None:
+    """It is as good as none: the event counts all the same."""
+    assert read(payload(headers={"ce-time": [time] if time else []})).time is None
+    assert read(payload(headers=None)).time is None
+
+
 def test_the_hub_has_no_case() -> None:
     """The service sends it in lower case."""
     settings = make_settings(hub="Chat")
@@ -113,6 +127,15 @@ def test_malformed_events(document: Any) -> None:
 
 
 OTHER = sign("c-1", "another-key-of-at-least-32-bytes!")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\u202ea", " ", "a\x00"])
+@pytest.mark.parametrize("field", ["connectionId", "userId"])
+def test_ids_that_cannot_be_shown(field: str, name: str) -> None:
+    """They would write lines of their own into logs and announcements."""
+    ids = {"connectionId": "c-1"} | {field: name}
+    with pytest.raises(BadEventError):
+        read(payload(**ids, signature=sign(ids["connectionId"])))
 
 
 @pytest.mark.parametrize("signature", [f"{OTHER},{sign('c-1')}", sign("c-1").upper()])

@@ -42,6 +42,19 @@ def test_single_group_grants_no_other() -> None:
         policy.grant_groups(SINGLE, OPEN, ANA, ["lobby", "vip"])
 
 
+def test_roles_of_a_token_that_an_administrator_asks_for() -> None:
+    """What the user could have from negotiate; a token that `connect` would refuse is none."""
+    news = {"caller": "any", "group": "news", "allow": ["join"]}
+    blue = {"caller": "any", "group": "blue", "allow": ["join", "send"]}
+    rules = parse_policy({"rules": [news, blue]}, "policy")
+    assert policy.provision_roles(MANY, rules, None, "blue") == ["webpubsub.sendToGroup.blue"]
+    assert policy.provision_roles(MANY, rules, "ana", "news") == []
+    for settings, group in ((MANY, "green"), (SINGLE, "blue")):
+        with pytest.raises(ForbiddenError) as caught:
+            policy.provision_roles(settings, rules, "ana", group)
+        assert caught.value.field == "group"
+
+
 def test_roles_name_each_group_exactly() -> None:
     """Never the bare role, which would be any group."""
     assert policy.grant_roles(OPEN, ANA, ["a", "b.c"]) == [

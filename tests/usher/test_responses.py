@@ -8,14 +8,17 @@ import pytest
 from usher.errors import (
     BadEventError,
     BadRequestError,
+    ForbiddenError,
     MethodError,
     ServiceError,
     SettingsError,
+    ThrottledError,
     TooManyError,
     UnauthorizedError,
+    UnknownConnectionError,
     UsherError,
 )
-from usher.responses import answer_json, connect_answers, http_answers, notice_answers
+from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
 
 REQUEST = func.HttpRequest("GET", "https://app.example/api/negotiate", body=b"")
 SECRET = "an exception text that callers must not see"
@@ -45,6 +48,19 @@ def test_json() -> None:
     assert response.headers["Cache-Control"] == "no-store"
 
 
+def test_page() -> None:
+    """The policy it was given, and headers that keep browsers from guessing and telling."""
+    response = answer_page("<!doctype html>ü", "default-src 'none'")
+    assert response.get_body().decode() == "<!doctype html>ü"
+    assert (response.mimetype, response.charset) == ("text/html", "utf-8")
+    assert dict(response.headers) == {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+
+
 async def test_a_problem_names_the_field() -> None:
     """RFC 9457 members, and one of our own."""
     response = await answer_to(BadRequestError("group must not be blank.", field="group"))
@@ -64,6 +80,7 @@ async def test_a_problem_names_the_field() -> None:
         (TooManyError(1.2), ("Retry-After", "2")),
         (MethodError("Use POST."), ("Allow", "POST")),
         (UnauthorizedError("Who?"), ("WWW-Authenticate", "Bearer")),
+        (ThrottledError("x", answered=429, retry_after=0.5), ("Retry-After", "1")),
     ],
 )
 async def test_headers_that_a_status_takes(error: UsherError, header: tuple[str, str]) -> None:
@@ -74,12 +91,60 @@ async def test_headers_that_a_status_takes(error: UsherError, header: tuple[str,
     assert response.headers["Cache-Control"] == "no-store"
 
 
+async def test_a_busy_service_that_does_not_say_how_long() -> None:
+    """429 without a Retry-After of our invention."""
+    response = await answer_to(ThrottledError("x", answered=429))
+    assert (response.status_code, response.headers.get("Retry-After")) == (429, None)
+
+
+async def test_an_error_s_own_members() -> None:
+    """They stand beside those of every problem."""
+    error = UnknownConnectionError("x", answered=404)
+    error.members = {"step": "addConnection"}
+    response = await answer_to(error)
+    problem = json.loads(response.get_body())
+    assert (response.status_code, problem["field"]) == (404, "connectionId")
+    assert problem["step"] == "addConnection"
+
+
+@pytest.mark.parametrize(
+    ("error", "count"), [(ThrottledError("x"), 1), (UnknownConnectionError("x"), 0)]
+)
+async def test_the_operator_learns_of_a_busy_service(
+    error: UsherError, count: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And not of a connection that somebody got wrong."""
+    await answer_to(error)
+    assert len(caplog.records) == count
+
+
 async def test_the_service_s_failure_is_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """Callers learn no class and no code of the inside."""
     response = await answer_to(ServiceError("ServiceRequestError", answered=None))
     assert response.status_code == 502
     assert b"ServiceRequestError" not in response.get_body()
     assert "ServiceRequestError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (UnauthorizedError("who?"), "WARNING"),
+        (ForbiddenError("not you"), "WARNING"),
+        (ServiceError("answered 500"), "ERROR"),
+        (BadRequestError("what?"), None),
+        (TooManyError(1), None),
+    ],
+)
+async def test_refused_callers_are_in_the_log(
+    caplog: pytest.LogCaptureFixture, error: UsherError, level: str | None
+) -> None:
+    """Who may not, and what failed; a request that is malformed is its sender's to mend."""
+    await answer_to(error)
+    found = [(record.levelname, json.loads(record.getMessage())) for record in caplog.records]
+    status, reason = error.status, str(error)
+    expected = {"record": "refusal", "function": "negotiate", "status": status, "reason": reason}
+    assert found == ([(level, expected)] if level else [])
 
 
 async def test_wrong_settings_are_named_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -132,6 +197,8 @@ async def test_notices_log_their_errors(error: Exception, caplog: pytest.LogCapt
 
 def test_every_error_has_a_kind_and_a_title_of_its_own() -> None:
     """A caller can tell them apart by the problem's type."""
-    family: list[type[UsherError]] = [UsherError, *UsherError.__subclasses__()]
+    children = UsherError.__subclasses__()
+    of_service = ServiceError.__subclasses__()
+    family: list[type[UsherError]] = [UsherError, *children, *of_service]
     assert len({error.kind for error in family}) == len(family)
     assert len({error.title for error in family}) == len(family)

@@ -2,7 +2,7 @@ import pytest
 
 from tests import virtual_time
 from usher.errors import ServiceError
-from usher.retries import call_again
+from usher.retries import Patience, call_again
 
 
 class Service:
@@ -21,7 +21,7 @@ class Service:
 
 
 def run(service: Service, may_call_again: bool = True, deadline: float = 10) -> tuple[int, float]:
-    return virtual_time.run(call_again(service.call, lambda *_: may_call_again, deadline))
+    return virtual_time.run(call_again(service.call, lambda *_: may_call_again, Patience(deadline)))
 
 
 def test_an_answer_is_the_end() -> None:
@@ -31,12 +31,35 @@ def test_an_answer_is_the_end() -> None:
     assert service.calls == 1
 
 
+@pytest.mark.parametrize(("first", "may_have_acted"), [(500, True), (408, True), (429, False)])
+def test_the_error_speaks_for_all_calls(first: int, may_have_acted: bool) -> None:
+    """A refusal does not hide that an earlier call may have acted."""
+    errors = [ServiceError("x", answered=status) for status in (first, 400)]
+    service = Service(*errors)
+
+    def may_call_again(error: ServiceError, _seconds: float) -> bool:
+        return error is errors[0]
+
+    with pytest.raises(ServiceError) as caught:
+        virtual_time.run(call_again(service.call, may_call_again, Patience(10)))
+    assert (caught.value.answered, caught.value.may_have_acted) == (400, may_have_acted)
+
+
 def test_waits_grow() -> None:
     """0.1 s, 0.2 s and 0.4 s at the most, and half of each at the least."""
     service = Service(*[ServiceError("x")] * 3, 200)
     answer, seconds = run(service)
     assert (answer, service.calls) == (200, 4)
     assert 0.35 <= seconds <= 0.7
+
+
+def test_retries_are_counted() -> None:
+    """Calls that were made again, not the first one."""
+    for failures, count in ((0, None), (3, 3)):
+        patience = Patience(10)
+        service = Service(*[ServiceError("x")] * failures, 200)
+        virtual_time.run(call_again(service.call, lambda *_: True, patience))
+        assert patience.counts.get("retries") == count
 
 
 def test_retry_after_is_honoured() -> None:
@@ -77,4 +100,4 @@ def test_a_call_that_hangs_ends_at_the_deadline() -> None:
         return 200
 
     with pytest.raises(TimeoutError):
-        virtual_time.run(call_again(hang, lambda *_: True, 10))
+        virtual_time.run(call_again(hang, lambda *_: True, Patience(10)))

@@ -96,6 +96,8 @@ RULES = Rules(
         rule("user-{userId}", "join"),
         rule("closed"),
         rule("closed", "join"),
+        rule("squad-{claim:squad}"),
+        rule("squad-*", "join"),
     ]
 )
 YES = frozenset({"yes"})
@@ -129,6 +131,7 @@ def test_the_first_rule_that_fits_decides(caller: Caller, group: str, rights: se
         ("bo", "vip-1", True),
         ("bo", "team-red", True),
         ("bo", "user-bo", True),
+        ("bo", "squad-1", True),
         ("bo", "user-ana", False),
         (None, "user-ana", False),
         ("bo", "closed", False),
@@ -140,3 +143,12 @@ def test_what_a_user_of_unknown_claims_could_join(
 ) -> None:
     """A rule that asks for claims allows it to somebody; one that does not settles it."""
     assert RULES.could_join(user_id, group) is could
+
+
+def test_what_a_user_of_unknown_claims_could_say() -> None:
+    """Joining is not sending."""
+    news = Rule(GroupPattern("news"), frozenset({"join"}))
+    rules = Rules([news, Rule(GroupPattern("*"), frozenset({"join", "send"}))])
+    assert rules.could_join("ana", "news")
+    assert not rules.could_send("ana", "news")
+    assert rules.could_send(None, "blue")

@@ -31,8 +31,10 @@ def test_key_mode_with_defaults() -> None:
     assert settings.connection.host == "demo.webpubsub.azure.com"
     assert (settings.auth, settings.default_group, settings.single_group) == (None, "lobby", False)
     assert settings.token_minutes == 60
+    assert not settings.demo
     assert settings.join_text == "{userId} joined {group}"
     assert settings.leave_text == "{userId} left {group}"
+    assert settings.announcement_format == "text"
 
 
 def test_every_optional_setting() -> None:
@@ -46,11 +48,14 @@ def test_every_optional_setting() -> None:
             "USHER_TOKEN_MINUTES": "15",
             "USHER_JOIN_TEXT": "",
             "USHER_LEAVE_TEXT": "bye {userId}",
+            "USHER_ANNOUNCEMENT_FORMAT": "json",
+            "USHER_DEMO": "true",
         }
     )
     assert (settings.auth, settings.default_group, settings.single_group) == ("local", "hall", True)
     assert (settings.token_minutes, settings.join_text) == (15, "")
-    assert settings.leave_text == "bye {userId}"
+    assert (settings.leave_text, settings.announcement_format) == ("bye {userId}", "json")
+    assert settings.demo
 
 
 def test_empty_optional_settings_mean_the_default() -> None:
@@ -126,6 +131,7 @@ def test_bad_connection_strings(text: str, problem: str) -> None:
         ("USHER_DEFAULT_GROUP", "   "),
         ("USHER_DEFAULT_GROUP", "g" * 1025),
         ("USHER_SINGLE_GROUP", "1"),
+        ("USHER_ANNOUNCEMENT_FORMAT", "xml"),
         ("USHER_TOKEN_MINUTES", "0"),
         ("USHER_TOKEN_MINUTES", "-5"),
         ("USHER_TOKEN_MINUTES", "1.5"),

@@ -1,20 +1,28 @@
+import asyncio
 import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests import virtual_time
 from usher import workflow
-from usher.errors import ServiceError, TooLargeError
+from usher.announcements import Message, Style
+from usher.digest import Digests
+from usher.errors import ServiceError, TooLargeError, UnknownConnectionError
 from usher.events import ConnectionEvent
 from usher.tokens import ClientToken, TokenRequest
+from usher.workflow import Telling
 
 EVENT = ConnectionEvent("connected", "chat", "c-1", "ana", {})
 TEXT = "{userId} joined {group}"
 REFUSED = ServiceError("refused", reached=False)
+
+
+UNKNOWN = UnknownConnectionError("answered 404", answered=404)
 
 
 def answered(status: int, retry_after: float | None = None) -> ServiceError:
@@ -32,10 +40,13 @@ class Recorder:
     async def generate_token(self, request: TokenRequest) -> ClientToken:
         return ClientToken(self.url, "wss://demo", "x", 0)
 
-    async def add_connection(self, group: str, connection_id: str) -> int:
+    async def add_connection(
+        self, group: str, connection_id: str, user_id: str | None = None
+    ) -> int:
         return self._answer("add", 200, group, connection_id)
 
-    async def send_text(self, group: str, text: str) -> int:
+    async def send_message(self, group: str, message: Message) -> int:
+        text = message if isinstance(message, str) else json.dumps(message)
         return self._answer("send", 202, group, text)
 
     def _answer(self, call: str, status: int, *arguments: str) -> int:
@@ -58,8 +69,9 @@ def act(caplog: pytest.LogCaptureFixture) -> Callable[..., tuple[list[dict[str, 
     def run(
         pubsub: Recorder, groups: list[str], text: str = TEXT, how: Act = workflow.join_groups
     ) -> tuple[list[dict[str, Any]], float]:
+        digests = Digests(above=0, seconds=1)
         with caplog.at_level(logging.INFO, "usher"):
-            _, seconds = virtual_time.run(how(pubsub, EVENT, groups, text))
+            _, seconds = virtual_time.run(how(pubsub, EVENT, groups, Telling(Style(text), digests)))
         records = [json.loads(r.getMessage()) | {"level": r.levelname} for r in caplog.records]
         return records, seconds
 
@@ -71,7 +83,8 @@ def test_join_adds_and_then_announces(act: Any) -> None:
     pubsub = Recorder()
     (record,), _ = act(pubsub, ["lobby"])
     assert pubsub.calls == [("add", "lobby", "c-1"), ("send", "lobby", "ana joined lobby")]
-    assert record.pop("milliseconds") >= 0
+    for name in ("addMilliseconds", "sendMilliseconds", "milliseconds"):
+        assert record.pop(name) >= 0
     assert record == {
         "record": "join",
         "level": "INFO",
@@ -79,8 +92,10 @@ def test_join_adds_and_then_announces(act: Any) -> None:
         "group": "lobby",
         "connectionId": "c-1",
         "userId": "ana",
+        "retries": 0,
         "addStatus": 200,
         "sendStatus": 202,
+        "told": 1,
     }
 
 
@@ -100,6 +115,40 @@ def test_an_empty_text_is_no_announcement(act: Any) -> None:
     (record,), _ = act(pubsub, ["lobby"], text="")
     assert pubsub.calls == [("add", "lobby", "c-1")]
     assert (record["addStatus"], record["sendStatus"]) == (200, None)
+
+
+def test_a_crowd_is_added_at_once_and_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody waits to be added; each record says of how many its own message told."""
+    pubsub, telling = Recorder(), Telling(Style(TEXT), Digests(above=1, seconds=1))
+    events = [replace(EVENT, connection_id=f"c-{n}", user_id=f"u{n}") for n in range(4)]
+
+    async def join_all() -> None:
+        joins = [workflow.join_groups(pubsub, event, ["a"], telling) for event in events]
+        await asyncio.gather(*joins)
+
+    with caplog.at_level(logging.INFO, "usher"):
+        _, seconds = virtual_time.run(join_all())
+    assert seconds == 1
+    assert [call[0] for call in pubsub.calls] == ["add", "send", "add", "add", "add", "send"]
+    texts = [call[2] for call in pubsub.calls if call[0] == "send"]
+    assert texts == ["u0 joined a", "u1, u2 and 1 other joined a"]
+    records = [json.loads(record.getMessage()) for record in caplog.records]
+    told = {r["userId"]: (r["addStatus"], r["sendStatus"], r["told"]) for r in records}
+    nothing = (200, None, 0)
+    assert told == {"u0": (200, 202, 1), "u1": (200, 202, 3), "u2": nothing, "u3": nothing}
+
+
+async def test_announcements_in_json() -> None:
+    """The message of the event, in each of its groups."""
+    pubsub, digests = Recorder(), Digests(above=0, seconds=1)
+    await workflow.join_groups(pubsub, EVENT, ["a"], Telling(Style(TEXT, "json"), digests))
+    gone = replace(EVENT, name="disconnected")
+    await workflow.leave_groups(
+        pubsub, gone, ["a"], Telling(Style("bye {userId}", "json"), digests)
+    )
+    joined, left = [json.loads(call[2]) for call in pubsub.calls if call[0] == "send"]
+    assert (joined["type"], joined["text"], joined["group"]) == ("joined", "ana joined a", "a")
+    assert (left["type"], left["text"]) == ("left", "bye ana")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +173,7 @@ def test_adds_that_cannot_succeed(act: Any, status: int) -> None:
 
 def test_a_connection_that_is_known_late(act: Any) -> None:
     """The service's race: 404 first, then 200."""
-    pubsub = Recorder(add=[answered(404)] * 3)
+    pubsub = Recorder(add=[UNKNOWN] * 3)
     (record,), seconds = act(pubsub, ["lobby"])
     assert (record["addStatus"], record["sendStatus"]) == (200, 202)
     assert seconds < workflow.RACE_SECONDS
@@ -132,7 +181,7 @@ def test_a_connection_that_is_known_late(act: Any) -> None:
 
 def test_a_connection_that_is_gone(act: Any) -> None:
     """404 for 2 s: no announcement, and no error, because nothing is wrong."""
-    pubsub = Recorder(add=[answered(404)] * 100)
+    pubsub = Recorder(add=[UNKNOWN] * 100)
     (record,), seconds = act(pubsub, ["lobby"])
     assert (record["failure"], record["level"], pubsub.count("send")) == ("gone", "INFO", 0)
     assert workflow.RACE_SECONDS <= seconds < workflow.RACE_SECONDS + 2
@@ -171,7 +220,9 @@ def test_a_service_that_never_answers(act: Any) -> None:
     """The event ends at its deadline, with an error record."""
 
     class Silent(Recorder):
-        async def add_connection(self, group: str, connection_id: str) -> int:
+        async def add_connection(
+            self, group: str, connection_id: str, user_id: str | None = None
+        ) -> int:
             import asyncio
 
             await asyncio.sleep(1000)

@@ -37,8 +37,9 @@ async def test_what_is_heard() -> None:
             await other.receive()
             assert await subject.hear("ana", 0.1) is None
             await service.send_to_group("g", "bo joined", content_type="text/plain")
-            await service.send_to_group("g", {"userId": "ana", "ñ": 1})
-            assert await subject.hear("ana", 5) is not None
+            await service.send_to_group("g", {"userId": 'ana "ñ"'})
+            assert await subject.hear('ana "ñ"', 5) is not None
+            assert subject.others == 1
             assert await subject.hear("ana", 0) is None
 
 

@@ -185,7 +185,7 @@ async def test_a_hub_without_settings(az: Az) -> None:
     az(3, "", "ERROR: (ResourceNotFound) .../webPubSub/demo/hubs/chat was not found.")
     finding = await ask_azure()
     assert (finding.level, finding.saw) == (Level.FAILURE, "the hub chat has no event handler")
-    assert "az webpubsub hub create --resource-group rg --name demo" in finding.fix
+    assert finding.fix.startswith("infra/connect-hub.sh rg usher")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from localdev.doctor.remedies import Remedies
 from localdev.doctor.target import Target
+from localdev.stack import ROOT
 
 FIXES: list[tuple[str, list[Any]]] = [
     *((name, []) for name in ("write_handler", "assign_role", "renew_connection", "open_network")),
@@ -33,9 +34,16 @@ def test_fixes(name: str, arguments: list[Any], app: str) -> None:
 def test_names() -> None:
     """Those that are known, by the operator's word before what was seen."""
     target = Target("https://usher.azurewebsites.net", 5)
-    assert "--name demo --hub-name chat" in Remedies(target, "chat", "demo.x").write_handler()
-    assert "--name WEB-PUBSUB --hub-name" in Remedies(target, "chat", None).write_handler()
+    assert "--name demo --query id" in Remedies(target, "chat", "demo.x").assign_role()
+    assert "--name WEB-PUBSUB --query id" in Remedies(target, "chat", None).assign_role()
     told = Target("https://usher.azurewebsites.net", 5, resource_group="rg", web_pubsub="other")
-    fix = Remedies(told, "chat", "demo.x").write_handler()
-    assert "az webpubsub hub create --resource-group rg --name other --hub-name chat" in fix
-    assert "az functionapp keys list --resource-group rg --name usher" in fix
+    fixes = Remedies(told, "chat", "demo.x")
+    assert "az webpubsub show --resource-group rg --name other" in fixes.assign_role()
+    assert "az functionapp keys list --resource-group rg --name usher" in fixes.show_system_key()
+    assert fixes.write_handler().startswith("infra/connect-hub.sh rg usher ")
+
+
+def test_the_script_is_there() -> None:
+    """That the fix of an event handler names, for both systems."""
+    for name in ("connect-hub.sh", "connect-hub.ps1"):
+        assert (ROOT / "infra" / name).exists()

@@ -29,6 +29,15 @@ async def test_without_any_key(
     assert finding.means.endswith(means)
 
 
+async def test_a_crowd() -> None:
+    """Somebody else is told of, so that nobody can say why the doctor is not."""
+    async with make_patient(mode="local") as patient:
+        heard = Heard(None, None, others=3)
+        finding = await explain_silence(patient, make_token(), cast(Client, None), heard)
+    assert (finding.level, "--group" in finding.fix) == (Level.WARNING, True)
+    assert finding.saw.endswith("of others 3 times")
+
+
 @pytest.mark.parametrize(
     ("heard", "silent"),
     [

@@ -18,7 +18,7 @@ def options(*arguments: str) -> argparse.Namespace:
 def test_this_machine() -> None:
     """Where no app is named."""
     target = read_target(options(), {})
-    assert (target.app, target.is_local, target.patience) == ("http://127.0.0.1:7071", True, 5)
+    assert (target.app, target.is_local, target.patience) == ("http://127.0.0.1:7071", True, 8)
 
 
 def test_a_deployment() -> None:

@@ -1,0 +1,121 @@
+// The function app: a Flex Consumption plan of its own, Python 3.13, its package in our storage.
+param token string
+param location string
+param tags object
+param identityName string
+param storageName string
+param containerName string
+
+@description('none, or origins with commas between them.')
+@minLength(1)
+param allowedOrigins string
+
+param alwaysReadyInstances int
+param requestsPerInstance int
+
+var origins = allowedOrigins == 'none' ? [] : split(replace(allowedOrigins, ' ', ''), ',')
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
+}
+
+resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+  name: storageName
+}
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  // checkov:skip=CKV_AZURE_225:zones are a choice with a price, and not in every region
+  name: 'plan-${token}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    reserved: true
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  // checkov:skip=CKV_AZURE_17:browsers have no client certificates
+  // checkov:skip=CKV_AZURE_212:Flex Consumption scales by itself; alwaysReadyInstances is the choice
+  // checkov:skip=CKV_AZURE_213:Flex Consumption replaces its instances itself
+  // checkov:skip=CKV_AZURE_222:clients and Web PubSub call it from the internet
+  name: 'func-usher-${token}'
+  location: location
+  tags: union(tags, { 'azd-service-name': 'usher' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identity.id}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    siteConfig: {
+      minTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      cors: {
+        allowedOrigins: origins
+        supportCredentials: false
+      }
+    }
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${storage.properties.primaryEndpoints.blob}${containerName}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identity.id
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: 2048
+        maximumInstanceCount: 40
+        alwaysReady: (alwaysReadyInstances == 0) ? [] : [
+          {
+            name: 'http' // Web PubSub's events scale with HTTP (azure-functions-host, PR 11489)
+            instanceCount: alwaysReadyInstances
+          }
+        ]
+        triggers: {
+          http: {
+            perInstanceConcurrency: requestsPerInstance
+          }
+        }
+      }
+    }
+  }
+}
+
+// Deployments sign in with an identity, never with a publishing password.
+resource scmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: app
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}
+
+resource ftpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: app
+  name: 'ftp'
+  properties: {
+    allow: false
+  }
+}
+
+output name string = app.name
+output url string = 'https://${app.properties.defaultHostName}'
+output origins array = origins

@@ -1,0 +1,13 @@
+// Who the app is. User-assigned, so that it has its roles before the app first starts.
+param name string
+param location string
+param tags object
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: name
+  location: location
+  tags: tags
+}
+
+output name string = identity.name
+output principalId string = identity.properties.principalId

@@ -1,0 +1,32 @@
+// Where records and metrics go: a workspace, and Application Insights in front of it.
+param token string
+param location string
+param tags object
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+  name: 'log-${token}'
+  location: location
+  tags: tags
+  properties: {
+    retentionInDays: 30
+    sku: {
+      name: 'PerGB2018'
+    }
+  }
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' = {
+  name: 'appi-${token}'
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    DisableLocalAuth: true // telemetry by identity only, see roles.bicep
+    WorkspaceResourceId: workspace.id
+  }
+}
+
+output workspaceId string = workspace.id
+output insightsId string = insights.id
+output insightsName string = insights.name

@@ -1,0 +1,82 @@
+// The app's settings. Nothing in them opens anything.
+//
+// Left out on purpose, because the app's own defaults hold; moreSettings can give them a value:
+//   USHER_USER_CLAIM, USHER_DEFAULT_GROUP, USHER_TOKEN_MINUTES, USHER_JOIN_TEXT, USHER_LEAVE_TEXT,
+//   USHER_POLICY_FILE, USHER_CALLER_LIMIT, USHER_ADDRESS_LIMIT, USHER_ANNOUNCEMENT_FORMAT,
+//   USHER_DIGEST_ABOVE, USHER_DIGEST_SECONDS, USHER_DEMO
+// Left out on purpose, because there is no access key: WebPubSubConnectionString
+param functionAppName string
+param identityName string
+param storageName string
+param insightsName string
+param webPubSubHost string
+param hubName string
+param singleGroup bool
+param authMode string
+
+@description('none where authMode is not oidc.')
+@minLength(1)
+param oidcIssuer string
+
+@description('none where authMode is not oidc.')
+@minLength(1)
+param oidcAudience string
+
+param origins array
+param moreSettings object
+
+resource app 'Microsoft.Web/sites@2024-04-01' existing = {
+  name: functionAppName
+}
+
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: identityName
+}
+
+resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+  name: storageName
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: insightsName
+}
+
+// For the Functions host.
+var hostSettings = {
+  AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identity.properties.clientId
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
+}
+
+// For the Web PubSub extension, and for Usher under the same names.
+var connectionSettings = {
+  WebPubSubConnectionString__serviceUri: 'https://${webPubSubHost}'
+  WebPubSubConnectionString__credential: 'managedidentity'
+  WebPubSubConnectionString__clientId: identity.properties.clientId
+  WebPubSubHub: hubName
+}
+
+// For Usher. The origins are those that the platform lets call negotiate, see function.bicep.
+var usherSettings = {
+  USHER_AUTH: authMode
+  USHER_OIDC_ISSUER: oidcIssuer
+  USHER_OIDC_AUDIENCE: oidcAudience
+  USHER_ALLOWED_ORIGINS: join(origins, ',')
+  USHER_SINGLE_GROUP: singleGroup ? 'true' : 'false'
+}
+
+// Last wins: moreSettings adds, and changes none of ours.
+resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+  // checkov:skip=CKV_AZURE_13:authentication.bicep does, where it is chosen
+  // checkov:skip=CKV_AZURE_63:about the web configuration, this is appsettings
+  // checkov:skip=CKV_AZURE_65:about the web configuration, this is appsettings
+  // checkov:skip=CKV_AZURE_66:about the web configuration, this is appsettings
+  // checkov:skip=CKV_AZURE_80:Python has no .NET version
+  // checkov:skip=CKV_AZURE_88:Flex Consumption has no Azure Files
+  // checkov:skip=CKV_AZURE_222:clients and Web PubSub call it from the internet
+  parent: app
+  name: 'appsettings'
+  properties: union(moreSettings, hostSettings, connectionSettings, usherSettings)
+}

@@ -1,0 +1,131 @@
+// One page in Azure Monitor: who got in, who did not and why, how long it took, how full it is.
+param location string
+param tags object
+param insightsId string
+param workspaceId string
+
+// Of the app's records and requests.
+var appCharts = [
+  {
+    title: 'Joins and leaves'
+    query: loadTextContent('../queries/joins.kql')
+    visualization: 'timechart'
+  }
+  {
+    title: 'Joins and leaves, announcements, retries, and what was given up'
+    query: loadTextContent('../queries/counters.kql')
+    visualization: 'table'
+  }
+  {
+    title: 'Failures by reason'
+    query: loadTextContent('../queries/failures.kql')
+    visualization: 'table'
+  }
+  {
+    title: 'Milliseconds of the two calls of a join, retries included'
+    query: loadTextContent('../queries/latency.kql')
+    visualization: 'timechart'
+  }
+  {
+    title: 'Refused callers of negotiate, by status'
+    query: loadTextContent('../queries/refused-callers.kql')
+    visualization: 'timechart'
+  }
+]
+
+// Of the service's metrics and log.
+var serviceCharts = [
+  {
+    title: 'Connections, and percent of the quota'
+    query: loadTextContent('../queries/connections.kql')
+    visualization: 'timechart'
+  }
+  {
+    title: 'Warnings and errors of the service, such as a handshake that the app refused'
+    query: loadTextContent('../queries/service-warnings.kql')
+    visualization: 'table'
+  }
+]
+
+var appItems = [for chart in appCharts: {
+  type: 3
+  name: chart.title
+  content: {
+    version: 'KqlItem/1.0'
+    title: chart.title
+    query: chart.query
+    size: 0
+    queryType: 0
+    resourceType: 'microsoft.insights/components'
+    crossComponentResources: [insightsId]
+    timeContextFromParameter: 'Time'
+    visualization: chart.visualization
+  }
+}]
+
+var serviceItems = [for chart in serviceCharts: {
+  type: 3
+  name: chart.title
+  content: {
+    version: 'KqlItem/1.0'
+    title: chart.title
+    query: chart.query
+    size: 0
+    queryType: 0
+    resourceType: 'microsoft.operationalinsights/workspaces'
+    crossComponentResources: [workspaceId]
+    timeContextFromParameter: 'Time'
+    visualization: chart.visualization
+  }
+}]
+
+// The one choice of the reader.
+var timeItem = {
+  type: 9
+  name: 'Time'
+  content: {
+    version: 'KqlParameterItem/1.0'
+    style: 'pills'
+    parameters: [
+      {
+        id: guid('usher', 'Time')
+        version: 'KqlParameterItem/1.0'
+        name: 'Time'
+        type: 4
+        isRequired: true
+        value: {
+          durationMs: 86400000
+        }
+        typeSettings: {
+          selectableValues: [
+            {
+              durationMs: 3600000
+            }
+            {
+              durationMs: 86400000
+            }
+            {
+              durationMs: 604800000
+            }
+          ]
+        }
+      }
+    ]
+  }
+}
+
+resource workbook 'Microsoft.Insights/workbooks@2022-04-01' = {
+  name: guid(resourceGroup().id, 'usher')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'Usher'
+    category: 'workbook'
+    sourceId: insightsId
+    serializedData: string({
+      version: 'Notebook/1.0'
+      items: concat([timeItem], appItems, serviceItems)
+    })
+  }
+}

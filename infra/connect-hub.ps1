@@ -1,0 +1,95 @@
+# Connects the hub to the app, after the code is there. Can be run again at any time.
+#
+#   infra/connect-hub.ps1 RESOURCE_GROUP FUNCTION_APP
+#
+# What connect-hub.sh does, step by step the same; the reasons are there.
+#Requires -Version 7.2
+param(
+  [string]$Group = $env:AZURE_RESOURCE_GROUP,
+  [string]$App = $env:AZURE_FUNCTION_NAME
+)
+
+$ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $false
+$Tries = 30
+$Pause = 10
+
+function Main {
+  Test-Arguments
+  Read-Settings
+  Wait-Key
+  Publish-Hub
+  Test-Handler
+}
+
+function Test-Arguments {
+  if (-not $Group -or -not $App) { Stop-Here 'usage: connect-hub.ps1 RESOURCE_GROUP FUNCTION_APP' }
+  Invoke-Azure account show --output none
+  if ($LASTEXITCODE) { Stop-Here 'az has no login: az login (that of azd is another one).' }
+}
+
+function Read-Settings {
+  $script:Hub = Get-Setting 'WebPubSubHub'
+  $address = Get-Setting 'WebPubSubConnectionString__serviceUri'
+  if (-not $Hub -or -not $address) { Stop-Here "$App lacks settings: deploy main.bicep first." }
+  $script:Service = ($address -replace '^https://', '').Split('.')[0]
+  $script:SingleGroup = if ((Get-Setting 'USHER_SINGLE_GROUP') -eq 'true') { 'true' } else { 'false' }
+}
+
+function Get-Setting([string]$Name) {
+  Invoke-Azure functionapp config appsettings list --resource-group $Group --name $App `
+    --query "[?name=='$Name'].value | [0]" --output tsv
+  if ($LASTEXITCODE) { Stop-Here "the settings of $App could not be read." }
+}
+
+function Wait-Key {
+  for ($try = 1; -not (Test-Key); $try++) {
+    if ($try -ge $Tries) {
+      Stop-Here ("$App has no key webpubsub_extension after $Tries tries. Has it its functions " +
+        "(az functionapp function list)? The last answer: $(Hide-Key $Answer)")
+    }
+    Write-Host "connect-hub: waiting for the key of ${App}: $try of $Tries"
+    Start-Sleep -Seconds $Pause
+  }
+  Write-Host "connect-hub: the key of $App is there"
+}
+
+function Test-Key {
+  $script:Answer = (Invoke-Azure functionapp keys list --resource-group $Group --name $App `
+      --query "contains(keys(systemKeys), 'webpubsub_extension')" --output tsv 2>&1) -join ' '
+  return ($LASTEXITCODE -eq 0) -and ($Answer -eq 'true')
+}
+
+function Publish-Hub {
+  Write-Host "connect-hub: deploying hub $Hub of $Service"
+  $said = (Invoke-Azure deployment group create --resource-group $Group --name usher-hub `
+      --template-file "$PSScriptRoot/hub.bicep" --output none --parameters "functionAppName=$App" `
+      "webPubSubName=$Service" "hubName=$Hub" "singleGroup=$SingleGroup" 2>&1) -join ' '
+  if ($LASTEXITCODE) { Stop-Here "the hub was not deployed: $(Hide-Key $said)" }
+}
+
+function Test-Handler {
+  $wanted = if ($SingleGroup -eq 'true') { 'connected disconnected' } else { 'connect connected disconnected' }
+  $found = (Invoke-Azure resource show --resource-group $Group --api-version 2024-03-01 `
+    --namespace Microsoft.SignalRService --parent "webPubSub/$Service" --resource-type hubs `
+    --name $Hub --query 'properties.eventHandlers[].systemEvents[]' --output tsv) -join ' '
+  if ($found -ne $wanted) { Stop-Here "hub $Hub should send '$wanted', and sends '$found'." }
+  Write-Host "connect-hub: hub $Hub of $Service sends $found to $App"
+}
+
+function Invoke-Azure {
+  $rest = @('--only-show-errors')
+  if ($env:AZURE_SUBSCRIPTION_ID) { $rest += @('--subscription', $env:AZURE_SUBSCRIPTION_ID) }
+  az @args @rest
+}
+
+function Hide-Key([string]$Text) {
+  $Text -replace 'code=[^&"'' ]*', 'code=REDACTED'
+}
+
+function Stop-Here([string]$Text) {
+  [Console]::Error.WriteLine("connect-hub: $Text")
+  exit 1
+}
+
+Main

@@ -1,0 +1,100 @@
+#!/bin/sh
+# Connects the hub to the app, after the code is there. Can be run again at any time.
+#
+#   infra/connect-hub.sh RESOURCE_GROUP FUNCTION_APP
+#
+# azd calls it without arguments (azure.yaml) and names both in the environment. It waits for the
+# key that the Functions host makes for Web PubSub's events, deploys hub.bicep, which reads the key
+# inside Azure, and looks whether the event handler is there. Of the key it only learns that it is.
+set -eu
+
+here=$(dirname "$0")
+group=${1:-${AZURE_RESOURCE_GROUP:-}}
+app=${2:-${AZURE_FUNCTION_NAME:-}}
+tries=30
+pause=10
+
+main() {
+  check_arguments
+  read_settings
+  wait_for_key
+  deploy_hub
+  check_handler
+}
+
+check_arguments() {
+  if [ -z "$group" ] || [ -z "$app" ]; then fail "usage: $0 RESOURCE_GROUP FUNCTION_APP"; fi
+  azure account show --output none || fail 'az has no login: az login (that of azd is another one).'
+}
+
+# The app's own settings say what the hub must be, so that the two cannot differ.
+read_settings() {
+  hub=$(setting WebPubSubHub)
+  address=$(setting WebPubSubConnectionString__serviceUri)
+  if [ -z "$hub" ] || [ -z "$address" ]; then fail "$app lacks settings: deploy main.bicep first."; fi
+  service=${address#https://}
+  service=${service%%.*}
+  single_group=$(setting USHER_SINGLE_GROUP | tr '[:upper:]' '[:lower:]')
+}
+
+setting() {
+  azure functionapp config appsettings list --resource-group "$group" --name "$app" \
+    --query "[?name=='$1'].value | [0]" --output tsv
+}
+
+# Asking also wakes the host, which makes the key when it first loads the app.
+wait_for_key() {
+  try=1
+  until has_key; do
+    [ "$try" -lt "$tries" ] || fail "$app has no key webpubsub_extension after $tries tries. \
+Has it its functions (az functionapp function list)? The last answer: $(echo "$answer" | redact)"
+    say "waiting for the key of $app: $try of $tries"
+    try=$((try + 1))
+    sleep "$pause"
+  done
+  say "the key of $app is there"
+}
+
+has_key() {
+  answer=$(azure functionapp keys list --resource-group "$group" --name "$app" \
+    --query "contains(keys(systemKeys), 'webpubsub_extension')" --output tsv 2>&1) || return 1
+  [ "$answer" = true ]
+}
+
+deploy_hub() {
+  say "deploying hub $hub of $service"
+  answer=$(azure deployment group create --resource-group "$group" --name usher-hub \
+    --template-file "$here/hub.bicep" --output none --parameters "functionAppName=$app" \
+    "webPubSubName=$service" "hubName=$hub" "singleGroup=${single_group:-false}" 2>&1) ||
+    fail "the hub was not deployed: $(echo "$answer" | redact)"
+}
+
+check_handler() {
+  wanted='connect connected disconnected'
+  [ "$single_group" != true ] || wanted='connected disconnected'
+  found=$(azure resource show --resource-group "$group" --api-version 2024-03-01 \
+    --namespace Microsoft.SignalRService --parent "webPubSub/$service" --resource-type hubs \
+    --name "$hub" --query 'properties.eventHandlers[].systemEvents[]' --output tsv | xargs)
+  [ "$found" = "$wanted" ] || fail "hub $hub should send '$wanted', and sends '$found'."
+  say "hub $hub of $service sends $found to $app"
+}
+
+azure() {
+  az "$@" --only-show-errors ${AZURE_SUBSCRIPTION_ID:+--subscription "$AZURE_SUBSCRIPTION_ID"}
+}
+
+# An error of the deployment could repeat the handler's URL.
+redact() {
+  sed 's/code=[^&"'\'' ]*/code=REDACTED/g'
+}
+
+say() {
+  echo "connect-hub: $1"
+}
+
+fail() {
+  echo "connect-hub: $1" >&2
+  exit 1
+}
+
+main

@@ -1,0 +1,136 @@
+"""What Azure Resource Manager knows of our resources: types, versions, properties, roles.
+
+Read in bicep-types-az and the management SDKs (azure-mgmt-web 11.0.0, -webpubsub, -monitor,
+-storage), because nothing here can ask Azure. A name that is not in the tables may exist; look it
+up there before it is added.
+"""
+
+# Types and versions that were looked up, and the properties that ours may set.
+PROPERTIES = {
+    "Microsoft.Authorization/roleAssignments@2022-04-01": """
+        properties.principalId properties.principalType properties.roleDefinitionId""",
+    "Microsoft.Insights/actionGroups@2023-01-01": """
+        properties.groupShortName properties.enabled properties.emailReceivers
+        properties.emailReceivers.name properties.emailReceivers.emailAddress
+        properties.emailReceivers.useCommonAlertSchema""",
+    "Microsoft.Insights/components@2020-02-02": """
+        kind properties.Application_Type properties.DisableLocalAuth
+        properties.WorkspaceResourceId""",
+    "Microsoft.Insights/diagnosticSettings@2021-05-01-preview": """
+        properties.workspaceId properties.logs properties.logs.category properties.logs.enabled
+        properties.metrics properties.metrics.category properties.metrics.enabled""",
+    "Microsoft.Insights/metricAlerts@2018-03-01": """
+        properties.description properties.severity properties.enabled properties.scopes
+        properties.evaluationFrequency properties.windowSize properties.autoMitigate
+        properties.criteria properties.criteria.odata.type properties.criteria.allOf
+        properties.criteria.allOf.criterionType properties.criteria.allOf.name
+        properties.criteria.allOf.metricNamespace properties.criteria.allOf.metricName
+        properties.criteria.allOf.timeAggregation properties.criteria.allOf.operator
+        properties.criteria.allOf.threshold properties.actions properties.actions.actionGroupId""",
+    "Microsoft.Insights/scheduledQueryRules@2023-12-01": """
+        kind properties.displayName properties.description properties.severity properties.enabled
+        properties.scopes properties.evaluationFrequency properties.windowSize
+        properties.skipQueryValidation properties.autoMitigate properties.criteria
+        properties.criteria.allOf properties.criteria.allOf.query
+        properties.criteria.allOf.metricMeasureColumn properties.criteria.allOf.timeAggregation
+        properties.criteria.allOf.operator properties.criteria.allOf.threshold
+        properties.criteria.allOf.failingPeriods
+        properties.criteria.allOf.failingPeriods.numberOfEvaluationPeriods
+        properties.criteria.allOf.failingPeriods.minFailingPeriodsToAlert
+        properties.actions properties.actions.actionGroups""",
+    "Microsoft.Insights/workbooks@2022-04-01": """
+        kind properties.displayName properties.category properties.sourceId
+        properties.serializedData""",
+    "Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30": "",
+    "Microsoft.OperationalInsights/workspaces@2023-09-01": """
+        properties.retentionInDays properties.sku properties.sku.name""",
+    "Microsoft.Resources/resourceGroups@2024-11-01": "",
+    "Microsoft.SignalRService/webPubSub@2024-03-01": """
+        kind sku sku.name sku.capacity properties.disableLocalAuth properties.disableAadAuth
+        properties.liveTraceConfiguration properties.liveTraceConfiguration.enabled
+        properties.resourceLogConfiguration properties.resourceLogConfiguration.categories
+        properties.resourceLogConfiguration.categories.name
+        properties.resourceLogConfiguration.categories.enabled""",
+    "Microsoft.SignalRService/webPubSub/hubs@2024-03-01": """
+        properties.anonymousConnectPolicy properties.eventHandlers
+        properties.eventHandlers.urlTemplate properties.eventHandlers.systemEvents""",
+    "Microsoft.Storage/storageAccounts@2023-05-01": """
+        kind sku sku.name properties.allowBlobPublicAccess properties.allowSharedKeyAccess
+        properties.defaultToOAuthAuthentication properties.minimumTlsVersion
+        properties.supportsHttpsTrafficOnly""",
+    "Microsoft.Storage/storageAccounts/blobServices@2023-05-01": "",
+    "Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01": "",
+    "Microsoft.Web/serverfarms@2024-04-01": "kind sku sku.name sku.tier properties.reserved",
+    "Microsoft.Web/sites@2024-04-01": """
+        kind identity identity.type identity.userAssignedIdentities
+        identity.userAssignedIdentities.* properties.serverFarmId properties.httpsOnly
+        properties.siteConfig properties.siteConfig.minTlsVersion
+        properties.siteConfig.ftpsState properties.siteConfig.http20Enabled
+        properties.siteConfig.cors properties.siteConfig.cors.allowedOrigins
+        properties.siteConfig.cors.supportCredentials properties.functionAppConfig
+        properties.functionAppConfig.deployment properties.functionAppConfig.deployment.storage
+        properties.functionAppConfig.deployment.storage.type
+        properties.functionAppConfig.deployment.storage.value
+        properties.functionAppConfig.deployment.storage.authentication
+        properties.functionAppConfig.deployment.storage.authentication.type
+        properties.functionAppConfig.deployment.storage.authentication.userAssignedIdentityResourceId
+        properties.functionAppConfig.runtime properties.functionAppConfig.runtime.name
+        properties.functionAppConfig.runtime.version
+        properties.functionAppConfig.scaleAndConcurrency
+        properties.functionAppConfig.scaleAndConcurrency.instanceMemoryMB
+        properties.functionAppConfig.scaleAndConcurrency.maximumInstanceCount
+        properties.functionAppConfig.scaleAndConcurrency.alwaysReady
+        properties.functionAppConfig.scaleAndConcurrency.alwaysReady.name
+        properties.functionAppConfig.scaleAndConcurrency.alwaysReady.instanceCount
+        properties.functionAppConfig.scaleAndConcurrency.triggers
+        properties.functionAppConfig.scaleAndConcurrency.triggers.http
+        properties.functionAppConfig.scaleAndConcurrency.triggers.http.perInstanceConcurrency""",
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01": "properties.allow",
+    # The names in authsettingsV2; the other one, appsettings, takes any.
+    "Microsoft.Web/sites/config@2024-04-01": """
+        properties.platform properties.platform.enabled properties.platform.runtimeVersion
+        properties.globalValidation properties.globalValidation.requireAuthentication
+        properties.globalValidation.unauthenticatedClientAction
+        properties.globalValidation.redirectToProvider properties.globalValidation.excludedPaths
+        properties.httpSettings properties.httpSettings.requireHttps properties.httpSettings.routes
+        properties.httpSettings.routes.apiPrefix properties.httpSettings.forwardProxy
+        properties.httpSettings.forwardProxy.convention properties.identityProviders
+        properties.identityProviders.azureActiveDirectory
+        properties.identityProviders.azureActiveDirectory.enabled
+        properties.identityProviders.azureActiveDirectory.registration
+        properties.identityProviders.azureActiveDirectory.registration.clientId
+        properties.identityProviders.azureActiveDirectory.registration.openIdIssuer
+        properties.identityProviders.azureActiveDirectory.validation
+        properties.identityProviders.azureActiveDirectory.validation.allowedAudiences
+        properties.login properties.login.tokenStore properties.login.tokenStore.enabled""",
+}
+COMMON = {"name", "location", "tags", "parent", "scope", "dependsOn", "depends_on", "properties"}
+# Types that have no tags.
+UNTAGGED = {
+    "Microsoft.Authorization/roleAssignments",
+    "Microsoft.Insights/diagnosticSettings",
+    "Microsoft.SignalRService/webPubSub/hubs",
+    "Microsoft.Storage/storageAccounts/blobServices",
+    "Microsoft.Storage/storageAccounts/blobServices/containers",
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
+    "Microsoft.Web/sites/config",
+}
+# Built-in roles (Azure documentation, "Azure built-in roles").
+ROLES = {
+    "storageBlobDataOwner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "monitoringMetricsPublisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+    "webPubSubServiceOwner": "12cf5a90-567b-43ae-8102-96cf46c7d9b4",
+}
+# Functions of Bicep that ours may call.
+FUNCTIONS = {
+    *("concat", "contains", "empty", "environment", "guid", "join", "listKeys"),
+    *("loadTextContent", "replace", "resourceGroup", "split", "string", "subscription"),
+    *("subscriptionResourceId", "tenant", "toLower", "union", "uniqueString"),
+}
+# Settings that a Flex Consumption app must not have (Azure documentation, "Flex Consumption plan",
+# deprecations; azure-functions-core-tools refuses WEBSITE_RUN_FROM_PACKAGE).
+FORBIDDEN_SETTINGS = {
+    *("FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "WEBSITE_RUN_FROM_PACKAGE"),
+    *("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE", "ENABLE_ORYX_BUILD"),
+    *("SCM_DO_BUILD_DURING_DEPLOYMENT", "WEBSITE_TIME_ZONE", "TZ"),
+}

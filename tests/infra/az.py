@@ -1,0 +1,106 @@
+"""Stands in for az: answers from files in its folder, by the same query language.
+
+Each call is noted in `calls`. The app, its keys and the hub are files, too, so that tests can make
+them and look at them; `keys` appear after as many asks as `asks` says.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jmespath
+
+HERE = Path(sys.argv[1])
+ARGUMENTS = sys.argv[2:]
+
+
+def main() -> None:
+    with (HERE / "calls").open("a") as calls:
+        calls.write(json.dumps(ARGUMENTS) + "\n")
+    command = re.split(r" -", " ".join(ARGUMENTS))[0]
+    if command not in ANSWERS:
+        sys.exit(f"az: '{command}' is not known")
+    show(ANSWERS[command]())
+
+
+def option(name: str) -> str:
+    """The value after an option; ends like az where it is missing."""
+    if name not in ARGUMENTS:
+        sys.exit(f"az: the following arguments are required: {name}")
+    return ARGUMENTS[ARGUMENTS.index(name) + 1]
+
+
+def load(name: str) -> Any:
+    return json.loads((HERE / name).read_text("utf-8"))
+
+
+def account() -> Any:
+    if (HERE / "logged-out").exists():
+        sys.exit("ERROR: Please run 'az login' to setup account.")
+    return {}
+
+
+def app_settings() -> Any:
+    return [{"name": name, "value": value} for name, value in load("settings").items()]
+
+
+def keys() -> Any:
+    """At first the host does not answer, then it has other keys, and then this one."""
+    asks = load("asks") - 1
+    (HERE / "asks").write_text(str(asks))
+    if asks > 1:
+        sys.exit("ERROR: Operation returned an invalid status 'Service Unavailable'")
+    system = {"webpubsub_extension": load("key")} if asks < 1 else {"other_extension": "x"}
+    return {"masterKey": "m", "functionKeys": {"default": "d"}, "systemKeys": system}
+
+
+def deploy() -> Any:
+    """As hub.bicep would."""
+    if not Path(option("--template-file")).exists():
+        sys.exit("ERROR: no such template")
+    first = ARGUMENTS.index("--parameters") + 1
+    given = dict(pair.split("=", 1) for pair in ARGUMENTS[first:] if "=" in pair)
+    url = f"https://{given['functionAppName']}/runtime/webhooks/webpubsub?code={load('key')}"
+    if (HERE / "deployment-fails").exists():
+        sys.exit(f"ERROR: the URL '{url}' is not valid")
+    connect = [] if given["singleGroup"] == "true" else ["connect"]
+    handler = {"urlTemplate": url, "systemEvents": [*connect, "connected", "disconnected"]}
+    handlers = [] if (HERE / "handler-is-lost").exists() else [handler]
+    hub = {"properties": {"eventHandlers": handlers}, "given": given}
+    (HERE / "hub").write_text(json.dumps(hub))
+    return hub
+
+
+def show(answer: Any) -> None:
+    """With --query and --output, as az; all of it where neither is given."""
+    if "--query" in ARGUMENTS:
+        answer = jmespath.search(option("--query"), answer)
+    if answer is None or ("--output" in ARGUMENTS and option("--output") == "none"):
+        return
+    lines = answer if isinstance(answer, list) else [answer]
+    print("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+
+
+ANSWERS: dict[str, Callable[[], Any]] = {
+    "login": dict,
+    "account show": account,
+    "functionapp config appsettings list": app_settings,
+    "functionapp keys list": keys,
+    "functionapp keys set": dict,
+    "functionapp identity remove": dict,
+    "identity list": lambda: [{"id": "id-x"}],
+    "identity delete": dict,
+    "rest": lambda: {"secondaryConnectionString": "Endpoint=x"},
+    "functionapp config appsettings set": dict,
+    "functionapp list": lambda: [{"name": "func-usher-x"}],
+    "functionapp show": lambda: {"defaultHostName": "func-usher-x.example"},
+    "deployment group create": deploy,
+    "deployment sub create": dict,
+    "resource show": lambda: load("hub"),
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""checkov finds nothing in the infrastructure that a comment there does not explain."""
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.infra.bicep import FILES, INFRA
+from tests.infra.environments import development_group, python_with
+
+
+@pytest.fixture(scope="module")
+def report() -> Any:
+    """What checkov says, without asking anybody else."""
+    python = python_with("checkov", *development_group("checkov"))
+    options = ["--framework", "bicep", "--skip-download", "--output", "json", "--compact"]
+    command = [str(python), "-m", "checkov.main", "--directory", str(INFRA), *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.startswith("{"), done.stderr
+    return json.loads(done.stdout)
+
+
+def test_it_reads_every_file(report: Any) -> None:
+    """One that it cannot read it only counts, and then says that all is well."""
+    assert report["summary"]["parsing_errors"] == 0
+    assert report["results"]["parsing_errors"] == []
+    checked = {found["file_path"].lstrip("/") for found in all_checks(report)}
+    assert checked
+    assert checked <= {*FILES}
+
+
+def test_it_finds_nothing(report: Any) -> None:
+    """That is not explained."""
+    failed = report["results"]["failed_checks"]
+    lines = [f"{c['check_id']} {c['check_name']}: {c['file_path']}" for c in failed]
+    assert not lines, "\n".join(lines)
+
+
+def test_explanations_are_needed_and_have_a_reason(report: Any) -> None:
+    """A comment for a finding that is no more is not left there."""
+    skipped = report["results"]["skipped_checks"]
+    comments = [
+        comment
+        for file in FILES
+        for comment in re.findall(r"checkov:skip=\w+:?(.*)", (INFRA / file).read_text("utf-8"))
+    ]
+    assert len(comments) == len(skipped) > 0
+    assert all(len(comment.split()) >= 3 for comment in comments)
+
+
+def all_checks(report: Any) -> list[Any]:
+    """Passed, failed and skipped."""
+    results = report["results"]
+    return [c for kind in ("passed", "failed", "skipped") for c in results[f"{kind}_checks"]]

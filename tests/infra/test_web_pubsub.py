@@ -1,0 +1,107 @@
+"""The service, and its hub after the code."""
+
+import ast
+
+from tests.infra.bicep import (
+    ROOT,
+    allowed,
+    app_settings,
+    chain,
+    default_of,
+    host_json,
+    modules,
+    nodes,
+    read,
+    resource,
+    resources,
+    text,
+    tree,
+)
+
+SERVICE = "app/webpubsub.bicep"
+
+
+def test_the_service_has_no_access_keys() -> None:
+    """Identities only; live trace is off. Those switches are texts."""
+    service = resource(SERVICE, "service")
+    assert service.body["kind"] == "WebPubSub"
+    assert service.properties["disableLocalAuth"] is True
+    assert service.properties["disableAadAuth"] is False
+    assert service.properties["liveTraceConfiguration"]["enabled"] == "false"
+    categories = service.properties["resourceLogConfiguration"]["categories"]
+    assert {c["name"]: c["enabled"] for c in categories} == {
+        "ConnectivityLogs": "true",
+        "MessagingLogs": "false",
+    }
+
+
+def test_sku_and_units_are_those_that_there_are() -> None:
+    """Standard and Premium_P1 come in 1 to 10, and tens up to 100; free by default."""
+    service = resource(SERVICE, "service")
+    assert service.body["sku"] == {"name": "sku", "capacity": "units"}
+    assert allowed("webPubSubSku") == ["Free_F1", "Standard_S1", "Premium_P1"]
+    assert allowed("webPubSubUnits") == [*range(1, 10), *range(10, 101, 10)]
+    assert (default_of("webPubSubSku"), default_of("webPubSubUnits")) == ("Free_F1", 1)
+
+
+def test_the_hub_is_deployed_after_the_code() -> None:
+    """Its key is not there before; and a hub without handlers in main.bicep would empty it."""
+    hubs = [made for made in resources() if made.type == "Microsoft.SignalRService/webPubSub/hubs"]
+    assert [made.file for made in hubs] == ["hub.bicep"]
+    assert "hub.bicep" not in {call["file"] for call in modules().values()}
+
+
+def test_the_handler_is_the_extensions_webhook_with_its_system_key() -> None:
+    """`webpubsub_extension`, read inside Azure; no user events, for there are none."""
+    hub = resource("hub.bicep", "hub").properties
+    (handler,) = hub["eventHandlers"]
+    assert hub["anonymousConnectPolicy"] == "deny"
+    assert handler.keys() == {"urlTemplate", "systemEvents"}
+    variables = read("hub.bicep")["variables"]
+    assert variables["webhook"]["value"].endswith("/runtime/webhooks/webpubsub")
+    key = "${webhook}?code=${hostKeys.systemKeys.webpubsub_extension}"
+    assert handler["urlTemplate"] == key
+    (listing,) = [
+        text(n) for n in nodes(tree("hub.bicep"), "call_expression") if text(n).startswith("list")
+    ]
+    assert listing == "listKeys('${app.id}/host/default', '2024-04-01')"
+
+
+def test_connect_is_sent_unless_there_is_a_single_group() -> None:
+    """One parameter decides for the hub and for USHER_SINGLE_GROUP: the hub's is the app's."""
+    (handler,) = resource("hub.bicep", "hub").properties["eventHandlers"]
+    operands = handler["systemEvents"]["operator"]["operands"]
+    assert (operands["condition"], operands["true_value"]) == ("singleGroup", "notices")
+    assert read("hub.bicep")["variables"]["notices"]["value"] == ["connected", "disconnected"]
+    assert next(iter(operands["false_value"]["function"]["parameters"].values())) == ["connect"]
+    flag = app_settings()["USHER_SINGLE_GROUP"]["operator"]["operands"]
+    assert [*flag.values()] == ["singleGroup", "true", "false"]
+
+
+def test_the_connection_has_the_extensions_own_name() -> None:
+    """Other names fail in extension 1.10.0; `serviceUri`, not `endpoint`, and `__`, not `:`."""
+    found = {key: value for key, value in app_settings().items() if key.startswith("WebPubSub")}
+    assert found.pop("WebPubSubConnectionString__credential") == "managedidentity"
+    client = chain(found.pop("WebPubSubConnectionString__clientId"))
+    assert client == "identity.properties.clientId"
+    assert found == {
+        "WebPubSubConnectionString__serviceUri": "https://${webPubSubHost}",
+        "WebPubSubHub": "hubName",
+    }
+
+
+def test_triggers_name_no_connection() -> None:
+    """Neither `connection`, which old extensions ignore, nor another name."""
+    source = ast.parse((ROOT / "function_app.py").read_text("utf-8"))
+    calls = [node for node in ast.walk(source) if isinstance(node, ast.Call)]
+    triggers = [call for call in calls if getattr(call.func, "attr", "") == "generic_trigger"]
+    assert triggers
+    for trigger in triggers:
+        assert not {"connection", "connections"} & {keyword.arg for keyword in trigger.keywords}
+
+
+def test_the_bundle_has_a_sound_extension() -> None:
+    """4.36 is the first with Web PubSub 1.10.1: identities, and not the crash of 1.10.0."""
+    bundle = host_json()["extensionBundle"]
+    assert bundle["id"] == "Microsoft.Azure.Functions.ExtensionBundle"
+    assert bundle["version"] == "[4.36.0, 5.0.0)"
