@@ -34,6 +34,21 @@ def test_a_deployment() -> None:
     assert "secret" not in repr(target)
 
 
+@pytest.mark.parametrize(
+    ("app", "told"),
+    [
+        ("http://usher.azurewebsites.net", "over which no key may travel"),
+        ("usher.azurewebsites.net", "must be of the form https://NAME"),
+        ("https://usher.azurewebsites.net/api", "must be of the form https://NAME"),
+        ("https:///api", "must be of the form https://NAME"),
+    ],
+)
+def test_an_address_that_will_not_do(app: str, told: str) -> None:
+    """What is no app, or would be sent a key in the clear."""
+    with pytest.raises(DoctorError, match=told):
+        read_target(options("--app", app), {})
+
+
 def test_an_empty_variable() -> None:
     """Is as good as none: a deployment's webhook would be tried without its key."""
     with pytest.raises(DoctorError, match="KEY is not set"):
