@@ -23,7 +23,14 @@ from usher.page import check_page, write_policy
 from usher.policy_file import read_policy
 from usher.provision import provision as run_workflow
 from usher.provision_request import read_provision
-from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
+from usher.responses import (
+    answer_json,
+    answer_page,
+    answer_yaml,
+    connect_answers,
+    http_answers,
+    notice_answers,
+)
 from usher.roster import Rosters
 from usher.rules import Rules
 from usher.settings import AUTH, Settings
@@ -198,6 +205,13 @@ async def disconnected(request: str) -> None:
     groups = policy.groups_of(settings, event.states)
     style = Style(settings.leave_text, settings.announcement_format)
     await workflow.leave_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
+
+
+@app.route("openapi.yaml", methods=["GET"])
+@http_answers
+async def openapi(req: func.HttpRequest) -> func.HttpResponse:
+    """The description of all of this, which is shipped beside this file."""
+    return answer_yaml((Path(__file__).parent / "api" / "openapi.yaml").read_text("utf-8"))
 
 
 @app.route("health", methods=["GET"])

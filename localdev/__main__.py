@@ -15,6 +15,7 @@ from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
+from localdev.provision import call_provision
 from localdev.serving import serve_emulator, serve_host, serve_stack
 from localdev.stack import ROOT, StackError, ensure_local_settings
 
@@ -68,6 +69,11 @@ def token(_options: argparse.Namespace, _rest: list[str]) -> int:
     """A token for curl and API tools."""
     print(sign_data_plane_token(ACCESS_KEY))
     return 0
+
+
+def provision(options: argparse.Namespace, _rest: list[str]) -> int:
+    """One call of the running app. The token is what it prints."""
+    return asyncio.run(call_provision(options))
 
 
 def doctor(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -144,6 +150,7 @@ RUN: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "emulator": emulator,
     "host": host,
     "token": token,
+    "provision": provision,
     "doctor": doctor,
     "policy": policy,
     "test": test,

@@ -16,6 +16,7 @@ COMMANDS = {
     "emulator": "Runs the Web PubSub emulator alone.",
     "host": "Runs the app on the local Functions host alone.",
     "token": "Prints a data plane token for the running emulator, good for an hour.",
+    "provision": "Asks the running app to mint a token, add a connection and announce it.",
     "doctor": "Examines a running app and its service.",
     "policy": "Explains what the policy file decides for a user and a group.",
     "test": "Runs all tests. Further arguments go to pytest.",
@@ -40,6 +41,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     }
     _add_serving_options(added)
     _add_emulator_options(added["emulator"])
+    _add_provision_options(added["provision"])
     _add_tool_options(added)
     add_doctor_options(added["doctor"])
     options, rest = parser.parse_known_args(arguments)
@@ -103,6 +105,32 @@ def _add_emulator_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="event handlers with patterns, in JSON, before those of --handler",
+    )
+
+
+def _add_provision_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--group", required=True, help="the group to join and to tell")
+    parser.add_argument(
+        "--connection-id", required=True, metavar="ID", help="a connection that is open"
+    )
+    parser.add_argument(
+        "--announcement", required=True, metavar="TEXT", help="what the group hears"
+    )
+    parser.add_argument(
+        "--user-id", metavar="ID", help="whom the token is for; the connection must be this user's"
+    )
+    parser.add_argument(
+        "--minutes-to-expire", type=int, metavar="MINUTES", help="the token's; 60 if not given"
+    )
+    parser.add_argument(
+        "--url",
+        default=f"http://127.0.0.1:{HOST_PORT}",
+        help="where the app is; the local host's address if not given",
+    )
+    parser.add_argument(
+        "--key-from-env",
+        metavar="NAME",
+        help="the environment variable that holds the function key",
     )
 
 

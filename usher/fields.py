@@ -76,6 +76,8 @@ def read_minutes(value: Any, longest: int) -> int:
     """The lifetime of a token, the longest if none is given. Raises BadRequestError."""
     if value is None:
         return longest
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON has one kind of number (RFC 8259, section 6)
     text = str(value) if type(value) in (int, str) else ""
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= longest):
         raise BadRequestError(

@@ -32,6 +32,11 @@ def answer_json(body: Mapping[str, Any]) -> func.HttpResponse:
     return func.HttpResponse(json.dumps(body), mimetype="application/json", headers=NO_STORE)
 
 
+def answer_yaml(document: str) -> func.HttpResponse:
+    """200 with a document that is the same for everybody (media type: RFC 9512)."""
+    return func.HttpResponse(document, mimetype="application/yaml")
+
+
 def answer_page(html: str, policy: str) -> func.HttpResponse:
     """200 with a page that may do what its Content-Security-Policy says, and nothing else."""
     headers = {

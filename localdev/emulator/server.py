@@ -124,12 +124,13 @@ class Emulator:
 
     def _application(self, service: Service) -> web.Application:
         # aiohttp's router decodes paths its own way; routes.py reads them as the service does.
+        # `s`, because an encoded line break may be in a path.
         application = web.Application()
         if self._has_control:
             control = Control(service, self._handlers, self._faults, self._journal)
             control.add_routes(application.router)
         clients = ClientEndpoint(service, self._access_key, self._faults)
-        application.router.add_route("*", "/client{path:.*}", clients.handle)
+        application.router.add_route("*", "/client{path:(?s:.*)}", clients.handle)
         data_plane = DataPlane(service, self._access_key, self._faults, self._journal)
-        application.router.add_route("*", "/{path:.*}", data_plane.handle)
+        application.router.add_route("*", "/{path:(?s:.*)}", data_plane.handle)
         return application

@@ -106,7 +106,8 @@ class FunctionsHost:
 
     async def _listen(self) -> None:
         app = web.Application(client_max_size=BODY_LIMIT)
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        # `s`, because an encoded line break may be in a path, which aiohttp matches decoded.
+        app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
         self._runner = web.AppRunner(
             app,
             access_log=None,

@@ -49,7 +49,7 @@ async def main() -> None:
     """Runs until a signal."""
     stopped, secret = stop_signal(), secrets.token_hex()
     async with AsyncExitStack() as running:
-        emulator = await running.enter_async_context(Emulator())
+        emulator = await running.enter_async_context(Emulator(control=True))
         server = await running.enter_async_context(TestServer(identity_application(secret)))
         settings = {
             "WebPubSubConnectionString": "",
@@ -65,6 +65,7 @@ async def main() -> None:
             "hub": "chat",
             "emulator": emulator.endpoint,
             "host": host.address,
+            "control": emulator.control_url,
         }
         print(json.dumps(facts), flush=True)
         await stopped.wait()

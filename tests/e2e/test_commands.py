@@ -23,7 +23,7 @@ from tests.e2e.processes import START_SECONDS, run
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
-    *("demo", "up", "emulator", "host", "token", "doctor", "policy"),
+    *("demo", "up", "emulator", "host", "token", "provision", "doctor", "policy"),
     *("test", "fuzz", "check", "pin", "audit", "bench"),
 )
 
@@ -348,6 +348,7 @@ assert sys.modules["usher"].__file__.startswith(str(app))
         "disconnected",
         "health",
         "negotiate",
+        "openapi",
         "provision",
         "roster",
     ]

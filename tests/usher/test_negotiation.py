@@ -61,7 +61,12 @@ def test_bad_lifetimes_in_the_query(minutes: str) -> None:
     assert refused_field(f"minutesToExpire={minutes.replace('+', '%2B')}") == "minutesToExpire"
 
 
-@pytest.mark.parametrize("minutes", [0, 31, -1, 1.5, True, [], {}])
+def test_json_has_one_kind_of_number() -> None:
+    """5.0 is as whole as 5 (RFC 8259, section 6)."""
+    assert read(body={"minutesToExpire": 5.0}).minutes == 5
+
+
+@pytest.mark.parametrize("minutes", [0, 31, -1, 1.5, 1e300, True, [], {}])
 def test_bad_lifetimes_in_the_body(minutes: Any) -> None:
     """JSON's other kinds of number are no lifetimes."""
     assert refused_field(body={"minutesToExpire": minutes}) == "minutesToExpire"

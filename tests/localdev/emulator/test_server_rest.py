@@ -62,6 +62,14 @@ async def test_every_error_has_a_code(
         assert (response.status, response.headers["x-ms-error-code"]) == (status, code)
 
 
+async def test_line_breaks_in_a_path(emulator: Emulator, clients: Clients) -> None:
+    """They are a part of a name as any other character."""
+    url = URL(f"{emulator.endpoint}{HUB}/groups/a%0Ab", encoded=True)
+    async with clients.session.head(url, headers=bearer()) as response:
+        code = "Warning.Group.NotExisted"
+        assert (response.status, response.headers["x-ms-error-code"]) == (404, code)
+
+
 async def test_no_token_is_answered_without_a_body(emulator: Emulator, clients: Clients) -> None:
     """The body of Azure's 401 is not known."""
     async with clients.session.post(f"{emulator.endpoint}{HUB}/:send") as response:

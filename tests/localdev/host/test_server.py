@@ -98,6 +98,12 @@ async def test_http_function(host: RunningHost) -> None:
     }
 
 
+async def test_line_breaks_in_a_path(host: RunningHost) -> None:
+    """They are a part of a name as any other character."""
+    reply = await send(host, "GET", "/things/echo/blue%0Aroom")
+    assert json.loads(reply.text)["route"] == {"room": "blue\nroom"}
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
