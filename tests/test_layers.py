@@ -42,6 +42,8 @@ USHER = {
         *("callers", "errors", "policy", "policy_file", "pubsub", "rules", "settings"),
         *("tokens", "workflow"),
     },
+    # A third one, for `dev.py doctor`.
+    "self_check": {"errors", "policy_file", "settings"},
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
 PACKAGES = {
@@ -66,6 +68,7 @@ PURE = {
         *("cookies", "handler_settings"),
         *("faults", "inspection", "journal"),
     ],
+    "localdev.doctor": ["findings", "remedies", "target"],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),
     ],
@@ -80,7 +83,7 @@ ONLY = {
     "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo", SAMPLE},
     "azure.identity": {"usher.pubsub", SAMPLE},
     "azure.functions": {"function_app", "usher.responses", *APPS},
-    "os": {"function_app", "usher.explain"},
+    "os": {"function_app", "usher.explain", "usher.self_check"},
 }
 
 

@@ -47,6 +47,7 @@ class AzurePubSub:
             transport=LazyTransport(),
         )
         self._hub = settings.hub
+        self._group = settings.default_group
         self._options = transport_options(connection)
         # What the environment says, asked once: the SDK would ask five times for each event.
         sdk_settings.tracing_enabled = sdk_settings.tracing_enabled()
@@ -137,13 +138,18 @@ class AzurePubSub:
         return users[:MOST_MEMBERS], len(users) > MOST_MEMBERS
 
     async def check_health(self) -> None:
-        """HEAD `/api/health`, for which the SDK has no method. Raises ServiceError."""
+        """HEAD `/api/health`, for which the SDK has no method, and a call that asks who we are.
+
+        The first needs no credentials, so it alone says nothing of a wrong key or a missing role.
+        Raises ServiceError.
+        """
         with _translate_errors():
             response = await self._client.send_request(
                 HttpRequest("HEAD", "/api/health"), **self._options
             )
             if response.status_code != 200:
                 raise HttpResponseError(response=response)
+            await self._client.group_exists(self._group, **self._options)
 
     async def close(self) -> None:
         """Closes the connections to the service."""
