@@ -56,19 +56,22 @@ class Starter:
     ) -> Start:
         """See starter.py; `options` are Python's."""
         arguments = ("-m", "benchmarks.starter", str(folder), request, json.dumps(modules))
-        settings, began = key_settings(self.stub.endpoint), time.monotonic_ns()
-        async with run_child(*options, *arguments, environment=settings) as child:
+        # Compiled modules are kept, whatever the reader's environment says: the warm-up makes them.
+        environment = {**key_settings(self.stub.endpoint), "PYTHONDONTWRITEBYTECODE": ""}
+        began = time.monotonic_ns()
+        async with run_child(*options, *arguments, environment=environment) as child:
             facts = json.loads(await child.read_line())
             log = child.read_log()
         await self.stub.check_events(1 if request == "connected" else 0)
         indexed, answered = ((facts[name] - began) / 1e6 for name in ("indexed", "answered"))
         return Start(indexed, answered, facts["peak"] / 1024, facts["later"], log)
 
-    async def measure_imports(self) -> dict[str, float]:
-        """Package and ms, of what Usher imports for a negotiate and hello world does not."""
+    async def measure_imports(self, request: str) -> dict[str, float]:
+        """Package and ms, of what Usher imports until then and hello world does not."""
         options = ("-X", "importtime")
-        known = import_times((await self.start(APPS / "hello", options=options)).log)
-        return sum_packages(import_times((await self.start(ROOT, options=options)).log), known)
+        hello = await self.start(APPS / "hello", options=options)
+        usher = await self.start(ROOT, request, options=options)
+        return sum_packages(import_times(usher.log), import_times(hello.log))
 
 
 async def measure(rounds: int, say: Callable[[str], None]) -> Report:
@@ -85,8 +88,9 @@ async def measure(rounds: int, say: Callable[[str], None]) -> Report:
             turns[lazy] = partial(starter.start, ROOT, request)
             turns[eager] = partial(starter.start, ROOT, request, later)
         starts = await take_turns(turns, rounds, lambda text: say(f"start: {text}"))
-        imports = await starter.measure_imports()
-    notes = [*(_lazy_note(starts, request) for request in LAZINESS), _imports_note(imports)]
+        notes = [_lazy_note(starts, request) for request in LAZINESS]
+        for request in LAZINESS:
+            notes.append(_imports_note(request, await starter.measure_imports(request)))
     return Report("start", TITLE, _figures(starts), notes)
 
 
@@ -112,9 +116,9 @@ def _lazy_note(starts: Mapping[str, list[Start]], request: str) -> str:
     )
 
 
-def _imports_note(sums: Mapping[str, float]) -> str:
+def _imports_note(request: str, sums: Mapping[str, float]) -> str:
     largest = ", ".join(f"{name} {ms:.0f}" for name, ms in list(sums.items())[:LARGEST])
     return (
-        "The largest imports until a negotiate is answered, in ms with -X importtime, which slows "
-        f"them: {largest}; all {sum(sums.values()):.0f}."
+        f"The largest imports until a first {request} is answered, in ms with -X importtime, which "
+        f"slows them: {largest}; all {sum(sums.values()):.0f}."
     )

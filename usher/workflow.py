@@ -31,11 +31,15 @@ FAILURES = (ServiceError, TimeoutError)
 LONGEST_URL = 4096
 
 
-class PubSub(Protocol):
-    """What the three steps need of Web PubSub. Each call is one request and raises ServiceError."""
+class Minter(Protocol):
+    """What the first step needs."""
 
     async def generate_token(self, request: TokenRequest) -> ClientToken:
-        """Mints a client access token."""
+        """Mints a client access token. Raises ServiceError where the service is asked for it."""
+
+
+class PubSub(Minter, Protocol):
+    """What the three steps need of Web PubSub. Each call is one request and raises ServiceError."""
 
     async def add_connection(
         self, group: str, connection_id: str, user_id: str | None = None
@@ -49,9 +53,9 @@ class PubSub(Protocol):
         """Sends to a group; returns the status that the service answered."""
 
 
-async def generate_token(pubsub: PubSub, request: TokenRequest) -> ClientToken:
+async def generate_token(minter: Minter, request: TokenRequest) -> ClientToken:
     """Step 1, `generateToken`. Raises TooLargeError for a URL too long, ServiceError."""
-    token = await pubsub.generate_token(request)
+    token = await minter.generate_token(request)
     if len(token.url) > LONGEST_URL:
         is_long_user_id = len(request.user_id or "") > sum(map(len, request.groups))
         raise TooLargeError(

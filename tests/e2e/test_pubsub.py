@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +12,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from localdev.stack import ROOT
 from usher import pubsub
 from usher.errors import ServiceError, ThrottledError, UnansweredError, UnknownConnectionError
 from usher.pubsub import AzurePubSub
@@ -62,26 +59,6 @@ async def error_of(call: Awaitable[object]) -> ServiceError:
     with pytest.raises(ServiceError) as caught:
         await call
     return caught.value
-
-
-async def test_what_sends_nothing_needs_no_transport() -> None:
-    """A signed token is made without aiohttp, which would double a cold start."""
-    script = (
-        "import asyncio, sys\n"
-        "from usher.pubsub import AzurePubSub\n"
-        "from usher.settings import Connection, Settings\n"
-        "from usher.tokens import TokenRequest\n"
-        f"connection = Connection('https://demo', access_key={KEY!r})\n"
-        "async def main():\n"
-        "    pubsub = AzurePubSub(Settings(connection, 'chat'))\n"
-        "    print((await pubsub.generate_token(TokenRequest('ana', [], [], 5))).base_url)\n"
-        "    await pubsub.close()\n"
-        "asyncio.run(main())\n"
-        "print('aiohttp' in sys.modules)\n"
-    )
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.stdout.split(), done.stderr) == (["wss://demo/client/hubs/chat", "False"], "")
 
 
 async def test_add_connection() -> None:
@@ -236,6 +213,13 @@ async def test_failures_are_not_repeated_by_the_sdk(status: int) -> None:
             assert (error.answered, error.retry_after, error.reached) == (status, 7, True)
             assert f"{status} (Some.Code)" in str(error)
     assert len(service.requests) == len(calls)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """The token of the call is for its own URL, and for nobody else."""
+    async with serve(always(307, Location="/elsewhere")) as service:
+        error = await error_of(service.pubsub.send_message("lobby", "hello"))
+    assert (error.answered, len(service.requests)) == (307, 1)
 
 
 @pytest.mark.parametrize("retry_after", ["soon", "Fri, 31 Dec 1999 23:59:59 GMT", "-1"])
