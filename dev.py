@@ -7,6 +7,7 @@
   host       the Functions host alone
   token      a data plane token for the running emulator
   provision  one call of the running app: token, join and announcement
+  doctor     examines a running app, here or in Azure, and names the fix
   policy     what the policy file decides for a user and a group, and why
   test       all tests
   fuzz       bad input for the emulator, for as long as you like

@@ -76,6 +76,13 @@ def provision(options: argparse.Namespace, _rest: list[str]) -> int:
     return asyncio.run(call_provision(options))
 
 
+def doctor(options: argparse.Namespace, _rest: list[str]) -> int:
+    """What the service and a browser would do, and what comes of it."""
+    from localdev.doctor.examination import run_doctor  # only this needs what it imports
+
+    return run_doctor(options)
+
+
 def policy(_options: argparse.Namespace, rest: list[str]) -> int:
     """The app's own explanation, with its local settings."""
     ensure_local_settings()
@@ -144,6 +151,7 @@ RUN: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "host": host,
     "token": token,
     "provision": provision,
+    "doctor": doctor,
     "policy": policy,
     "test": test,
     "fuzz": fuzz,

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from localdev.doctor.arguments import add_doctor_options
 from localdev.emulator.faults import FAULTS, Fault, FaultError, parse_fault
 
 EMULATOR_PORT = 8080  # the sample settings name it
@@ -16,6 +17,7 @@ COMMANDS = {
     "host": "Runs the app on the local Functions host alone.",
     "token": "Prints a data plane token for the running emulator, good for an hour.",
     "provision": "Asks the running app to mint a token, add a connection and announce it.",
+    "doctor": "Examines a running app and its service.",
     "policy": "Explains what the policy file decides for a user and a group.",
     "test": "Runs all tests. Further arguments go to pytest.",
     "fuzz": "Sends bad input to the emulator until something breaks.",
@@ -41,6 +43,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     _add_emulator_options(added["emulator"])
     _add_provision_options(added["provision"])
     _add_tool_options(added)
+    add_doctor_options(added["doctor"])
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command not in PASSING_ON:
         parser.error(f"unknown: {' '.join(rest)}")

@@ -43,6 +43,8 @@ USHER = {
         *("callers", "errors", "policy", "policy_file", "pubsub", "rules", "settings"),
         *("tokens", "workflow"),
     },
+    # A third one, for `dev.py doctor`.
+    "self_check": {"errors", "policy_file", "settings"},
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
 PACKAGES = {
@@ -67,6 +69,7 @@ PURE = {
         *("cookies", "handler_settings"),
         *("faults", "inspection", "journal"),
     ],
+    "localdev.doctor": ["findings", "remedies", "target"],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),
     ],
@@ -81,7 +84,7 @@ ONLY = {
     "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo", SAMPLE},
     "azure.identity": {"usher.pubsub", SAMPLE},
     "azure.functions": {"function_app", "usher.responses", *APPS},
-    "os": {"function_app", "usher.explain"},
+    "os": {"function_app", "usher.explain", "usher.self_check"},
 }
 
 

@@ -21,8 +21,9 @@ def read_query(url: str) -> dict[str, list[Any]]:
     # From the URL: the Functions host joins the values of a repeated key with commas, and a
     # group's name may contain one (azure-functions-host, HttpRequest to RpcHttp conversion).
     values: dict[str, list[Any]] = defaultdict(list)
-    for key, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
-        values[key].append(value)
+    if "?" in url:
+        for key, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
+            values[key].append(value)
     return values
 
 

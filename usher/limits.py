@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from ipaddress import IPv6Address, IPv6Network, ip_address
-from urllib.parse import urlsplit
+from ipaddress import IPv6Address, IPv6Network
 
 from usher.errors import TooManyError
 from usher.settings import Settings
@@ -60,16 +59,10 @@ def client_address(headers: Mapping[str, str]) -> str | None:
     caller wrote. Whoever has one IPv6 address has 2**64 of them (RFC 6177, section 2).
     """
     text = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    if text.count(":") < 2:
+        return text.partition(":")[0] or None  # IPv4, perhaps with a port
     try:
-        address = ip_address(urlsplit(f"//{text}").hostname or "" if _has_port(text) else text)
+        address = IPv6Address(text.partition("]")[0].removeprefix("["))
     except ValueError:
-        return text or None
-    if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped or IPv6Network((address, 64), strict=False))
-    return str(address)
-
-
-def _has_port(text: str) -> bool:
-    """`1.2.3.4:5` and `[::1]:5`, and not `::1`."""
-    return text.startswith("[") or text.count(":") == 1
+        return text
+    return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))

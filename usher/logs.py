@@ -16,8 +16,6 @@ SECRETS = re.compile(
     | (?<=bearer\ )[^\s"',]+                         # in a header
     """
 )
-# One of these is in or before each of them. To look for these takes a tenth of the time.
-SIGNS = ("eyj", "=", "bearer ")
 
 
 def log_record(record: str, level: int = logging.INFO, **fields: object) -> None:
@@ -28,7 +26,10 @@ def log_record(record: str, level: int = logging.INFO, **fields: object) -> None
 def redact(text: str) -> str:
     """The text without what opens anything."""
     lowered = text.lower()
-    return SECRETS.sub("REDACTED", text) if any(sign in lowered for sign in SIGNS) else text
+    # One of these is in or before each secret. To look for them takes a tenth of the time.
+    if "=" in lowered or "eyj" in lowered or "bearer " in lowered:
+        return SECRETS.sub("REDACTED", text)
+    return text
 
 
 def redact_all_records() -> None:

@@ -23,24 +23,29 @@ class GroupPattern:
     def __init__(self, text: str) -> None:
         """Raises ValueError, which says what is wrong with the text."""
         self.text = text
-        self._parts = [part for part in NAME.split(text) if part]
-        literals = "".join(part for part in self._parts if not NAME.fullmatch(part))
+        parts = [part for part in NAME.split(text) if part]
+        literals = "".join(part for part in parts if not NAME.fullmatch(part))
         if set("{}") & set(literals):
             raise ValueError("may have {userId}, {claim:NAME} and no other braces")
-        if ANYTHING in self._parts[:-1]:
+        if ANYTHING in parts[:-1]:
             raise ValueError("may have * at its end only")
-        if any(NAME.fullmatch(a) and NAME.fullmatch(b) for a, b in pairwise(self._parts)):
+        if any(NAME.fullmatch(a) and NAME.fullmatch(b) for a, b in pairwise(parts)):
             raise ValueError("must have a character between two names")
+        # Each part, whether it is a name, and the character behind it.
+        self._parts = [
+            (part, bool(NAME.fullmatch(part)), behind[:1])
+            for part, behind in zip(parts, [*parts[1:], ""], strict=True)
+        ]
 
     def read(self, group: str) -> list[tuple[str, str]] | None:
         """What each name stands for in this group, in order; None where the group does not fit."""
         found: list[tuple[str, str]] = []
-        for part, behind in zip(self._parts, [*self._parts[1:], ""], strict=True):
-            if not NAME.fullmatch(part):
-                text = part if group.startswith(part) else None
-            else:
-                text = group.partition(behind[0])[0] if behind else group
+        for part, is_name, behind in self._parts:
+            if is_name:
+                text = group.partition(behind)[0] if behind else group
                 found.append((part, text))
+            else:
+                text = part if group.startswith(part) else ""
             if not text:
                 return None
             group = group[len(text) :]

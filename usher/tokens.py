@@ -18,7 +18,8 @@ class TokenRequest:
 class ClientToken:
     """A client access token. `url` has it in its query, `base_url` has not.
 
-    `expires_at` is in seconds since 1970, UTC. No `repr`, because this opens a connection.
+    `expires_at` is in seconds since 1970, UTC, by this machine's clock. No `repr`, because this
+    opens a connection.
     """
 
     url: str

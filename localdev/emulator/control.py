@@ -10,7 +10,13 @@ from http import HTTPStatus
 from aiohttp import web
 
 from localdev.emulator.faults import FaultError, Faults, parse_fault
-from localdev.emulator.inspection import describe_faults, describe_hub, describe_journal
+from localdev.emulator.handlers import EventHandlers
+from localdev.emulator.inspection import (
+    describe_faults,
+    describe_handlers,
+    describe_hub,
+    describe_journal,
+)
 from localdev.emulator.journal import Journal
 from localdev.emulator.service import Service
 
@@ -32,8 +38,11 @@ _Handler = Callable[[web.Request], Awaitable[web.Response]]
 class Control:
     """Answers calls below /control. Those who may reach the port may do everything here."""
 
-    def __init__(self, service: Service, faults: Faults, journal: Journal) -> None:
+    def __init__(
+        self, service: Service, handlers: EventHandlers, faults: Faults, journal: Journal
+    ) -> None:
         self._service = service
+        self._handlers = handlers
         self._faults = faults
         self._journal = journal
 
@@ -50,7 +59,12 @@ class Control:
 
     async def _state(self, _request: web.Request) -> web.Response:
         hubs = {hub.name: describe_hub(hub) for hub in self._service.hubs()}
-        view = {"hubs": hubs, **describe_faults(self._faults), **describe_journal(self._journal)}
+        view = {
+            "hubs": hubs,
+            "eventHandlers": describe_handlers(self._handlers.settings()),
+            **describe_faults(self._faults),
+            **describe_journal(self._journal),
+        }
         return web.json_response(view)
 
     async def _get_faults(self, _request: web.Request) -> web.Response:

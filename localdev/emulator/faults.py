@@ -21,6 +21,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "rest-throttled": {"rate": 1.0, "retry-after": 1},
         "rest-error": {"rate": 1.0, "status": 500},
         "rest-error-after": {"rate": 1.0, "status": 500},
+        "rest-forbidden": {"rate": 1.0},
         "rest-slow": {"ms": 500, "rate": 1.0},
         "event-lost": {"rate": 1.0, "event": None},
         "event-duplicated": {"rate": 1.0, "event": None},

@@ -65,6 +65,14 @@ class EventHandlers:
         check_hub_name(hub)
         self._settings[hub.lower()].append(setting)
 
+    def clear(self, hub: str) -> None:
+        """Take all of the hub's away."""
+        self._settings.pop(hub.lower(), None)
+
+    def settings(self) -> dict[str, tuple[EventHandlerSetting, ...]]:
+        """Those of each hub that has some, in their order."""
+        return {hub: tuple(settings) for hub, settings in self._settings.items() if settings}
+
     def use(self, transport: Transport) -> None:
         """Send over this transport, which the caller closes, after `close`."""
         self._transport = transport

@@ -1,10 +1,12 @@
 """What people may see of an emulator, as JSON values. No token, state, cookie or key is in it."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from localdev.emulator.connection import Connection
 from localdev.emulator.faults import Faults
+from localdev.emulator.handler_settings import EventHandlerSetting
 from localdev.emulator.hub import Hub
 from localdev.emulator.journal import CallRecord, EventRecord, Journal
 from localdev.emulator.permissions import ACTIONS
@@ -32,6 +34,22 @@ def _describe_connection(connection: Connection) -> dict[str, Any]:
         "groups": sorted(connection.groups),
         "permissions": {action: connection.permissions.rules(action) for action in ACTIONS},
         "hasState": connection.connection_state is not None,
+    }
+
+
+def describe_handlers(
+    settings: Mapping[str, Sequence[EventHandlerSetting]],
+) -> dict[str, list[dict[str, Any]]]:
+    """The event handlers of each hub, as the ARM resource has them."""
+    return {hub: [_describe_handler(one) for one in each] for hub, each in settings.items()}
+
+
+def _describe_handler(setting: EventHandlerSetting) -> dict[str, Any]:
+    return {
+        # Its query may have a code in it.
+        "urlTemplate": setting.url_template.partition("?")[0],
+        "systemEvents": list(setting.system_events),
+        "userEventPattern": setting.user_event_pattern,
     }
 
 

@@ -30,6 +30,10 @@ def _refuse(faults: Faults) -> None:
         error = _error(throttled, HTTPStatus.TOO_MANY_REQUESTS)
         error.headers["Retry-After"] = str(throttled.retry_after)
         raise error
+    # As a caller of Microsoft Entra is answered that has no role for the call.
+    forbidden = faults.strike("rest-forbidden")
+    if forbidden is not None:
+        raise _error(forbidden, HTTPStatus.FORBIDDEN)
     failed = faults.strike("rest-error")
     if failed is not None:
         raise _error(failed, failed.status)

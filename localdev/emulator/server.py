@@ -90,6 +90,10 @@ class Emulator:
         setting = EventHandlerSetting(url_template, tuple(system_events), user_event_pattern)
         self._handlers.add(hub, setting)
 
+    def clear_event_handlers(self, hub: str) -> None:
+        """Take the hub's event handlers away; events that are on their way still arrive."""
+        self._handlers.clear(hub)
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as resources:
             self._handlers.use(await resources.enter_async_context(open_transport()))
@@ -123,7 +127,8 @@ class Emulator:
         # `s`, because an encoded line break may be in a path.
         application = web.Application()
         if self._has_control:
-            Control(service, self._faults, self._journal).add_routes(application.router)
+            control = Control(service, self._handlers, self._faults, self._journal)
+            control.add_routes(application.router)
         clients = ClientEndpoint(service, self._access_key, self._faults)
         application.router.add_route("*", "/client{path:(?s:.*)}", clients.handle)
         data_plane = DataPlane(service, self._access_key, self._faults, self._journal)

@@ -24,7 +24,7 @@ from localdev.host.keys import Keys, read_key
 from localdev.host.logs import Records, collect_records, log_line
 from localdev.host.routes import Route, match_route, order_routes, read_route
 from localdev.host.runtime import Function
-from localdev.host.settings import read_local_settings, read_route_prefix
+from localdev.host.settings import find_setting, read_local_settings, read_route_prefix
 from localdev.host.webhook import EventCall, Listener, Webhook, read_listener
 from localdev.http_logs import server_logger
 
@@ -96,7 +96,8 @@ class FunctionsHost:
         await self._stop()
 
     def _register(self, functions: Iterable[Function], prefix: str) -> None:
-        supported = [function for function in functions if _is_supported(function)]
+        enabled = [function for function in functions if not _is_disabled(function.name)]
+        supported = [function for function in enabled if _is_supported(function)]
         self._functions = {function.name: function for function in supported}
         http = [each for each in supported if each.trigger_type == "httptrigger"]
         self._routes = order_routes(_http_route(function, prefix) for function in http)
@@ -230,6 +231,15 @@ def _is_supported(function: Function) -> bool:
     types = ", ".join(each["type"] for each in function.bindings)
     _log_skipped(function.name, f"the local host does not serve its bindings ({types})")
     return False
+
+
+def _is_disabled(function_name: str) -> bool:
+    """Source: Azure Functions documentation, "How to disable functions"."""
+    value = find_setting(os.environ, f"AzureWebJobs.{function_name}.Disabled") or ""
+    if value.lower() not in ("true", "1"):
+        return False
+    log_line(f"{function_name} does not run: an app setting disables it")
+    return True
 
 
 def _log_skipped(function_name: str, reason: str) -> None:

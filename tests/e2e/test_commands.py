@@ -23,7 +23,7 @@ from tests.e2e.processes import START_SECONDS, run
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
-    *("demo", "up", "emulator", "host", "token", "provision", "policy"),
+    *("demo", "up", "emulator", "host", "token", "provision", "doctor", "policy"),
     *("test", "fuzz", "check", "pin", "audit", "bench"),
 )
 

@@ -173,10 +173,28 @@ async def test_list_users(members: int, has_more: bool) -> None:
 
 
 async def test_check_health() -> None:
-    """HEAD on the health call."""
-    async with serve(always(200)) as service:
+    """HEAD on the health call, and on a group, which may be there or not."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=200 if request.path == "/api/health" else 404)
+
+    async with serve(answer) as service:
         await service.pubsub.check_health()
-    assert (service.requests[0].method, service.requests[0].path) == ("HEAD", "/api/health")
+    assert [(request.method, request.path) for request in service.requests] == [
+        ("HEAD", "/api/health"),
+        ("HEAD", "/api/hubs/chat/groups/lobby"),
+    ]
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+async def test_check_health_asks_whether_the_app_may_come_in(status: int) -> None:
+    """The health call is answered to everybody; another one is not."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=200 if request.path == "/api/health" else status)
+
+    async with serve(answer) as service:
+        assert (await error_of(service.pubsub.check_health())).answered == status
 
 
 @pytest.mark.parametrize("status", [307, 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 504])

@@ -38,3 +38,16 @@ async def test_a_failure_is_remembered_and_forgotten(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(health, "REMEMBERED_SECONDS", 0)
     await state.check(service)
     assert service.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [(403, "Web PubSub answers this app with 403."), (None, "Web PubSub does not answer.")],
+)
+async def test_callers_learn_the_status_and_no_more(answered: int | None, told: str) -> None:
+    """It tells a missing role from a wrong key, and both from a service that is not there."""
+    service, state = Service(), Health()
+    service.failure = ServiceError("answered 403 (Some.Code)", answered=answered)
+    with pytest.raises(NotReadyError) as caught:
+        await state.check(service)
+    assert caught.value.detail == told

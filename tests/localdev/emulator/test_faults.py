@@ -17,6 +17,7 @@ from localdev.emulator.faults import FAULTS, Fault, FaultError, Faults, parse_fa
         ),
         ("rest-error:status=503,rate=.5", Fault("rest-error", rate=0.5, status=503)),
         ("rest-error-after", Fault("rest-error-after", status=500)),
+        ("rest-forbidden:rate=0.5", Fault("rest-forbidden", rate=0.5)),
         ("rest-slow", Fault("rest-slow", ms=500)),
         ("event-lost:event=connected", Fault("event-lost", event="connected")),
         ("event-duplicated:rate=0", Fault("event-duplicated", rate=0)),

@@ -4,8 +4,14 @@ import json
 
 from localdev.emulator.events import ConnectAnswer
 from localdev.emulator.faults import Faults, parse_fault
+from localdev.emulator.handler_settings import EventHandlerSetting
 from localdev.emulator.hub import Hub
-from localdev.emulator.inspection import describe_faults, describe_hub, describe_journal
+from localdev.emulator.inspection import (
+    describe_faults,
+    describe_handlers,
+    describe_hub,
+    describe_journal,
+)
 from localdev.emulator.journal import CallRecord, EventRecord, Journal
 from tests.localdev.emulator.samples import RELIABLE, enter, handshake
 
@@ -58,6 +64,13 @@ def test_secrets_stay_inside() -> None:
     assert "c1" in shown
     for secret in ("secret state", "crumbs", '"token"'):
         assert secret not in shown
+
+
+def test_event_handlers() -> None:
+    """In the form of their file, without the key that may be in the URL."""
+    setting = EventHandlerSetting("http://127.0.0.1:7071/{event}?code=secret", ("connect",), "")
+    handler = {"urlTemplate": "http://127.0.0.1:7071/{event}", "systemEvents": ["connect"]}
+    assert describe_handlers({"chat": [setting]}) == {"chat": [handler | {"userEventPattern": ""}]}
 
 
 def test_faults() -> None:

@@ -103,6 +103,8 @@ async def test_the_state(emulator: Emulator, clients: Clients, app: App) -> None
     assert view["hubs"]["chat"]["groups"] == {"g": [name]}
     events = [(e["connection"], e["name"], e["ceId"], e["status"]) for e in view["events"]]
     assert events == [(name, "connect", "0", 200), (name, "connected", "1", 204)]
+    (handler,) = view["eventHandlers"]["chat"]
+    assert handler["systemEvents"] == ["connect", "connected", "disconnected"]
     (rest,) = view["calls"]
     path = "/api/hubs/chat/connections/gone"
     assert (rest["method"], rest["path"], rest["status"]) == ("DELETE", path, 204)
@@ -134,6 +136,15 @@ async def test_unknown_calls(emulator: Emulator, clients: Clients, method: str, 
     assert (status, problem["title"]) == (404, "Not Found")
     assert problem["detail"] == f"{method} /control{path} is no call of the control endpoint."
     assert (await state(emulator, clients))["calls"] == []
+
+
+async def test_event_handlers_are_taken_away(emulator: Emulator, clients: Clients) -> None:
+    """Those of one hub, whose clients come in all the same."""
+    emulator.add_event_handler("Chat", "http://127.0.0.1:9/nobody")
+    emulator.add_event_handler("other", "http://127.0.0.1:9/nobody")
+    emulator.clear_event_handlers("chat")
+    assert list((await state(emulator, clients))["eventHandlers"]) == ["other"]
+    await opened(emulator, clients, user_id="ann")
 
 
 # --- faults ------------------------------------------------------------------------------

@@ -110,6 +110,7 @@ async def send(emulator: Emulator, clients: Clients) -> aiohttp.ClientResponse:
     ("fault", "status", "acted"),
     [
         ("rest-throttled:retry-after=7", 429, False),
+        ("rest-forbidden", 403, False),
         ("rest-error:status=503", 503, False),
         ("rest-error", 500, False),
         ("rest-error-after:status=599", 599, True),

@@ -64,7 +64,7 @@ def test_audience_of_rest_calls(audience: Any, allowed: bool) -> None:
         "a.b.c",
         "é",
         token("https://webpubsub.azure.com", lifetime=-600),
-        token("https://webpubsub.azure.com", nbf=time.time() + 600),
+        token("https://webpubsub.azure.com", nbf=time.time() + 6000),  # made long before it is used
         token("https://webpubsub.azure.com", key="x" * 32),
         jwt.encode({"aud": "https://webpubsub.azure.com"}, ACCESS_KEY, "HS256"),
         jwt.encode({"exp": time.time() + 60}, ACCESS_KEY, "HS256"),

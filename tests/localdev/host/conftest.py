@@ -19,6 +19,8 @@ SAMPLE_SETTINGS = {
     "Values": {
         "SampleHub": "chat",
         "FromFile": "file",
+        "AzureWebJobs.switched_off.Disabled": "true",
+        "AzureWebJobs.event_switched_off.Disabled": "1",
         "WebPubSubConnectionString": "Endpoint=http://localhost;AccessKey=sample-key;Version=1.0;",
     },
     "Host": {"CORS": "http://page.example", "CORSCredentials": True},

@@ -121,6 +121,14 @@ async def test_no_such_route(host: RunningHost, method: str, path: str) -> None:
     assert (await send(host, method, path)).facts == (404, None, "")
 
 
+async def test_disabled_functions(host: RunningHost) -> None:
+    """Neither a route nor an event leads to them; the log says why."""
+    assert (await send(host, "GET", "/things/switched_off")).status == 404
+    assert (await send_event(host, "switched_off")).status == 404
+    for name in ("switched_off", "event_switched_off"):
+        assert f"{name} does not run: an app setting disables it" in host.log_text()
+
+
 async def test_text_function(host: RunningHost) -> None:
     """A function may return plain text, and sees the values of local.settings.json."""
     reply = await send(host, "PUT", "/things/text")

@@ -188,6 +188,23 @@ async def unresolved(request: str) -> Any:
     """Never run: its hub is not set."""
 
 
+@app.route(methods=["GET"])
+async def switched_off(req: func.HttpRequest) -> func.HttpResponse:
+    """Never run: a setting disables it."""
+    return func.HttpResponse("")
+
+
+@app.generic_trigger(
+    arg_name="request",
+    type="webPubSubTrigger",
+    hub="chat",
+    eventType="user",
+    eventName="switched_off",
+)
+async def event_switched_off(request: str) -> Any:
+    """Never run: a setting disables it."""
+
+
 @app.timer_trigger(arg_name="timer", schedule="0 0 * * * *")
 async def hourly(timer: func.TimerRequest) -> None:
     """Never run: the local host has no timers."""

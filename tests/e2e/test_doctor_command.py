@@ -1,0 +1,98 @@
+"""`dev.py doctor`, as a person or a program calls it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import unused_port
+
+from localdev.emulator.tokens import ACCESS_KEY
+from localdev.stack import ROOT, sample_settings
+from tests.e2e.conftest import UP
+from tests.e2e.processes import Running, run
+
+CHECKS = (
+    *("app", "settings", "health", "cors", "negotiate", "clock"),
+    *("webhook", "connect", "handler", "journey", "pages"),
+)
+
+
+def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs it to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "localdev", "doctor", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def examine(stack: Running, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """The stack, with the settings that it was started with."""
+    connection = {"WebPubSubConnectionString": stack.facts["connectionString"]}
+    address = ("--app", stack.facts["host"], *arguments)
+    return doctor(*address, **(sample_settings() | connection | more))
+
+
+def test_a_healthy_stack(tmp_path: Path) -> None:
+    """A line for each check, and no key."""
+    with run([*UP, "--keys", "--control"], tmp_path / "log") as stack:
+        keys = stack.facts["keys"]
+        options = ("--key-from-env", "SYSTEM_KEY")
+        told = examine(stack, *options, SYSTEM_KEY=keys["webpubsub_extension"])
+    assert (told.returncode, told.stderr) == (0, "")
+    first, *lines, last = told.stdout.splitlines()
+    assert (first, last) == (f"Usher at {stack.facts['host']}", "Nothing is wrong.")
+    assert [tuple(line.split()[:2]) for line in lines[:-1]] == [
+        (name, "ok") for name in CHECKS[:-1]
+    ]
+    secrets = (*keys.values(), ACCESS_KEY, "eyJ", "sha256=")
+    assert not [secret for secret in secrets if secret in told.stdout]
+
+
+def test_a_wrong_key(tmp_path: Path) -> None:
+    """Status 1; in JSON the findings, and on stderr what people read: saw, means, fix."""
+    with run([*UP, "--keys"], tmp_path / "log") as stack:
+        wrong = examine(stack, "--json", "--key-from-env", "SYSTEM_KEY", SYSTEM_KEY="not-the-key")
+    document = json.loads(wrong.stdout)
+    assert [finding["check"] for finding in document["findings"]] == list(CHECKS)
+    (finding,) = [f for f in document["findings"] if f["level"] == document["level"]]
+    assert (wrong.returncode, finding["check"]) == (1, "webhook")
+    assert "FAILURE  OPTIONS from 127.0.0.1 is answered 401" in wrong.stderr
+    assert re.search(r"means: .*\n +fix: +Take the one of: az functionapp keys list", wrong.stderr)
+    assert wrong.stderr.splitlines()[-1] == "1 failure."
+    assert "not-the-key" not in wrong.stderr + wrong.stdout
+
+
+def test_nothing_runs() -> None:
+    """Status 2, and one clear line that says how to start it."""
+    app = f"http://127.0.0.1:{unused_port()}"
+    done = doctor("--app", app, **sample_settings())
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"dev.py: Nothing answers at {app} (Connection refused). "
+        "`python3 dev.py up` starts the stack.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--app", "http://usher.azurewebsites.net"], "over which no key may travel"),
+        (["--key-from-env", "NOT_SET_ANYWHERE"], "The variable NOT_SET_ANYWHERE is not set."),
+        (["--app", "https://usher.invalid"], "Nothing answers at https://usher.invalid"),
+        (["--keys", "secret"], "unknown"),
+    ],
+)
+def test_it_cannot_begin(arguments: list[str], said: str) -> None:
+    """Status 2, a line that says why, and no traceback."""
+    done = doctor(*arguments, **sample_settings())
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert said in done.stderr.splitlines()[-1]

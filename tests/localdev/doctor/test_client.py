@@ -1,0 +1,90 @@
+"""Tests of localdev/doctor/client.py, against the emulator and against what is none."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
+
+from localdev.doctor import client
+from localdev.doctor.calls import UnreachableError, open_session
+from localdev.doctor.client import open_client
+from localdev.emulator.server import Emulator
+
+
+async def test_what_is_heard() -> None:
+    """The word that is waited for, in a text or an object, and from nobody but the app."""
+    async with (
+        Emulator() as emulator,
+        WebPubSubServiceClient.from_connection_string(
+            emulator.connection_string, "chat"
+        ) as service,
+        open_session() as session,
+    ):
+        roles = ["webpubsub.sendToGroup.g"]
+        token = await service.get_client_access_token(user_id="ana", groups=["g"], roles=roles)
+        protocols = ["json.webpubsub.azure.v1"]
+        async with (
+            open_client(session, token["url"]) as subject,
+            session.ws_connect(token["url"], protocols=protocols) as other,
+        ):
+            frame = {"type": "sendToGroup", "group": "g", "dataType": "text", "data": "ana?"}
+            await other.send_str(json.dumps(frame))
+            await other.receive()
+            await other.receive()
+            assert await subject.hear("ana", 0.1) is None
+            await service.send_to_group("g", "bo joined", content_type="text/plain")
+            await service.send_to_group("g", {"userId": 'ana "ñ"'})
+            assert await subject.hear('ana "ñ"', 5) is not None
+            assert subject.others == 1
+            assert await subject.hear("ana", 0) is None
+
+
+async def greet_in_bytes(socket: web.WebSocketResponse) -> None:
+    await socket.send_bytes(b"{}")
+
+
+async def greet_with_a_list(socket: web.WebSocketResponse) -> None:
+    await socket.send_str("[]")
+
+
+async def hang_up(socket: web.WebSocketResponse) -> None:
+    await socket.close()
+
+
+async def say_nothing(_socket: web.WebSocketResponse) -> None:
+    await asyncio.sleep(0.3)
+
+
+@pytest.mark.parametrize(
+    ("greet", "told"),
+    [
+        (greet_in_bytes, "ended as soon"),
+        (greet_with_a_list, "ended as soon"),
+        (hang_up, "ended as soon"),
+        (say_nothing, "no answer within 0.1 s"),
+    ],
+)
+async def test_what_is_no_service(
+    greet: Callable[[web.WebSocketResponse], Awaitable[None]],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever does not greet as Web PubSub does."""
+    monkeypatch.setattr(client, "OPEN_SECONDS", 0.1)
+
+    async def answer(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await greet(socket)
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/", answer)
+    async with TestServer(application) as server, open_session() as session:
+        with pytest.raises(UnreachableError, match=told):
+            async with open_client(session, f"{server.make_url('/')}?access_token=secret"):
+                pass

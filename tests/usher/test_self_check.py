@@ -1,0 +1,39 @@
+import json
+from pathlib import Path
+
+from usher.self_check import check_settings
+
+SETTINGS = {
+    "WebPubSubConnectionString__serviceUri": "https://demo.webpubsub.azure.com",
+    "WebPubSubHub": "chat",
+    "USHER_AUTH": "anonymous",
+}
+
+
+def test_valid_settings() -> None:
+    """What is told of them."""
+    assert check_settings(SETTINGS | {"USHER_LEAVE_TEXT": ""}) == {
+        "problems": {},
+        "hub": "chat",
+        "service": "https://demo.webpubsub.azure.com",
+        "auth": "anonymous",
+        "tellsJoins": True,
+        "tellsLeaves": False,
+    }
+
+
+def test_wrong_settings() -> None:
+    """Every key at once, and no value."""
+    wrong = {"USHER_TOKEN_MINUTES": "some-value", "WebPubSubHub": "some-value"}
+    facts = check_settings(SETTINGS | wrong)
+    assert list(facts) == ["problems"]
+    assert list(facts["problems"]) == ["WebPubSubHub", "USHER_TOKEN_MINUTES"]
+    assert "some-value" not in json.dumps(facts)
+
+
+def test_a_wrong_policy(tmp_path: Path) -> None:
+    """Its places, as those of the settings."""
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"rules": [{"caller": "any", "group": "a", "allow": ["all"]}]}')
+    facts = check_settings(SETTINGS | {"USHER_POLICY_FILE": str(policy)})
+    assert list(facts["problems"]) == ["policy.json rules[0].allow"]
