@@ -14,7 +14,8 @@
   check      formatting, lint and types
   pin        pins what production needs, down to the last package
   audit      known weaknesses of what production needs
-  bench      the emulator's speed and memory: fanout, idle, slow, or all
+  bench      speed and memory, of the app (start, negotiate, connected) and of the
+             emulator (fanout, idle, slow); all if none is named
 
 The first call makes .venv and installs what is needed into it; later calls need no network.
 """

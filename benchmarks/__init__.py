@@ -1,1 +1,1 @@
-"""How the emulator does beside a floor that is measured in the same run. Not part of the tests."""
+"""What app and emulator cost, beside floors of the same run. Not part of the tests."""

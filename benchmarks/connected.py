@@ -76,11 +76,12 @@ def _cpu_seconds(stub: Stub) -> float:
 
 
 def _figures(transport: str, turns: Mapping[str, list[Turn]]) -> list[Figure]:
-    cpu, delay, tail = (f"CPU, {transport}", f"p50 alone, {transport}", f"p99, {transport}")
+    cpu, delay = f"CPU, {transport}", f"p50 alone, {transport}"
+    tail = f"p99 over p50, {transport}"
     return [
         compare(cpu, "us", turns, lambda turn: turn.ten.cpu, CPU_GOAL),
         compare(delay, "ms", turns, lambda turn: turn.one.p50, DELAY_GOAL),
-        compare(tail, "p50s", turns, lambda turn: turn.ten.p99 / turn.ten.p50, TAIL_GOAL),
+        compare(tail, "times", turns, lambda turn: turn.ten.p99 / turn.ten.p50, TAIL_GOAL),
     ]
 
 
