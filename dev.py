@@ -13,6 +13,7 @@
   pin        pins what production needs, down to the last package
   audit      known weaknesses of what production needs
   bench      the emulator's speed and memory: fanout, idle, slow, or all
+  storm      a crowd joins one group at once: who is told, how often, how soon
 
 The first call makes .venv and installs what is needed into it; later calls need no network.
 """

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from localdev.emulator import tokens
+from localdev.open_files import OpenFilesError, allow_files
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER_SECONDS = 60.0
@@ -39,16 +40,10 @@ def allow_connections(count: int) -> None:
 
     The limit is on open files, and children inherit it.
     """
-    if os.name == "nt":  # no such limit there
-        return
-    import resource
-
-    wanted = count + OTHER_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise BenchmarkError(f"A process may open {hard:,} files here; {wanted:,} are needed.")
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    try:
+        allow_files(count + OTHER_FILES)
+    except OpenFilesError as error:
+        raise BenchmarkError(str(error)) from None
 
 
 @dataclass(frozen=True)

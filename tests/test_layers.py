@@ -65,6 +65,7 @@ PURE = {
         *("cookies", "handler_settings"),
         *("faults", "inspection", "journal"),
     ],
+    "localdev.storm": ["ears", "outcome", "plan", "records", "report"],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),
     ],
@@ -73,7 +74,7 @@ IMPURE = {"aiohttp", "asyncio", "socket", "threading", "time"}
 # Who alone may import what.
 ONLY = {
     "azure_functions_runtime": {"localdev.host.runtime"},
-    "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo"},
+    "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo", "localdev.storm.storm"},
     "azure.identity": {"usher.pubsub"},
     "azure.functions": {"function_app", "usher.responses"},
     "os": {"function_app", "usher.explain"},

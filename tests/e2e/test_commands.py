@@ -24,7 +24,7 @@ from tests.e2e.processes import START_SECONDS, run
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
     *("demo", "up", "emulator", "host", "token", "policy"),
-    *("test", "fuzz", "check", "pin", "audit", "bench"),
+    *("test", "fuzz", "check", "pin", "audit", "bench", "storm"),
 )
 
 
