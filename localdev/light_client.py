@@ -54,6 +54,7 @@ class LightClient(asyncio.Protocol):
                 self._transport.write(client_frame(PONG, payload))
             elif opcode == CLOSE:
                 self.close_code = int.from_bytes(payload[:2])
+                self._transport.write(client_frame(CLOSE, payload[:2]))
 
     def _read_answer(self) -> bool:
         end = self._received.find(b"\r\n\r\n")
