@@ -1,6 +1,7 @@
 """The emulator of a storm, in a process of its own. storm.py and stack.py give the commands."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ class Commands:
         happened = [count for _, count in self.faults.counts()]
         self.faults.replace(map(parse_fault, faults), seed)
         return happened
+
+    async def collect(self) -> None:
+        """Free what only waits for the garbage collector, so that what is left is kept."""
+        gc.collect()
 
 
 async def serve() -> None:

@@ -45,6 +45,7 @@ async def _run_storm(stack: StormStack, run: Run) -> None:
     faults = dict(zip(map(str, run.plan.faults), counts, strict=True))
     run.outcomes.append(describe(heard, stack.records, members, faults))
     await _wait(stack, lambda: stack.records.left.issuperset(members))
+    await stack.emulator.call("collect")
     run.after += stack.usage()
 
 
