@@ -72,7 +72,7 @@ class Records:
         for join in self.joins:
             by_connection[join.connection_id].append(join)
             if join.told and not join.is_sent:
-                reasons[f"the send {join.failure}"] += join.told
+                reasons[f"send: {join.failure}"] += join.told
         for connection_id in connection_ids:
             if all(join.told is None for join in by_connection[connection_id]):
                 reasons[_explain(by_connection[connection_id])] += 1
@@ -80,7 +80,7 @@ class Records:
 
 
 def _explain(joins: list[Join]) -> str:
-    return f"the add {joins[-1].failure}" if joins else "no record"
+    return f"add: {joins[-1].failure}" if joins else "no record"
 
 
 def _read_join(record: dict[str, Any], instance: int, now: float) -> Join:

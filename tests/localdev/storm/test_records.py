@@ -52,8 +52,8 @@ def test_reasons() -> None:
         line("d", failure="gone"),
     )
     assert records.reasons("abcde") == {
-        "the send answered 500": 4,
-        "the add gone": 1,
+        "send: answered 500": 4,
+        "add: gone": 1,
         "no record": 1,
     }
 

@@ -58,9 +58,9 @@ def test_what_went_wrong() -> None:
 
 def test_faults_and_what_they_did() -> None:
     """Each with its number, and reasons with theirs."""
-    outcome = spoil(told=97, untold={"the send answered 500": 3}, faults={"rest-error:rate=1": 9})
+    outcome = spoil(told=97, untold={"send: answered 500": 3}, faults={"rest-error:rate=1": 9})
     lines = write_report([run(outcome, fault="rest-error")]).splitlines()
-    assert "digest on: 3 joins were not told of: the send answered 500" in lines
+    assert "digest on: 3 joins were not told of: send: answered 500" in lines
     assert "digest on: 9 times: rest-error:rate=1" in lines
 
 
