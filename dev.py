@@ -16,6 +16,7 @@
   audit      known weaknesses of what production needs
   bench      speed and memory, of the app (start, negotiate, connected) and of the
              emulator (fanout, idle, slow); all if none is named
+  storm      a crowd joins one group at once: who is told, how often, how soon
 
 The first call makes .venv and installs what is needed into it; later calls need no network.
 """

@@ -8,12 +8,11 @@ import json
 import socket
 import statistics
 import time
-from typing import cast
 
 from benchmarks.commands import obey
 from benchmarks.texts import sent_at
-from benchmarks.websocket import PING, PONG, TEXT, client_frame, take_frames
 from localdev.emulator import tokens
+from localdev.light_client import LightClient, upgrade_request
 
 AT_ONCE = 50
 """How many clients open their connection at the same time."""
@@ -47,59 +46,30 @@ class Arrivals:
         return delays
 
 
-class Client(asyncio.Protocol):
-    """One WebSocket client. `opened` tells how its opening went, `is_gone` that it has ended."""
+class Client(LightClient):
+    """One client, which reads broadcasts or nothing at all."""
 
     def __init__(self, arrivals: Arrivals, request: bytes, *, reads: bool) -> None:
-        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.is_gone = False
+        super().__init__(request)
         self._arrivals = arrivals
-        self._request = request
         self._reads = reads
-        self._received = bytearray()
         self._count = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the upgrade."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(self._request)
-
-    def data_received(self, data: bytes) -> None:
-        """Read the answer to the upgrade, then frames."""
-        self._received += data
-        if not self.opened.done() and not self._read_answer():
-            return
-        for opcode, payload in take_frames(self._received):
-            if opcode == PING:
-                self._transport.write(client_frame(PONG, payload))
-            elif (sent := sent_at(payload)) is not None:
-                self._count += 1
-                self._arrivals.add((time.monotonic_ns() - sent) / 1e9)
-
-    def _read_answer(self) -> bool:
-        end = self._received.find(b"\r\n\r\n")
-        if end < 0:
-            return False
-        status = bytes(self._received.split(b"\r\n", 1)[0])
-        del self._received[: end + 4]
-        if b" 101 " not in status:
-            self.opened.set_exception(ConnectionError(status.decode()))
-            return False
-        self.opened.set_result(None)
+    def has_opened(self) -> None:
+        """Stop reading, where it is to be slow."""
         if not self._reads:
             self._transport.pause_reading()
-        return True
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The server, or the network, ended it."""
-        self.is_gone = True
-        if not self.opened.done():
-            self.opened.set_exception(ConnectionError("closed before the upgrade"))
+    def hear(self, payload: bytes) -> None:
+        """Count and time a broadcast; other messages do not matter."""
+        if (sent := sent_at(payload)) is not None:
+            self._count += 1
+            self._arrivals.add((time.monotonic_ns() - sent) / 1e9)
 
     def acknowledge(self) -> None:
         """Tell the service what has come, as reliable clients do."""
         acknowledgement = json.dumps({"type": "sequenceAck", "sequenceId": self._count})
-        self._transport.write(client_frame(TEXT, acknowledgement.encode()))
+        self.send(acknowledgement.encode())
 
 
 class Clients:
@@ -157,21 +127,10 @@ async def _connect(port: int, client: Client, reads: bool) -> None:
 
 
 def _upgrade_request(port: int, user_id: str, subprotocol: str) -> bytes:
-    host = f"127.0.0.1:{port}"
-    path = "/client/hubs/bench"
+    url = f"http://127.0.0.1:{port}/client/hubs/bench"
     client = tokens.Client(user_id=user_id, roles=(), groups=("everyone",), claims={})
-    token = tokens.sign_client_token(tokens.ACCESS_KEY, f"http://{host}{path}", client, 60)
-    lines = [
-        f"GET {path}?access_token={token} HTTP/1.1",
-        f"Host: {host}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    ]
-    if subprotocol:
-        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
-    return "\r\n".join([*lines, "", ""]).encode()
+    token = tokens.sign_client_token(tokens.ACCESS_KEY, url, client, 60)
+    return upgrade_request(f"{url}?access_token={token}", subprotocol)
 
 
 if __name__ == "__main__":

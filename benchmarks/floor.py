@@ -7,7 +7,7 @@ import asyncio
 import re
 from typing import cast
 
-from benchmarks.websocket import accept_key, server_frame
+from localdev.websocket import accept_key, server_frame
 
 _KEY = re.compile(rb"^sec-websocket-key: *(\S+)", re.IGNORECASE | re.MULTILINE)
 _LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)

@@ -1,6 +1,5 @@
 """Servers under measurement and their clients, each in a process. Nothing is judged here."""
 
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ import aiohttp
 
 from benchmarks.children import ANSWER_SECONDS, BenchmarkError, Child, run_child
 from localdev.emulator import tokens
+from localdev.open_files import OpenFilesError, allow_files
 
 OTHER_FILES = 100
 """How many files a process may need beside its connections."""
@@ -22,16 +22,10 @@ def allow_connections(count: int) -> None:
 
     The limit is on open files, and children inherit it.
     """
-    if os.name == "nt":  # no such limit there
-        return
-    import resource
-
-    wanted = count + OTHER_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise BenchmarkError(f"A process may open {hard:,} files here; {wanted:,} are needed.")
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    try:
+        allow_files(count + OTHER_FILES)
+    except OpenFilesError as error:
+        raise BenchmarkError(str(error)) from None
 
 
 @dataclass(frozen=True)

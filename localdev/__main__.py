@@ -133,6 +133,13 @@ def bench(_options: argparse.Namespace, rest: list[str]) -> int:
     return run_tool("benchmarks", *rest)
 
 
+def storm(options: argparse.Namespace, _rest: list[str]) -> int:
+    """The storm's own verdict."""
+    from localdev.storm.command import run_storm  # imports the service's SDK
+
+    return run_storm(options)
+
+
 def run_tool(*command: str) -> int:
     """A development tool of this environment."""
     return subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
@@ -159,6 +166,7 @@ RUN: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
     "pin": pin,
     "audit": audit,
     "bench": bench,
+    "storm": storm,
 }
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ COMMANDS = {
     "pin": "Pins in requirements.txt what production needs, down to the last package.",
     "audit": "Asks for known weaknesses of what production needs.",
     "bench": "Measures the app and the emulator, each beside a floor.",
+    "storm": "Lets a crowd join one group at once, on the whole local stack, and reports.",
 }
+MOST = 100_000  # of anything in a storm
 PASSING_ON = ("policy", "test", "bench")  # further arguments are for what these start
 OWN_HELP = ("policy", "bench")
 
@@ -44,6 +46,7 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     _add_provision_options(added["provision"])
     _add_tool_options(added)
     add_doctor_options(added["doctor"])
+    _add_storm_options(added["storm"])
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command not in PASSING_ON:
         parser.error(f"unknown: {' '.join(rest)}")
@@ -57,6 +60,7 @@ def _add_serving_options(added: dict[str, argparse.ArgumentParser]) -> None:
     _add_port(added["host"], "--port", HOST_PORT)
     for name in ("up", "emulator"):
         _add_faults(added[name])
+        _add_control(added[name])
     for name in ("up", "emulator", "host"):
         text = "print one line of JSON on stdout when ready"
         added[name].add_argument("--json", action="store_true", help=text)
@@ -82,6 +86,9 @@ def _add_faults(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, help="the same seed, the same faults; 0 if not given"
     )
+
+
+def _add_control(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--control",
         action="store_true",
@@ -146,6 +153,30 @@ def _add_tool_options(added: dict[str, argparse.ArgumentParser]) -> None:
     added["fuzz"].add_argument(
         "--minutes", type=float, default=5, help="how long, if nothing breaks; 5 if not given"
     )
+
+
+def _add_storm_options(parser: argparse.ArgumentParser) -> None:
+    def add_count(name: str, default: int, text: str) -> None:
+        told = f"{text}; {default:,} if not given"
+        parser.add_argument(name, type=_read_count, default=default, metavar="N", help=told)
+
+    add_count("--users", 1000, "how many come")
+    add_count("--rate", 400, "how many of them a second, if the machine carries it")
+    add_count("--rounds", 1, "so many storms, to see whether memory grows")
+    add_count("--instances", 1, "so many instances of the app, which get calls in turn")
+    text = "whether crowds are told of as one; one run after the other if not given"
+    parser.add_argument("--digest", choices=("both", "on", "off"), default="both", help=text)
+    text = "of announcements; json if not given, in which doubles can be told"
+    parser.add_argument("--format", choices=("json", "text"), default="json", help=text)
+    parser.add_argument("--json", action="store_true", help="report in JSON")
+    _add_faults(parser)
+
+
+def _read_count(text: str) -> int:
+    """At least one."""
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST:,}")
+    return int(text)
 
 
 def _read_fault(text: str) -> Fault:

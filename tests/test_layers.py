@@ -70,6 +70,7 @@ PURE = {
         *("faults", "inspection", "journal"),
     ],
     "localdev.doctor": ["findings", "remedies", "target"],
+    "localdev.storm": ["ears", "outcome", "plan", "records", "report"],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),
     ],
@@ -81,7 +82,9 @@ SAMPLE = "benchmarks.apps.sample.function_app"
 # Who alone may import what.
 ONLY = {
     "azure_functions_runtime": {"localdev.host.runtime"},
-    "azure.messaging.webpubsubservice": {"usher.pubsub", "localdev.demo", SAMPLE},
+    "azure.messaging.webpubsubservice": {
+        *("usher.pubsub", "localdev.demo", "localdev.storm.storm", SAMPLE)
+    },
     "azure.identity": {"usher.pubsub", SAMPLE},
     "azure.functions": {"function_app", "usher.responses", *APPS},
     "os": {"function_app", "usher.explain", "usher.self_check"},

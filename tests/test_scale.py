@@ -1,11 +1,18 @@
 """What docs/scale.md computes, computed again."""
 
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 
+import pytest
+
 from localdev.emulator.messages import Payload
 from localdev.emulator.outgoing import group_message
-from usher.announcements import write_announcement
+from tests import virtual_time
+from usher.announcements import News, write_announcement
+from usher.digest import Digests
 from usher.settings import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
@@ -49,3 +56,38 @@ def test_joins_a_second() -> None:
     assert len(rows) == 12
     for rate, one_join, joins in rows:
         assert joins == rate // one_join
+
+
+JOINS, RATE = 1_000, 400  # a second
+TIME = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+async def storm(instances: int) -> list[tuple[int, int, float]]:
+    """Instance, number of joins and time of each message, the joins being handed out in turn."""
+    digests = [Digests(Settings.digest_above, Settings.digest_seconds) for _ in range(instances)]
+    messages = []
+
+    async def join(number: int) -> None:
+        await asyncio.sleep(number / RATE)
+        news = News("joined", str(number), "lobby", None, "", TIME)
+        if told := await digests[number % instances].gather(news):
+            now = asyncio.get_running_loop().time()
+            messages.append((number % instances, len(told), now))
+
+    await asyncio.gather(*map(join, range(JOINS)))
+    return messages
+
+
+@pytest.mark.parametrize("row", numbers("Several instances"), ids=lambda row: str(row[0]))
+def test_several_instances(row: list[int]) -> None:
+    """The app's own digests on a clock that jumps: all joins are told, by each its share."""
+    instances, *computed = row
+    messages, _ = virtual_time.run(storm(instances))
+    shares: Counter[int] = Counter()
+    for instance, count, _ in messages:
+        shares[instance] += count
+    assert sum(shares.values()) == JOINS
+    seconds = Counter(int(now) for _, _, now in messages)
+    # A member hears what is sent once it is in; the others come later.
+    deliveries = sum(min(JOINS, int(now * RATE) + 1) for _, _, now in messages)
+    assert computed == [len(messages), seconds[0], seconds[2], max(shares.values()), deliveries]

@@ -24,6 +24,8 @@ from localdev.http_logs import server_logger
 HOST = "127.0.0.1"
 STOP_SECONDS = 2.0
 """How long requests may still take when the emulator stops."""
+BACKLOG = 4096
+"""Connections that may wait to be accepted: with aiohttp's 128 a crowd's wait for TCP's retries."""
 
 
 class Emulator:
@@ -107,7 +109,7 @@ class Emulator:
             )
             resources.push_async_callback(runner.cleanup)
             await runner.setup()
-            await web.TCPSite(runner, HOST, self._port).start()
+            await web.TCPSite(runner, HOST, self._port, backlog=BACKLOG).start()
             self._port = runner.addresses[0][1]
             # Clients go first: the runner waits for their handlers.
             resources.push_async_callback(service.close)

@@ -32,6 +32,9 @@ WEBHOOKS_PATH = "/runtime/webhooks/"
 WEBHOOK_METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS")
 BODY_LIMIT = 100 * 1024 * 1024
 SHUTDOWN_SECONDS = 1.0
+# Connections that may wait to be accepted. With aiohttp's 128 a crowd's wait a second or more, for
+# TCP to try again.
+BACKLOG = 4096
 
 
 class FunctionsHost:
@@ -115,7 +118,7 @@ class FunctionsHost:
             shutdown_timeout=SHUTDOWN_SECONDS,
         )
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=BACKLOG).start()
 
     async def _stop(self) -> None:
         if self._runner is not None:

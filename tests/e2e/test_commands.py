@@ -24,7 +24,7 @@ from tests.e2e.processes import START_SECONDS, run
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
     *("demo", "up", "emulator", "host", "token", "provision", "doctor", "policy"),
-    *("test", "fuzz", "check", "pin", "audit", "bench"),
+    *("test", "fuzz", "check", "pin", "audit", "bench", "storm"),
 )
 
 
@@ -140,6 +140,10 @@ def test_a_busy_port_is_one_clear_line(arguments: list[str]) -> None:
         ["emulator", "--fault", "rest-error:status=404"],
         ["emulator", "--seed", "many"],
         ["host", "--control"],
+        ["storm", "--users", "0"],
+        ["storm", "--rate", "fast"],
+        ["storm", "--digest", "maybe"],
+        ["storm", "--fault", "rest-eror"],
     ],
 )
 def test_wrong_arguments(arguments: list[str]) -> None:

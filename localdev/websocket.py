@@ -1,9 +1,10 @@
-"""Just enough of WebSocket (RFC 6455) for the floor and the clients: frames. No sockets here."""
+"""Just enough of WebSocket (RFC 6455) for light clients and a bare server. No sockets here."""
 
 import base64
 import hashlib
 
 TEXT = 1
+CLOSE = 8
 PING = 9
 PONG = 10
 

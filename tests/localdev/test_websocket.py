@@ -1,8 +1,8 @@
-"""Frames of the benchmarks' own clients and floor."""
+"""Frames of the light clients and of the benchmarks' floor."""
 
 import pytest
 
-from benchmarks.websocket import TEXT, accept_key, client_frame, server_frame, take_frames
+from localdev.websocket import TEXT, accept_key, client_frame, server_frame, take_frames
 
 SIZES = [0, 125, 126, 65_535, 65_536]
 
