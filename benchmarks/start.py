@@ -111,8 +111,8 @@ def _lazy_note(starts: Mapping[str, list[Start]], request: str) -> str:
     saved = median(two.indexed - one.indexed for one, two in pairs)
     cost = median((one.answered - one.indexed) - (two.answered - two.indexed) for one, two in pairs)
     return (
-        f"What only a first {request} imports: {saved:.0f} ms less until the functions are "
-        f"indexed, {cost:.0f} ms more in that request."
+        f"What only a first {request} imports: {round(saved)} ms less until the functions are "
+        f"indexed, {round(cost)} ms more in that request."
     )
 
 
