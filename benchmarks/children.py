@@ -32,7 +32,7 @@ class Child:
     _log: IO[bytes]
 
     async def call(self, command: str, **arguments: Any) -> Any:
-        """Have it carry out a command (commands.py); returns the result."""
+        """Have it carry out a command (localdev/commands.py); returns the result."""
         if self.process.stdin:
             self.process.stdin.write(json.dumps([command, arguments]).encode() + b"\n")
         return json.loads(await self.read_line())

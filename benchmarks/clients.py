@@ -9,8 +9,8 @@ import socket
 import statistics
 import time
 
-from benchmarks.commands import obey
 from benchmarks.texts import sent_at
+from localdev.commands import obey
 from localdev.emulator import tokens
 from localdev.light_client import LightClient, upgrade_request
 

@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 from aiohttp import ClientSession
 
-from benchmarks.commands import obey
 from benchmarks.loads import run_load
+from localdev.commands import obey
 
 HEADERS = {"Authorization": "Bearer ready-made"}
 VERSION = "api-version=2024-12-01"

@@ -1,13 +1,12 @@
-"""The processes of a storm, and how one speaks to them: in lines of JSON, [command, arguments]."""
+"""The processes of a storm: started, spoken to, ended. What they do is their own."""
 
 import asyncio
 import json
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from localdev.stack import ROOT, StackError
 
@@ -22,7 +21,7 @@ class Child:
     process: asyncio.subprocess.Process
 
     async def call(self, command: str, **arguments: Any) -> Any:
-        """Has it carry out a command; returns the result. StackError if it ends instead."""
+        """Has it carry out a command (localdev/commands.py); StackError if it ends instead."""
         if self.process.stdin and self.process.stdout:
             self.process.stdin.write(json.dumps([command, arguments]).encode() + b"\n")
             if line := await self.process.stdout.readline():
@@ -54,13 +53,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-async def obey(subject: object) -> None:
-    """The child's side: until stdin ends. The commands are the subject's public coroutines."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the parent, which ends its children
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        command, arguments = cast(tuple[str, dict[str, Any]], json.loads(line))
-        print(json.dumps(await getattr(subject, command)(**arguments)), flush=True)

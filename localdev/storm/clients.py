@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from localdev.commands import obey
 from localdev.light_client import LightClient, upgrade_request
-from localdev.storm.children import obey
 from localdev.storm.ears import Ear, Hall
 from localdev.storm.outcome import percentiles
 

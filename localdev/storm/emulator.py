@@ -6,9 +6,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from localdev.commands import obey
 from localdev.emulator.faults import Faults, parse_fault
 from localdev.emulator.server import Emulator
-from localdev.storm.children import obey
 
 
 @dataclass(frozen=True)
