@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,8 @@ LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 def main() -> int:
     """Runs one command; the exit status tells whether it did what it is for."""
     options, rest = parse_arguments(sys.argv[1:])
+    # Ends a command as Ctrl-C does, with all that it has started.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         return RUN[options.command](options, rest)
     except (HostError, StackError) as error:

@@ -280,6 +280,18 @@ def test_up_tells_people_where_things_are(tmp_path: Path) -> None:
     assert values["demo"] == values["host"].strip() + "/api/demo\n"
 
 
+def test_a_signal_ends_the_demo_with_all_that_it_has_started(tmp_path: Path) -> None:
+    """Nothing goes on behind the back of who has ended it."""
+    with subprocess.Popen([*DEV, "demo"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        address = process.stdout.readline().split()[-1]
+        process.terminate()
+    host, _, port = address.removeprefix("http://").partition(":")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=5)
+
+
 def test_up_ends_when_the_host_does(tmp_path: Path) -> None:
     """With a line that says so, and not 0."""
     with run(UP, tmp_path / "log", status=1) as running:

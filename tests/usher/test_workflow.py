@@ -117,6 +117,16 @@ def test_an_empty_text_is_no_announcement(act: Any) -> None:
     assert (record["addStatus"], record["sendStatus"]) == (200, None)
 
 
+@pytest.mark.parametrize("error", [answered(408), answered(500), answered(503), ServiceError("x")])
+async def test_announcements_in_json_are_tried_again(error: ServiceError) -> None:
+    """After each failure that may pass, because who hears a double drops it by its id."""
+    pubsub = Recorder(send=[error])
+    telling = Telling(Style(TEXT, "json"), Digests(above=0, seconds=1))
+    await workflow.join_groups(pubsub, EVENT, ["a"], telling)
+    first, second = [json.loads(call[2]) for call in pubsub.calls if call[0] == "send"]
+    assert first["id"] == second["id"]
+
+
 def test_a_crowd_is_added_at_once_and_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody waits to be added; each record says of how many its own message told."""
     pubsub, telling = Recorder(), Telling(Style(TEXT), Digests(above=1, seconds=1))
