@@ -123,12 +123,6 @@ Parser = Callable[[str], Any]
 
 def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
     """Field, key and parser of each setting that is given or required."""
-    by_key = bool(environ.get(CONNECTION)) or not environ.get(SERVICE_URI)
-    connection: tuple[str, str, Parser] = (
-        ("connection", CONNECTION, _parse_connection_string)
-        if by_key
-        else ("connection", SERVICE_URI, lambda uri: _parse_service_uri(uri, environ))
-    )
     oidc: list[tuple[str, str, Parser]] = [
         ("oidc_issuer", OIDC_ISSUER, _parse_issuer),
         ("oidc_audience", OIDC_AUDIENCE, _parse_required),
@@ -158,11 +152,18 @@ def _parsers(environ: Mapping[str, str]) -> list[tuple[str, str, Parser]]:
     given = [entry for entry in optional if environ.get(entry[1])]
     written = [entry for entry in texts if entry[1] in environ]
     required = [
-        connection,
+        _connection_parser(environ),
         ("hub", HUB, _parse_hub),
         *(oidc if environ.get(AUTH) == "oidc" else []),
     ]
     return [*required, *given, *written]
+
+
+def _connection_parser(environ: Mapping[str, str]) -> tuple[str, str, Parser]:
+    """A connection string wins over a service URI, and is what is asked for where both lack."""
+    if environ.get(CONNECTION) or not environ.get(SERVICE_URI):
+        return "connection", CONNECTION, _parse_connection_string
+    return "connection", SERVICE_URI, lambda uri: _parse_service_uri(uri, environ)
 
 
 def _parse_connection_string(text: str) -> Connection:
