@@ -67,7 +67,8 @@ def fingerprint() -> str:
     production = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     development = re.search(r"^\[dependency-groups\]$.*?^(?=\[)", project, re.DOTALL | re.MULTILINE)
-    text = production + (development.group() if development else project)
+    emulator = (ROOT / "emulator" / "pyproject.toml").read_text(encoding="utf-8")
+    text = production + emulator + (development.group() if development else project)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -77,7 +78,8 @@ def install() -> None:
     pip = [*command, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     project = str(ROOT / "pyproject.toml")
     development = run_for_output([*command, "-c", READ_DEVELOPMENT, project]).splitlines()
-    run([*pip, "-r", str(ROOT / "requirements.txt"), *development])
+    emulator = ["--editable", str(ROOT / "emulator")]
+    run([*pip, "-r", str(ROOT / "requirements.txt"), *development, *emulator])
     STAMP.write_text(fingerprint())
 
 

@@ -9,20 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from usher import policy, workflow
-from usher.announcements import Style
-from usher.callers import Caller, Credentials, identify_caller, speaks_for_itself
-from usher.digest import Digests
-from usher.events import read_event
+from usher.door import policy
+from usher.door.callers import Caller, Credentials, identify_caller, speaks_for_itself
+from usher.door.limits import Limits
+from usher.door.negotiation import check_method, read_negotiation
+from usher.door.policy_file import read_policy
+from usher.door.rules import Rules
 from usher.fields import read_group, read_optional_text, read_query, read_single
-from usher.health import Health
-from usher.limits import Limits
+from usher.groups import workflow
+from usher.groups.announcements import Style
+from usher.groups.digest import Digests
+from usher.groups.events import read_event
+from usher.groups.provision import provision as run_workflow
+from usher.groups.provision_request import read_provision
+from usher.groups.roster import Rosters
+from usher.groups.workflow import Telling
 from usher.logs import log_record, quiet_sdk_logs, redact_all_records
-from usher.negotiation import check_method, read_negotiation
 from usher.page import check_page, write_policy
-from usher.policy_file import read_policy
-from usher.provision import provision as run_workflow
-from usher.provision_request import read_provision
 from usher.responses import (
     answer_json,
     answer_page,
@@ -31,16 +34,14 @@ from usher.responses import (
     http_answers,
     notice_answers,
 )
-from usher.roster import Rosters
-from usher.rules import Rules
+from usher.service.health import Health
+from usher.service.signing import Signer
+from usher.service.tokens import TokenRequest
 from usher.settings import AUTH, Settings
-from usher.signing import Signer
-from usher.tokens import TokenRequest
-from usher.workflow import Telling
 
 if TYPE_CHECKING:
-    from usher.oidc import OidcProvider
-    from usher.pubsub import AzurePubSub
+    from usher.door.oidc import OidcProvider
+    from usher.service.pubsub import AzurePubSub
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 # The one setting that is read while indexing, because an authorization level is fixed then.
@@ -80,7 +81,7 @@ def get_digests() -> Digests:
 @functools.cache
 def get_pubsub() -> "AzurePubSub":
     """One client a process. Imported on first use, because the SDK takes longer than the rest."""
-    from usher.pubsub import AzurePubSub
+    from usher.service.pubsub import AzurePubSub
 
     return AzurePubSub(get_settings())
 
@@ -95,7 +96,7 @@ def get_minter() -> workflow.Minter:
 @functools.cache
 def get_identity_provider() -> "OidcProvider":
     """One a process, which remembers the provider's keys. Imported in its mode only."""
-    from usher.oidc import OidcProvider
+    from usher.door.oidc import OidcProvider
 
     return OidcProvider(get_settings().oidc_issuer, get_settings().oidc_audience)
 

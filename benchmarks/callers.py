@@ -10,8 +10,8 @@ from benchmarks.certificates import make_certificate
 from benchmarks.children import ROOT, BenchmarkError, Child, run_child
 from benchmarks.loads import Load
 from benchmarks.stub import IDENTITY_PATH
-from localdev.emulator.tokens import ACCESS_KEY
 from localdev.stack import sample_settings
+from webpubsub_emulator.tokens import ACCESS_KEY
 
 APPS = ROOT / "benchmarks" / "apps"
 CONNECTION = "WebPubSubConnectionString"

@@ -11,8 +11,8 @@ import time
 
 from benchmarks.texts import sent_at
 from localdev.commands import obey
-from localdev.emulator import tokens
 from localdev.light_client import LightClient, upgrade_request
+from webpubsub_emulator import tokens
 
 AT_ONCE = 50
 """How many clients open their connection at the same time."""

@@ -7,12 +7,12 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from localdev.emulator.events import Event, Handshake, connect_payload, connected_payload
-from localdev.emulator.tokens import ACCESS_KEY
-from localdev.emulator.upstream import Sender, UpstreamRequest, build_request
 from localdev.host.answers import answer_event
 from localdev.host.bindings import HttpRequest, Outcome
 from localdev.host.events import argument_value, event_values, read_context
+from webpubsub_emulator.events import Event, Handshake, connect_payload, connected_payload
+from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator.upstream import Sender, UpstreamRequest, build_request
 
 GROUP = "lobby"
 SERVICE = Sender("127.0.0.1", ACCESS_KEY)

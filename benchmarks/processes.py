@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import aiohttp
 
 from benchmarks.children import ANSWER_SECONDS, BenchmarkError, Child, run_child
-from localdev.emulator import tokens
 from localdev.open_files import OpenFilesError, allow_files
+from webpubsub_emulator import tokens
 
 OTHER_FILES = 100
 """How many files a process may need beside its connections."""

@@ -14,7 +14,7 @@ import time
 from typing import cast
 
 from localdev.commands import obey
-from localdev.emulator.tokens import ACCESS_KEY, Client, sign_client_token, sign_data_plane_token
+from webpubsub_emulator.tokens import ACCESS_KEY, Client, sign_client_token, sign_data_plane_token
 
 IDENTITY_PATH = "/msi/token"
 _LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)

@@ -12,13 +12,14 @@ from collections.abc import Callable
 
 from localdev.arguments import parse_arguments
 from localdev.dependencies import audit_dependencies, pin_dependencies
-from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
 from localdev.provision import call_provision
-from localdev.serving import serve_emulator, serve_host, serve_stack
+from localdev.serving import serve_host, serve_stack
 from localdev.stack import ROOT, StackError, ensure_local_settings
+from webpubsub_emulator.command import main as run_emulator
+from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
 
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 
@@ -55,10 +56,9 @@ def up(options: argparse.Namespace, _rest: list[str]) -> int:
     return asyncio.run(serve_stack(options))
 
 
-def emulator(options: argparse.Namespace, _rest: list[str]) -> int:
+def emulator(_options: argparse.Namespace, rest: list[str]) -> int:
     """The emulator, until a signal."""
-    configure_logging(level=LOG_LEVEL)
-    return asyncio.run(serve_emulator(options))
+    return run_emulator(rest, prog="dev.py emulator")
 
 
 def host(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -98,7 +98,7 @@ def test(options: argparse.Namespace, rest: list[str]) -> int:
     if options.target is not None:
         # Without pytest's own summary, for the table says it all.
         options_of_ours = ("-rN", "--tb=short", "--target", options.target)
-        return run_tool("pytest", "tests/contract", *options_of_ours, *rest)
+        return run_tool("pytest", "emulator/tests/contract", *options_of_ours, *rest)
     return run_tool("pytest", "--cov", "--cov-report=term", *rest)
 
 
@@ -106,7 +106,7 @@ def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
     """Round after round of the fuzzers, each with another seed, until the time is over."""
     end = time.monotonic() + options.minutes * 60
     environment = os.environ | {"FUZZ_EXAMPLES": "1000"}
-    command = [sys.executable, "-m", "pytest", "tests/fuzz", "--quiet", "--no-header"]
+    command = [sys.executable, "-m", "pytest", "emulator/tests/fuzz", "--quiet", "--no-header"]
     status = seed = 0
     while status == 0 and time.monotonic() < end:
         seed += 1

@@ -1,12 +1,11 @@
 """The command line: every command with its options. What they do is in __main__.py."""
 
 import argparse
-from pathlib import Path
 
 from localdev.doctor.arguments import add_doctor_options
-from localdev.emulator.faults import FAULTS, Fault, FaultError, parse_fault
+from webpubsub_emulator.command import PORT as EMULATOR_PORT
+from webpubsub_emulator.command import add_control_option, add_fault_options
 
-EMULATOR_PORT = 8080  # the sample settings name it
 HOST_PORT = 7071  # where Azure Functions Core Tools listen
 
 # Command and what it does, in the order of --help.
@@ -28,8 +27,8 @@ COMMANDS = {
     "storm": "Lets a crowd join one group at once, on the whole local stack, and reports.",
 }
 MOST = 100_000  # of anything in a storm
-PASSING_ON = ("policy", "test", "bench")  # further arguments are for what these start
-OWN_HELP = ("policy", "bench")
+PASSING_ON = ("emulator", "policy", "test", "bench")  # further arguments are for what these start
+OWN_HELP = ("emulator", "policy", "bench")
 
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -42,7 +41,6 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         for name, text in COMMANDS.items()
     }
     _add_serving_options(added)
-    _add_emulator_options(added["emulator"])
     _add_provision_options(added["provision"])
     _add_tool_options(added)
     add_doctor_options(added["doctor"])
@@ -56,12 +54,10 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
 def _add_serving_options(added: dict[str, argparse.ArgumentParser]) -> None:
     _add_port(added["up"], "--emulator-port", EMULATOR_PORT)
     _add_port(added["up"], "--host-port", HOST_PORT)
-    _add_port(added["emulator"], "--port", EMULATOR_PORT)
     _add_port(added["host"], "--port", HOST_PORT)
-    for name in ("up", "emulator"):
-        _add_faults(added[name])
-        _add_control(added[name])
-    for name in ("up", "emulator", "host"):
+    add_fault_options(added["up"])
+    add_control_option(added["up"])
+    for name in ("up", "host"):
         text = "print one line of JSON on stdout when ready"
         added[name].add_argument("--json", action="store_true", help=text)
     for name in ("up", "host"):
@@ -72,47 +68,6 @@ def _add_serving_options(added: dict[str, argparse.ArgumentParser]) -> None:
 def _add_port(parser: argparse.ArgumentParser, name: str, default: int) -> None:
     text = f"{default} if not given; 0 means any free one"
     parser.add_argument(name, type=int, default=default, metavar="PORT", help=text)
-
-
-def _add_faults(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        type=_read_fault,
-        metavar="NAME:KEY=VALUE,...",
-        help="let this happen; repeatable. All are in the README; they are " + ", ".join(FAULTS),
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="the same seed, the same faults; 0 if not given"
-    )
-
-
-def _add_control(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--control",
-        action="store_true",
-        help="on the emulator's port, below /control: a look inside and faults, drops and a "
-        "restart while it runs. It is for this machine only, as the emulator, but without "
-        "authentication: whoever may use the machine may use it",
-    )
-
-
-def _add_emulator_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--handler",
-        action="append",
-        default=[],
-        type=_read_handler,
-        metavar="HUB=URL",
-        help="send all events of HUB to URL, in which {hub} and {event} are replaced; repeatable",
-    )
-    parser.add_argument(
-        "--handlers",
-        type=Path,
-        metavar="FILE",
-        help="event handlers with patterns, in JSON, before those of --handler",
-    )
 
 
 def _add_provision_options(parser: argparse.ArgumentParser) -> None:
@@ -169,7 +124,7 @@ def _add_storm_options(parser: argparse.ArgumentParser) -> None:
     text = "of announcements; json if not given, in which doubles can be told"
     parser.add_argument("--format", choices=("json", "text"), default="json", help=text)
     parser.add_argument("--json", action="store_true", help="report in JSON")
-    _add_faults(parser)
+    add_fault_options(parser)
 
 
 def _read_count(text: str) -> int:
@@ -177,19 +132,3 @@ def _read_count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST:,}")
     return int(text)
-
-
-def _read_fault(text: str) -> Fault:
-    """Takes a fault apart."""
-    try:
-        return parse_fault(text)
-    except FaultError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _read_handler(text: str) -> tuple[str, str]:
-    """Takes `hub=url` apart."""
-    hub, separator, url = text.partition("=")
-    if not (hub and separator and url):
-        raise argparse.ArgumentTypeError("must be of the form HUB=URL")
-    return hub, url

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localdev.emulator.server import Emulator
+from webpubsub_emulator.command import CommandError, add_event_handler
+from webpubsub_emulator.server import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "local.settings.sample.json"
@@ -80,16 +81,11 @@ async def run_stack(
         environment = {**settings, "WebPubSubConnectionString": running.connection_string}
         async with run_host(environment, port=host_port, on_log=on_log, keys=keys) as host:
             hub = environment["WebPubSubHub"]
-            add_handler(running, hub, host.webhook)
+            try:
+                add_event_handler(running, hub, host.webhook)
+            except CommandError as error:
+                raise StackError(str(error)) from None
             yield Stack(running, host, hub)
-
-
-def add_handler(emulator: Emulator, hub: str, url_template: str) -> None:
-    """Raises StackError for a hub or a URL that the emulator does not take."""
-    try:
-        emulator.add_event_handler(hub, url_template)
-    except ValueError as error:
-        raise StackError(f"No events can be sent for hub {hub!r}: {error}") from None
 
 
 @asynccontextmanager

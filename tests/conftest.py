@@ -9,15 +9,6 @@ import pytest
 LAST_TEST = "test_secrets_in_logs.py"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--target`, which only the contract suite reads."""
-    parser.addoption(
-        "--target",
-        metavar="CONNECTION_STRING",
-        help="run the contract suite against this Web PubSub service instead of the emulator",
-    )
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Who looks through the log comes after those who write it."""
     items.sort(key=lambda item: item.path.name == LAST_TEST)

@@ -9,59 +9,32 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Module of usher -> modules of usher that it may import.
+# Room of usher -> rooms of usher that it may import; "" is the modules beside the rooms.
 USHER = {
-    "errors": set[str](),
-    "logs": set[str](),
-    "tokens": set[str](),
-    "settings": {"errors"},
-    "events": {"errors", "settings"},
-    "fields": {"errors", "settings"},
-    "negotiation": {"errors", "settings", "fields"},
-    "callers": {"errors", "settings"},
-    "announcements": {"events"},
-    "retries": {"errors"},
-    "digest": {"announcements"},
-    "health": {"errors", "logs"},
-    "roster": set[str](),
-    "rules": {"callers"},
-    "policy_file": {"errors", "rules", "settings"},
-    "policy": {"errors", "settings", "callers", "rules"},
-    "limits": {"errors", "settings"},
-    "workflow": {
-        *("errors", "events", "tokens", "announcements", "digest", "retries", "logs"),
-    },
-    "provision_request": {"announcements", "errors", "fields", "settings"},
-    "provision": {"errors", "provision_request", "retries", "tokens", "workflow"},
-    "signing": {"settings", "tokens"},
-    "pubsub": {"announcements", "errors", "settings", "signing", "tokens"},
-    "oidc": {"errors", "logs", "settings"},
-    "page": {"errors", "settings"},
-    "responses": {"errors", "logs"},
-    # A second entry point, beside function_app.
-    "explain": {
-        *("callers", "errors", "policy", "policy_file", "pubsub", "rules", "settings"),
-        *("tokens", "workflow"),
-    },
-    # A third one, for `dev.py doctor`.
-    "self_check": {"errors", "policy_file", "settings"},
+    "": {"", "door"},
+    "door": {"", "door"},
+    "groups": {"", "door", "groups", "service"},
+    "service": {"", "groups", "service"},
 }
 # Top-level package -> packages of ours that it may import. The app is loaded, never linked.
 PACKAGES = {
     "usher": {"usher"},
     "function_app": {"usher"},
-    "localdev": {"localdev"},
-    "benchmarks": {"benchmarks", "localdev"},
+    "webpubsub_emulator": {"webpubsub_emulator"},
+    "localdev": {"localdev", "webpubsub_emulator"},
+    "benchmarks": {"benchmarks", "localdev", "webpubsub_emulator"},
     "dev": set[str](),
 }
+# Entry points beside function_app, which may import every room.
+ENTRIES = {"usher.explain", "usher.self_check"}
 # Modules that decide without doing: no sockets, no tasks, no clock.
 PURE = {
     "usher": [
-        *("announcements", "callers", "errors", "events", "fields", "negotiation", "page"),
-        *("policy", "provision_request", "rules"),
-        "settings",
+        *("door.callers", "door.negotiation", "door.policy", "door.rules"),
+        *("errors", "fields", "groups.announcements", "groups.events", "groups.provision_request"),
+        *("page", "settings"),
     ],
-    "localdev.emulator": [
+    "webpubsub_emulator": [
         *("filter_syntax", "filters", "group_patterns", "metadata"),
         *("connection", "effects", "events", "hub", "media_types", "messages", "outgoing"),
         *("client_modes", "frame_queue", "unacknowledged"),
@@ -83,9 +56,9 @@ SAMPLE = "benchmarks.apps.sample.function_app"
 ONLY = {
     "azure_functions_runtime": {"localdev.host.runtime"},
     "azure.messaging.webpubsubservice": {
-        *("usher.pubsub", "localdev.demo", "localdev.storm.storm", SAMPLE)
+        *("usher.service.pubsub", "localdev.demo", "localdev.storm.storm", SAMPLE)
     },
-    "azure.identity": {"usher.pubsub", SAMPLE},
+    "azure.identity": {"usher.service.pubsub", SAMPLE},
     "azure.functions": {"function_app", "usher.responses", *APPS},
     "os": {"function_app", "usher.explain", "usher.self_check"},
 }
@@ -93,9 +66,13 @@ ONLY = {
 
 def modules() -> dict[str, Path]:
     """Every module outside of the tests, by name."""
-    packages = (file for package in PACKAGES for file in ROOT.glob(f"{package}/**/*.py"))
-    files = [*ROOT.glob("*.py"), *packages]
-    names = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files}
+    names = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in ROOT.glob("*.py")
+    }
+    for package in PACKAGES:
+        above = ROOT / "emulator" / "src" if package == "webpubsub_emulator" else ROOT
+        for file in above.glob(f"{package}/**/*.py"):
+            names[".".join(file.relative_to(above).with_suffix("").parts)] = file
     return {name.removesuffix(".__init__"): file for name, file in names.items()}
 
 
@@ -124,27 +101,28 @@ def test_packages_keep_to_themselves(name: str) -> None:
     assert found & {*PACKAGES, "tests"} <= allowed
 
 
-def test_layers_of_usher() -> None:
-    """Each module imports lower ones only; a module that is not in the table is not known."""
+def test_rooms_of_usher() -> None:
+    """Each room imports only the rooms that the table allows."""
     known = modules()
-    found = {
-        name.removeprefix("usher."): own_imports(file, known)
-        for name, file in known.items()
-        if name.startswith("usher.")
-    }
-    assert found.keys() == USHER.keys()
-    for name, imported in found.items():
-        assert {module.removeprefix("usher.") for module in imported} <= USHER[name], name
+    for name, file in known.items():
+        if name.startswith("usher."):
+            found = {room(imported) for imported in own_imports(file, known)}
+            assert found <= USHER[room(name)] or name in ENTRIES, name
+
+
+def room(module: str) -> str:
+    """Return the room of a module of usher."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in USHER else ""
 
 
 def test_emulator_and_host_do_not_know_each_other() -> None:
     """They meet over HTTP, as Azure's do."""
     known = modules()
     for name, file in known.items():
-        for one, other in (("emulator", "host"), ("host", "emulator")):
-            if name.startswith(f"localdev.{one}"):
-                others = [i for i in own_imports(file, known) if i.startswith(f"localdev.{other}")]
-                assert not others, name
+        if name.startswith("localdev.host"):
+            others = [i for i in own_imports(file, known) if i.startswith("webpubsub_emulator")]
+            assert not others, name
 
 
 @pytest.mark.parametrize("package", PURE)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from localdev.emulator.messages import Payload
-from localdev.emulator.outgoing import group_message
 from tests import virtual_time
-from usher.announcements import News, write_announcement
-from usher.digest import Digests
+from usher.groups.announcements import News, write_announcement
+from usher.groups.digest import Digests
 from usher.settings import Settings
+from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.outgoing import group_message
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
 TEXT, EVENTS = 111, 3405  # bytes

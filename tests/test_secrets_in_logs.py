@@ -6,8 +6,8 @@ The logs of the processes that the suite starts, at DEBUG too, are looked throug
 import re
 from pathlib import Path
 
-from localdev.emulator.tokens import ACCESS_KEY
 from tests.usher.settings import KEY
+from webpubsub_emulator.tokens import ACCESS_KEY
 
 
 def test_no_log_shows_what_opens_anything(suite_log: Path) -> None:

@@ -10,15 +10,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from usher import policy
-from usher.callers import Caller
+from usher.door import policy
+from usher.door.callers import Caller
+from usher.door.policy_file import read_policy
+from usher.door.rules import RIGHTS, Rule, Rules
 from usher.errors import ForbiddenError, UsherError
-from usher.policy_file import read_policy
-from usher.pubsub import AzurePubSub
-from usher.rules import RIGHTS, Rule, Rules
+from usher.groups.workflow import LONGEST_URL, generate_token
+from usher.service.pubsub import AzurePubSub
+from usher.service.tokens import TokenRequest
 from usher.settings import Settings
-from usher.tokens import TokenRequest
-from usher.workflow import LONGEST_URL, generate_token
 
 ROOT = Path(__file__).resolve().parent.parent
 

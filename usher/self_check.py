@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from usher.door.policy_file import read_policy
 from usher.errors import SettingsError
-from usher.policy_file import read_policy
 from usher.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ from localdev.doctor.findings import Finding, failure, fine, skipped, warning
 from localdev.doctor.patient import Patient
 from localdev.doctor.service import WEBHOOK
 from localdev.doctor.target import LOCAL_HOSTS
-from localdev.emulator.handler_settings import SYSTEM_EVENTS
+from webpubsub_emulator.handler_settings import SYSTEM_EVENTS
 
 type Handlers = Sequence[Mapping[str, Any]]
 

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 
 from localdev.doctor.calls import Answer
 from localdev.doctor.patient import Patient
-from localdev.emulator.events import (
+from webpubsub_emulator.events import (
     Event,
     Handshake,
     connect_payload,
     connected_payload,
     disconnected_payload,
 )
-from localdev.emulator.messages import Payload
-from localdev.emulator.upstream import Sender, UpstreamRequest, build_request, validation_request
+from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.upstream import Sender, UpstreamRequest, build_request, validation_request
 
 WEBHOOK = "/runtime/webhooks/webpubsub"
 SUBPROTOCOL = "json.webpubsub.azure.v1"

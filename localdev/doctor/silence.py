@@ -11,7 +11,7 @@ from localdev.doctor.client import Client, RefusedError, open_client
 from localdev.doctor.findings import Finding, failure, warning
 from localdev.doctor.patient import Patient, Token
 from localdev.doctor.service import can_send_events, send_connected, send_disconnected
-from localdev.emulator import tokens
+from webpubsub_emulator import tokens
 
 FOREIGN = "https://foreign.example"
 CONNECTED = "connected"

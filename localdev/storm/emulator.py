@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localdev.commands import obey
-from localdev.emulator.faults import Faults, parse_fault
-from localdev.emulator.server import Emulator
+from webpubsub_emulator.faults import Faults, parse_fault
+from webpubsub_emulator.server import Emulator
 
 
 @dataclass(frozen=True)

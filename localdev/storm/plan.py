@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from localdev.emulator.faults import Fault
 from localdev.storm.outcome import Outcome, Usage
+from webpubsub_emulator.faults import Fault
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from localdev.emulator.server import Emulator
-from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
-from localdev.serving import stop_signal
-from localdev.stack import add_handler, run_host
+from localdev.stack import run_host
+from webpubsub_emulator.command import add_event_handler, stop_signal
+from webpubsub_emulator.server import Emulator
+from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
 
 RESOURCE = "https://webpubsub.azure.com"
 
@@ -59,7 +59,7 @@ async def main() -> None:
             "IDENTITY_HEADER": secret,
         }
         host = await running.enter_async_context(run_host(settings))
-        add_handler(emulator, "chat", f"{host.address}/runtime/webhooks/webpubsub")
+        add_event_handler(emulator, "chat", f"{host.address}/runtime/webhooks/webpubsub")
         facts = {
             "connectionString": emulator.connection_string,
             "hub": "chat",

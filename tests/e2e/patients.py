@@ -14,8 +14,8 @@ from localdev.doctor.examination import examine
 from localdev.doctor.findings import Finding, Level
 from localdev.doctor.report import Report
 from localdev.doctor.target import Target
-from localdev.emulator.server import Emulator
 from localdev.stack import HostProcess, run_host, sample_settings
+from webpubsub_emulator.server import Emulator
 
 PATIENCE = 0.5  # here everything is told within some 20 ms
 Forward = Callable[[], Awaitable[web.Response]]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localdev.emulator.tokens import ACCESS_KEY
 from localdev.stack import ROOT, sample_settings
+from webpubsub_emulator.tokens import ACCESS_KEY
 
 START_SECONDS = 20
 STOP_SECONDS = 15

@@ -15,11 +15,11 @@ import pytest
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
 
 from localdev import demo
-from localdev.emulator.faults import FAULTS
-from localdev.emulator.tokens import ACCESS_KEY
 from localdev.stack import ROOT, sample_settings
 from tests.e2e.conftest import UP
 from tests.e2e.processes import START_SECONDS, run
+from webpubsub_emulator.faults import FAULTS
+from webpubsub_emulator.tokens import ACCESS_KEY
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (

@@ -18,14 +18,14 @@ import pytest
 import yaml
 from openapi_spec_validator import validate
 
-from localdev.emulator.tokens import ACCESS_KEY, sign_data_plane_token
 from localdev.stack import ROOT
 from tests.e2e.clients import enter, new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.usher.test_responses import family
+from usher.door.oidc import IdentityProviderError
 from usher.errors import UsherError
-from usher.oidc import IdentityProviderError
+from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
 
 API = ROOT / "api"
 HERE = Path(__file__).resolve().parent / "descriptions"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import unused_port
 
-from localdev.emulator.tokens import ACCESS_KEY
 from localdev.stack import ROOT, sample_settings
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
+from webpubsub_emulator.tokens import ACCESS_KEY
 
 CHECKS = (
     *("app", "settings", "health", "cors", "negotiate", "clock"),

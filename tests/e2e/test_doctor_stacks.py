@@ -12,9 +12,6 @@ import pytest_asyncio
 from aiohttp.test_utils import TestServer, unused_port
 
 from localdev.doctor.findings import Finding, Level
-from localdev.emulator.faults import Faults, parse_fault
-from localdev.emulator.server import Emulator
-from localdev.emulator.tokens import ACCESS_KEY
 from localdev.stack import ROOT, sample_settings
 from tests.e2e import identity_provider
 from tests.e2e.identity_stack import identity_application
@@ -29,6 +26,9 @@ from tests.e2e.patients import (
 )
 from tests.e2e.test_doctor import PAGE, preflights
 from tests.localdev.host.conftest import start_host
+from webpubsub_emulator.faults import Faults, parse_fault
+from webpubsub_emulator.server import Emulator
+from webpubsub_emulator.tokens import ACCESS_KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -18,12 +18,12 @@ import aiohttp
 import pytest
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
-from localdev.emulator.tokens import ACCESS_KEY
-from localdev.emulator.upstream import sign
 from localdev.host.states import encode_states
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.e2e.test_events import connect_body, post_event
+from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator.upstream import sign
 
 GUARDED = {"USHER_AUTH": "anonymous", "USHER_POLICY_FILE": "policy.json"}
 

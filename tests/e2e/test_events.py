@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from localdev.emulator.tokens import ACCESS_KEY
 from localdev.host.states import encode_states
 from tests.e2e.processes import Running
+from webpubsub_emulator.tokens import ACCESS_KEY
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 
-from localdev.emulator.tokens import ACCESS_KEY
-from localdev.emulator.upstream import sign
 from tests.e2e.clients import enter, new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
+from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator.upstream import sign
 
 ORIGIN = {"WebHook-Request-Origin": "127.0.0.1"}
 # A client without groups has gone: the app has nothing to do.

@@ -1,4 +1,4 @@
-"""`usher.oidc` against a provider with real keys."""
+"""`usher.door.oidc` against a provider with real keys."""
 
 import asyncio
 import base64
@@ -25,9 +25,9 @@ from tests.e2e.identity_provider import (
     make_key,
     serve,
 )
-from usher import oidc
+from usher.door import oidc
+from usher.door.oidc import IdentityProviderError, OidcProvider, TokenRefusedError
 from usher.errors import UnauthorizedError
-from usher.oidc import IdentityProviderError, OidcProvider, TokenRefusedError
 
 
 class Clock:

@@ -16,10 +16,10 @@ import jwt
 import pytest
 import pytest_asyncio
 
-from localdev.emulator.faults import Faults, parse_fault
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.e2e.room import Room
+from webpubsub_emulator.faults import Faults, parse_fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -1,4 +1,4 @@
-"""`usher.pubsub` on the real SDK, against a service that answers whatever a test wants."""
+"""`usher.service.pubsub` on the real SDK, against a service that answers whatever a test wants."""
 
 import asyncio
 import json
@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from usher import pubsub
 from usher.errors import ServiceError, ThrottledError, UnansweredError, UnknownConnectionError
-from usher.pubsub import AzurePubSub
+from usher.service import pubsub
+from usher.service.pubsub import AzurePubSub
 from usher.settings import Connection, Settings
 
 KEY = "a-made-up-access-key-of-32-bytes!"

@@ -46,8 +46,8 @@ from pathlib import Path
 from localdev.host.runtime import load_functions
 print(json.dumps(sorted(f.name for f in load_functions(Path.cwd()))))
 import pkgutil, importlib, usher
-for module in pkgutil.iter_modules(usher.__path__):
-    importlib.import_module(f"usher.{module.name}")
+for module in pkgutil.walk_packages(usher.__path__, "usher."):
+    importlib.import_module(module.name)
 assert Path(usher.__file__).is_relative_to(Path.cwd()), usher.__file__
 """
 

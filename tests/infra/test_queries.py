@@ -11,15 +11,15 @@ import pytest
 
 from tests import virtual_time
 from tests.infra.bicep import INFRA
-from usher import workflow
-from usher.announcements import Style
-from usher.digest import Digests
 from usher.errors import BadEventError, ServiceError, SettingsError, UsherError
-from usher.events import ConnectionEvent
-from usher.health import Health
+from usher.groups import workflow
+from usher.groups.announcements import Style
+from usher.groups.digest import Digests
+from usher.groups.events import ConnectionEvent
+from usher.groups.workflow import Telling
 from usher.responses import notice_answers
-from usher.tokens import ClientToken
-from usher.workflow import Telling
+from usher.service.health import Health
+from usher.service.tokens import ClientToken
 
 CAME = ConnectionEvent("connected", "chat", "c-1", "ana", {})
 WENT = replace(CAME, name="disconnected")

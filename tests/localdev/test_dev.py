@@ -66,7 +66,8 @@ def test_only_changed_dependencies_are_installed_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A change elsewhere in pyproject.toml does not count."""
-    for name in ("requirements.txt", "pyproject.toml"):
+    (tmp_path / "emulator").mkdir()
+    for name in ("requirements.txt", "pyproject.toml", "emulator/pyproject.toml"):
         (tmp_path / name).write_bytes((dev.ROOT / name).read_bytes())
     monkeypatch.setattr(dev, "ROOT", tmp_path)
     before, project = dev.fingerprint(), tmp_path / "pyproject.toml"

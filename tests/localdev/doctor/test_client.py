@@ -12,7 +12,7 @@ from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from localdev.doctor import client
 from localdev.doctor.calls import UnreachableError, open_session
 from localdev.doctor.client import open_client
-from localdev.emulator.server import Emulator
+from webpubsub_emulator.server import Emulator
 
 
 async def test_what_is_heard() -> None:

@@ -12,8 +12,8 @@ from aiohttp.test_utils import unused_port
 from localdev.doctor import handler
 from localdev.doctor.findings import Finding, Level
 from localdev.doctor.handler import check_handler
-from localdev.emulator.server import Emulator
 from tests.localdev.doctor.patients import APP, make_patient, make_token
+from webpubsub_emulator.server import Emulator
 
 LOCAL = "http://127.0.0.1:7071"
 WEBHOOK = f"{APP}/runtime/webhooks/webpubsub"

@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from localdev.emulator.faults import parse_fault
 from localdev.storm.outcome import Outcome, Usage, Use
 from localdev.storm.plan import Plan, Run
 from localdev.storm.report import describe_runs, write_report
 from tests.localdev.storm.outcomes import CALM, spoil
+from webpubsub_emulator.faults import parse_fault
 
 
 def usage(megabytes: float, cpu_seconds: float = 0) -> Usage:

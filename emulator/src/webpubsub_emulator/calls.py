@@ -1,0 +1,43 @@
+"""One REST call on a hub, as the modules rest_*.py get it. No operation is carried out here."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from webpubsub_emulator.effects import Effect
+from webpubsub_emulator.hub import Hub
+from webpubsub_emulator.messages import MESSAGE_LIMIT
+from webpubsub_emulator.parameters import Parameters
+from webpubsub_emulator.problems import bad_request
+from webpubsub_emulator.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call whose names and parameters are checked, and whose caller may make it."""
+
+    request: web.Request
+    names: dict[str, str]
+    parameters: Parameters
+    service: Service
+    access_key: str = field(repr=False)
+
+    @property
+    def hub(self) -> Hub:
+        """The hub in the path."""
+        return self.service.hub(self.names["hub"])
+
+    def run(self, effects: Sequence[Effect]) -> None:
+        """Carry out what the hub returned."""
+        self.service.run(effects)
+
+    async def read_body(self) -> bytes:
+        """The body; 400 without a Content-Length, or with one over the limit of messages."""
+        length = self.request.content_length
+        if length is None or length > MESSAGE_LIMIT:
+            raise bad_request("Invalid Content-Length header.")
+        return await self.request.read()
+
+
+Handler = Callable[[Call], Awaitable[web.Response]]

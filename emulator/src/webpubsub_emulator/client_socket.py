@@ -1,0 +1,179 @@
+"""One client's WebSocket: frames go out at once, or wait until the client takes them."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from aiohttp import WSMsgType, web
+from aiohttp.abc import AbstractStreamWriter
+
+from webpubsub_emulator.frame_queue import FrameQueue
+from webpubsub_emulator.messages import MESSAGE_LIMIT, Frame
+
+CLOSE_SECONDS = 10.0
+"""How long a client has to take its last frames before its TCP connection is aborted."""
+
+
+class SlowClientError(Exception):
+    """The client does not take its frames as fast as they come."""
+
+
+def new_websocket(subprotocol: str | None) -> web.WebSocketResponse:
+    """A WebSocket that answers this subprotocol, whatever the client offered."""
+    websocket = web.WebSocketResponse(
+        protocols=[subprotocol] if subprotocol else [],
+        # Compressing would encode a broadcast once per client.
+        compress=False,
+        # aiohttp refuses messages from this size on.
+        max_msg_size=MESSAGE_LIMIT + 1,
+        # aiohttp never waits for the client by itself: ClientSocket does.
+        writer_limit=sys.maxsize,
+        # Differs from Azure: no pings are sent. TCP tells of every client that dies on the
+        # same machine, and each timer would cost memory.
+        heartbeat=None,
+    )
+    if subprotocol:
+        websocket.headers["Sec-WebSocket-Protocol"] = subprotocol
+    return websocket
+
+
+class ClientSocket:
+    """Sending never waits: a frame is written at once while the transport has room for it.
+
+    Else it is queued, and a task writes the queue for as long as there is one. Frames may be
+    sent before the WebSocket is open; they are queued, too.
+    """
+
+    __slots__ = (
+        *("hub", "_request", "_queue", "_closing", "is_gone", "_pause", "_task", "_deadline"),
+        *("_websocket", "_writer", "_transport", "_room"),
+    )
+
+    def __init__(self, hub: str, request: web.BaseRequest) -> None:
+        self.hub = hub
+        self._request = request
+        self._queue: FrameQueue | None = FrameQueue()
+        self._closing: tuple[int, bytes] | None = None
+        self.is_gone = False
+        """Whether nothing is sent any more, and nothing that comes may count."""
+        self._pause: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._websocket: web.WebSocketResponse
+        self._writer: AbstractStreamWriter
+        self._transport: asyncio.WriteTransport
+        self._room: int
+
+    async def open(self, websocket: web.WebSocketResponse) -> None:
+        """Shake hands and write what waits; ConnectionError if the client has gone."""
+        writer = await websocket.prepare(self._request)
+        transport = self._request.transport
+        if transport is None:
+            raise ConnectionResetError("The client has gone.")
+        self._websocket, self._writer, self._transport = websocket, writer, transport
+        _, self._room = self._transport.get_write_buffer_limits()
+        self._flush()
+        if self._queue is not None or self._closing is not None:
+            self._task = asyncio.create_task(self._write_rest())
+
+    def send(self, frame: Frame) -> None:
+        """Write or queue a frame; SlowClientError if too much is queued."""
+        if self.is_gone or self._closing is not None:
+            return
+        if self._queue is None:
+            if self._transport.get_write_buffer_size() <= self._room:
+                self._write(frame)
+                return
+            self._queue = FrameQueue()
+            self._task = asyncio.create_task(self._write_rest())
+        self._queue.append(frame)
+        if self._queue.is_overfull:
+            raise SlowClientError
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after the frames queued so far, or abort if the client does not take them.
+
+        Only the first close counts.
+        """
+        if self.is_gone or self._closing is not None:
+            return
+        self._closing = (code, reason.encode())
+        self._deadline = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._abort)
+        if self._queue is None:
+            self._task = asyncio.create_task(self._write_rest())
+
+    def drop(self) -> None:
+        """End the TCP connection without another frame."""
+        self._retire()
+        self._abort()
+
+    def _retire(self) -> None:
+        """The client is gone; ignore frames from now on."""
+        self.is_gone = True
+        self.resume()
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def pause(self) -> None:
+        """Let `readable` wait."""
+        if self._pause is None:
+            self._pause = asyncio.get_running_loop().create_future()
+
+    def resume(self) -> None:
+        """Let `readable` go on."""
+        if self._pause is not None and not self._pause.done():
+            self._pause.set_result(None)
+        self._pause = None
+
+    async def readable(self) -> None:
+        """Wait until the next frame may be read; after a close, until the client said goodbye."""
+        if self._pause is not None:
+            await self._pause
+        if self._closing is not None and self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def finish(self) -> None:
+        """Leave no task running."""
+        self._retire()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def _abort(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    def _flush(self) -> None:
+        while self._queue and self._transport.get_write_buffer_size() <= self._room:
+            self._write(self._queue.popleft())
+        if not self._queue:
+            self._queue = None
+
+    async def _write_rest(self) -> None:
+        try:
+            while self._queue is not None and not self.is_gone:
+                await self._writer.drain()
+                self._flush()
+            if self._closing is not None and not self.is_gone:
+                code, reason = self._closing
+                await self._websocket.close(code=code, message=reason)
+        except ConnectionError:
+            return  # The reader sees the same and ends the connection.
+
+    def _write(self, frame: Frame) -> None:
+        kind = WSMsgType.TEXT if frame.is_text else WSMsgType.BINARY
+        try:
+            _complete(self._websocket.send_frame(frame.data, kind))
+        except ConnectionError:
+            return  # As above.
+
+
+def _complete(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that has nothing to wait for; a task would cost more than the work."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise RuntimeError("This coroutine waits.")

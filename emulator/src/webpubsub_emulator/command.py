@@ -1,0 +1,178 @@
+"""The command line: run the emulator until a signal."""
+
+import argparse
+import asyncio
+import errno
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from webpubsub_emulator.faults import FAULTS, Fault, FaultError, Faults, parse_fault
+from webpubsub_emulator.handler_settings import read_settings
+from webpubsub_emulator.server import Emulator
+
+PORT = 8080
+FAULT_HELP = "inject this fault; repeatable. The faults are " + ", ".join(FAULTS)
+CONTROL_HELP = (
+    "serve /control on the emulator's port: inspect its state, change faults, drop connections "
+    "and restart it while it runs. Without authentication: every user of this machine can use it"
+)
+
+
+class CommandError(Exception):
+    """The emulator cannot run with these options; the text says why."""
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = "webpubsub-emulator") -> int:
+    """Run the emulator until Ctrl-C or SIGTERM; return the exit status."""
+    options = _parse_arguments(arguments, prog)
+    level = os.environ.get("LOG_LEVEL", "INFO")
+    try:
+        _configure_logging(level)
+        return asyncio.run(_serve(options))
+    except CommandError as error:
+        return _fail(prog, str(error))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return _fail(prog, f"Port {options.port} is in use. Stop what uses it, or give --port.")
+    except KeyboardInterrupt:  # Windows: no signal handlers there
+        return 0
+
+
+def add_fault_options(parser: argparse.ArgumentParser) -> None:
+    """Add --fault and --seed."""
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=_read_fault,
+        metavar="NAME:KEY=VALUE,...",
+        help=FAULT_HELP,
+    )
+    text = "the same seed gives the same faults; 0 by default"
+    parser.add_argument("--seed", type=int, default=0, help=text)
+
+
+def add_control_option(parser: argparse.ArgumentParser) -> None:
+    """Add --control."""
+    parser.add_argument("--control", action="store_true", help=CONTROL_HELP)
+
+
+def build_emulator(options: argparse.Namespace, port: int) -> Emulator:
+    """Return an emulator with the faults and the control endpoint of the options, not started."""
+    faults = Faults(options.fault, options.seed)
+    return Emulator(port=port, faults=faults, control=options.control)
+
+
+def add_event_handler(emulator: Emulator, hub: str, url_template: str) -> None:
+    """Add an event handler. Raises CommandError if the emulator rejects the hub or the URL."""
+    try:
+        emulator.add_event_handler(hub, url_template)
+    except ValueError as error:
+        raise CommandError(f"No events can be sent for hub {hub!r}: {error}") from None
+
+
+def control_fact(emulator: Emulator) -> dict[str, str]:
+    """Return the control endpoint's URL under the key `control`, or nothing without one."""
+    return {} if emulator.control_url is None else {"control": emulator.control_url}
+
+
+def announce_ready(
+    as_json: bool, facts: Mapping[str, str], keys: Mapping[str, str] | None = None
+) -> None:
+    """Print addresses, and keys if there are any: one line of JSON, or one line each."""
+    lines = [f"{name}: {fact}" for name, fact in facts.items()]
+    lines += [f"{name} key: {key}" for name, key in (keys or {}).items()]
+    document = json.dumps({**facts, "keys": keys} if keys else facts)
+    print(document if as_json else "\n".join([*lines, "Ctrl-C stops."]), flush=True)
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that Ctrl-C and SIGTERM set."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt there
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=prog, description="Run the Web PubSub emulator.")
+    text = f"{PORT} by default; 0 means any free port"
+    parser.add_argument("--port", type=int, default=PORT, help=text)
+    parser.add_argument(
+        "--handler",
+        action="append",
+        default=[],
+        type=_read_handler,
+        metavar="HUB=URL",
+        help="send all events of HUB to URL, in which {hub} and {event} are replaced; repeatable",
+    )
+    text = "event handlers with patterns, in JSON; they come before those of --handler"
+    parser.add_argument("--handlers", type=Path, metavar="FILE", help=text)
+    add_fault_options(parser)
+    add_control_option(parser)
+    text = "print one line of JSON on stdout when ready"
+    parser.add_argument("--json", action="store_true", help=text)
+    return parser.parse_args(arguments)
+
+
+def _read_fault(text: str) -> Fault:
+    try:
+        return parse_fault(text)
+    except FaultError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _read_handler(text: str) -> tuple[str, str]:
+    hub, separator, url = text.partition("=")
+    if not (hub and separator and url):
+        raise argparse.ArgumentTypeError("must have the form HUB=URL")
+    return hub, url
+
+
+def _configure_logging(level: str) -> None:
+    if level not in logging.getLevelNamesMapping():
+        raise CommandError(f"LOG_LEVEL is not one of {', '.join(logging.getLevelNamesMapping())}")
+    logging.basicConfig(level=level, format="    %(levelname)s %(name)s: %(message)s")
+
+
+async def _serve(options: argparse.Namespace) -> int:
+    stopped = stop_signal()
+    emulator = build_emulator(options, options.port)
+    if options.handlers is not None:
+        _add_handlers(emulator, options.handlers)
+    for hub, url in options.handler:
+        add_event_handler(emulator, hub, url)
+    async with emulator as running:
+        facts = {"connectionString": running.connection_string, **control_fact(running)}
+        announce_ready(options.json, facts)
+        await stopped.wait()
+    return 0
+
+
+def _add_handlers(emulator: Emulator, file: Path) -> None:
+    """Add the event handlers of a file. Raises CommandError, which names the place in it."""
+    try:
+        for hub, setting in read_settings(file.read_text("utf-8")):
+            emulator.add_event_handler(
+                hub,
+                setting.url_template,
+                system_events=setting.system_events,
+                user_event_pattern=setting.user_event_pattern,
+            )
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise CommandError(f"{file}: {error}") from None
+
+
+def _fail(prog: str, text: str) -> int:
+    print(f"{prog}: {text}", file=sys.stderr)
+    return 1

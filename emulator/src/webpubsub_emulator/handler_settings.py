@@ -1,0 +1,165 @@
+"""Which event handler gets which events: the settings of a hub, and the file that they come from.
+
+Nothing is read or sent from here.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from webpubsub_emulator.events import Event
+from webpubsub_emulator.messages import is_hub_name, parse_json
+
+SYSTEM_EVENTS = ("connect", "connected", "disconnected")
+"""The events that a client's life has without its doing (howto-develop-eventhandler)."""
+
+_PLACEHOLDER = re.compile(r"\{(hub|event)\}", re.IGNORECASE)
+_LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class EventHandlerSetting:
+    """One event handler of a hub; ValueError says what is wrong with a value.
+
+    System and user events are matched independently, names in any case. The pattern is "*", or
+    event names with commas between them; an empty one takes no user event.
+    """
+
+    url_template: str = field(repr=False)  # its query may have a code in it
+    system_events: tuple[str, ...] = SYSTEM_EVENTS
+    user_event_pattern: str = "*"
+
+    def __post_init__(self) -> None:
+        check_template(self.url_template)
+        check_system_events(self.system_events)
+        check_pattern(self.user_event_pattern)
+
+    def takes(self, event: Event) -> bool:
+        """Whether this event handler gets the event, if none before it does."""
+        if event.kind == "sys":
+            return event.name in (name.lower() for name in self.system_events)
+        names = _listed(self.user_event_pattern)
+        return names == ["*"] or event.name.lower() in names
+
+    def url(self, hub: str, event: str) -> str:
+        """The template with {hub} and {event}, in any case, replaced and percent-encoded."""
+        values = {"hub": quote(hub, safe=""), "event": quote(event, safe="")}
+        return _PLACEHOLDER.sub(lambda found: values[found[1].lower()], self.url_template)
+
+
+def check_template(template: str) -> None:
+    """ValueError if the event handler URL template cannot be used (howto-develop-eventhandler)."""
+    try:
+        parts = urlsplit(template)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("The event handler URL is not a URL.") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("The event handler URL must start with http:// or https://.")
+    if not host:
+        raise ValueError("The event handler URL has no host name.")
+    if "{" in parts.netloc or "}" in parts.netloc:
+        raise ValueError("The event handler URL must not have a parameter in its host name.")
+    if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
+        raise ValueError("The event handler URL knows two parameters: {hub} and {event}.")
+
+
+def check_system_events(names: tuple[str, ...]) -> None:
+    """ValueError if one of these is no system event."""
+    for name in names:
+        if name.lower() not in SYSTEM_EVENTS:
+            known = ", ".join(SYSTEM_EVENTS)
+            raise ValueError(f"{name!r} is not a system event. There are: {known}.")
+
+
+def check_pattern(pattern: str) -> None:
+    """ValueError if the pattern is neither "*" nor event names with commas between them."""
+    names = _listed(pattern)
+    if names != ["*"] and not all(_LISTED_NAME.fullmatch(name) for name in names):
+        raise ValueError(
+            f"{pattern!r} is not a user event pattern: either *, or event names "
+            "with commas between them. No name may have a wildcard."
+        )
+
+
+def _listed(pattern: str) -> list[str]:
+    names = (name.strip().lower() for name in pattern.split(","))
+    return [name for name in names if name]
+
+
+def check_hub_name(hub: str) -> None:
+    """ValueError if no hub can have this name."""
+    if not is_hub_name(hub):
+        raise ValueError(f"{hub!r} is not a hub name.")
+
+
+def read_settings(text: str) -> list[tuple[str, EventHandlerSetting]]:
+    """Hubs and their event handlers, in the order of the file.
+
+    The form is that of the ARM resource Microsoft.SignalRService/webPubSub/hubs, all hubs in
+    one object: {"hubs": {"chat": {"eventHandlers": [{"urlTemplate": "..."}]}}}. As there, an
+    event handler gets only the events that it names. ValueError says where and what is wrong.
+    """
+    content = _object(parse_json(text), ("hubs",))
+    with _at("hubs"):
+        hubs = _object(content.get("hubs"))
+    return [(hub, setting) for hub, value in hubs.items() for setting in _read_hub(hub, value)]
+
+
+def _read_hub(hub: str, value: Any) -> list[EventHandlerSetting]:
+    with _at(f"hub {hub}"):
+        check_hub_name(hub)
+        # Differs from Azure: no `anonymousConnectPolicy`, which is "deny", and no `eventListeners`.
+        handlers = _object(value, ("eventHandlers",)).get("eventHandlers")
+        with _at("eventHandlers"):
+            return [_read_handler(index, one) for index, one in enumerate(_list(handlers))]
+
+
+def _read_handler(index: int, value: Any) -> EventHandlerSetting:
+    with _at(f"[{index}]"):
+        # Differs from Azure: no `auth`; events go out without an Authorization header.
+        fields = _object(value, ("urlTemplate", "systemEvents", "userEventPattern"))
+        with _at("urlTemplate"):
+            url_template = _text(fields.get("urlTemplate"))
+            check_template(url_template)
+        with _at("systemEvents"):
+            system_events = tuple(_text(name) for name in _list(fields.get("systemEvents", [])))
+            check_system_events(system_events)
+        with _at("userEventPattern"):
+            pattern = _text(fields.get("userEventPattern", ""))
+            check_pattern(pattern)
+    return EventHandlerSetting(url_template, system_events, pattern)
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Puts the place before the text of an error."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+
+
+def _object(value: Any, keys: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The value if it is an object, with no other keys than these; any keys if none is named."""
+    if not isinstance(value, dict):
+        raise ValueError("Must be an object.")
+    for key in value:
+        if keys and key not in keys:
+            raise ValueError(f"{key!r} is not supported here; known: {', '.join(keys)}.")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("Must be a list.")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("Must be a text.")
+    return value

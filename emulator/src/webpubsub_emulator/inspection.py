@@ -1,0 +1,91 @@
+"""What people may see of an emulator, as JSON values. No token, state, cookie or key is in it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from webpubsub_emulator.connection import Connection
+from webpubsub_emulator.faults import Faults
+from webpubsub_emulator.handler_settings import EventHandlerSetting
+from webpubsub_emulator.hub import Hub
+from webpubsub_emulator.journal import CallRecord, EventRecord, Journal
+from webpubsub_emulator.permissions import ACTIONS
+
+
+def describe_hub(hub: Hub) -> dict[str, Any]:
+    """The connections of a hub, and the connection ids of its groups."""
+    connections = hub.connections()
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for connection in connections:
+        for group in connection.groups:
+            groups[group].append(connection.id)
+    return {
+        "connections": [_describe_connection(connection) for connection in connections],
+        "groups": dict(sorted(groups.items())),
+    }
+
+
+def _describe_connection(connection: Connection) -> dict[str, Any]:
+    return {
+        "id": connection.id,
+        "userId": connection.user_id,
+        "subprotocol": connection.subprotocol,
+        "socket": "attached" if connection.is_attached else "waiting for recovery",
+        "groups": sorted(connection.groups),
+        "permissions": {action: connection.permissions.rules(action) for action in ACTIONS},
+        "hasState": connection.connection_state is not None,
+    }
+
+
+def describe_handlers(
+    settings: Mapping[str, Sequence[EventHandlerSetting]],
+) -> dict[str, list[dict[str, Any]]]:
+    """The event handlers of each hub, as the ARM resource has them."""
+    return {hub: [_describe_handler(one) for one in each] for hub, each in settings.items()}
+
+
+def _describe_handler(setting: EventHandlerSetting) -> dict[str, Any]:
+    return {
+        # Its query may have a code in it.
+        "urlTemplate": setting.url_template.partition("?")[0],
+        "systemEvents": list(setting.system_events),
+        "userEventPattern": setting.user_event_pattern,
+    }
+
+
+def describe_faults(faults: Faults) -> dict[str, Any]:
+    """The active faults, and how often each happened."""
+    return {
+        "seed": faults.seed,
+        "faults": [{"fault": str(fault), "happened": count} for fault, count in faults.counts()],
+    }
+
+
+def describe_journal(journal: Journal) -> dict[str, Any]:
+    """The last events and calls, oldest first."""
+    return {
+        "events": [_describe_event(record) for record in journal.events],
+        "calls": [_describe_call(record) for record in journal.calls],
+    }
+
+
+def _describe_event(record: EventRecord) -> dict[str, Any]:
+    return {
+        "time": record.time,
+        "hub": record.hub,
+        "connection": record.connection,
+        "name": record.name,
+        "ceId": record.ce_id,
+        "status": record.status,
+        "failure": record.failure,
+        "attempts": record.attempts,
+    }
+
+
+def _describe_call(record: CallRecord) -> dict[str, Any]:
+    return {
+        "time": record.time,
+        "method": record.method,
+        "path": record.path,
+        "status": record.status,
+    }

@@ -1,0 +1,167 @@
+"""The query parameters of REST calls: read and checked, before anybody asks who is calling."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from multidict import MultiMapping
+
+from webpubsub_emulator.filters import Filter, FilterError, parse_filter
+from webpubsub_emulator.messages import TTL_MAX_SECONDS, is_group_name
+from webpubsub_emulator.paging import TOKEN_LIMIT
+from webpubsub_emulator.problems import bad_request, not_implemented
+
+PAGE_LIMIT = 200
+DEFAULT_MINUTES = 60
+INT32_MAX = 2**31 - 1
+
+Query = MultiMapping[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a call's query says, as far as its operation knows it.
+
+    Of a parameter that is there twice, but takes one value, the first value counts.
+    """
+
+    excluded: frozenset[str] = frozenset()
+    where: Filter | None = None
+    reason: str = ""
+    user_id: str | None = None
+    roles: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    minutes_to_expire: int = DEFAULT_MINUTES
+    page_size: int = PAGE_LIMIT
+    top: int | None = None
+    continuation_token: str | None = None
+    target_name: str = ""
+
+
+def read_parameters(operation: str, query: Query) -> Parameters:
+    """The parameters that the operation has (REST specification 2024-12-01); 400 if one is wrong.
+
+    The operation does not know the others, so that they may be anything.
+    """
+    # Differs from Azure: a parameter works in versions that are older than it, too.
+    return _READERS.get(operation, _read_nothing)(query)
+
+
+def read_filter(text: str | None, target: str) -> Filter | None:
+    """The filter, or None where there is none to keep to; 400 names `target`."""
+    with naming_filter(target):
+        return parse_filter(text) if text else None
+
+
+@contextmanager
+def naming_filter(target: str) -> Iterator[None]:
+    """A FilterError in here is answered with 400 and the name of the parameter."""
+    try:
+        yield
+    except FilterError as error:
+        raise bad_request(str(error), target) from None
+
+
+def _read_nothing(query: Query) -> Parameters:
+    return Parameters()
+
+
+def _read_close(query: Query) -> Parameters:
+    return Parameters(excluded=_excluded(query), reason=query.get("reason", ""))
+
+
+def _read_close_connection(query: Query) -> Parameters:
+    return Parameters(reason=query.get("reason", ""))
+
+
+def _read_send(query: Query) -> Parameters:
+    _check_ttl(query)
+    where = read_filter(query.get("filter"), "filter")
+    return Parameters(excluded=_excluded(query), where=where)
+
+
+def _read_send_to_user(query: Query) -> Parameters:
+    _check_ttl(query)
+    return Parameters(where=read_filter(query.get("filter"), "filter"))
+
+
+def _read_send_to_connection(query: Query) -> Parameters:
+    _check_ttl(query)
+    return Parameters()
+
+
+def _read_token(query: Query) -> Parameters:
+    minutes = _integer(query, "minutesToExpire", 1, INT32_MAX)
+    groups = tuple(query.getall("group", []))
+    if not all(is_group_name(group) for group in groups):
+        raise bad_request("The group name is invalid.", "group")
+    _check_client_type(query.get("clientType", "Default"))
+    return Parameters(
+        user_id=query.get("userId"),
+        roles=tuple(query.getall("role", [])),
+        groups=groups,
+        minutes_to_expire=minutes or DEFAULT_MINUTES,
+    )
+
+
+def _read_list(query: Query) -> Parameters:
+    token = query.get("continuationToken")
+    if token is not None and not 1 <= len(token) <= TOKEN_LIMIT:
+        raise bad_request("The continuation token is invalid.", "continuationToken")
+    return Parameters(
+        page_size=_integer(query, "maxpagesize", 1, PAGE_LIMIT) or PAGE_LIMIT,
+        top=_integer(query, "top", 1, INT32_MAX),
+        continuation_token=token,
+    )
+
+
+def _read_permission(query: Query) -> Parameters:
+    # The specification calls it optional; without it there is nothing to grant.
+    target = query.get("targetName", "")
+    if not is_group_name(target):
+        raise bad_request("The target name must be the name of a group.", "targetName")
+    return Parameters(target_name=target)
+
+
+_READERS: dict[str, Callable[[Query], Parameters]] = {
+    "CloseAllConnections": _read_close,
+    "CloseGroupConnections": _read_close,
+    "CloseUserConnections": _read_close,
+    "CloseConnection": _read_close_connection,
+    "SendToAll": _read_send,
+    "SendToGroup": _read_send,
+    "SendToUser": _read_send_to_user,
+    "SendToConnection": _read_send_to_connection,
+    "GenerateClientToken": _read_token,
+    "ListConnectionsInGroup": _read_list,
+    "GrantPermission": _read_permission,
+    "RevokePermission": _read_permission,
+    "CheckPermission": _read_permission,
+}
+
+
+def _excluded(query: Query) -> frozenset[str]:
+    """One id per parameter: a comma is part of an id."""
+    return frozenset(query.getall("excluded", []))
+
+
+def _check_ttl(query: Query) -> None:
+    # Differs from Azure: only checked. No message expires, however long it waits for a client.
+    _integer(query, "messageTtlSeconds", 0, TTL_MAX_SECONDS)
+
+
+def _check_client_type(client_type: str) -> None:
+    # Differs from Azure: there are no clients of these types that could use a token.
+    if client_type.lower() in ("mqtt", "socketio"):
+        raise not_implemented(f"The client type {client_type}")
+    if client_type.lower() != "default":
+        raise bad_request("The client type is unknown.", "clientType")
+
+
+def _integer(query: Query, name: str, least: int, most: int) -> int | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
+        raise bad_request(f"{name} must be an integer from {least} to {most}.", name)
+    return int(text)

@@ -1,0 +1,218 @@
+"""The hubs of one resource, the open sockets, and the running of effects. No HTTP requests here."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from webpubsub_emulator.client_socket import ClientSocket, SlowClientError
+from webpubsub_emulator.effects import (
+    Ask,
+    Close,
+    Effect,
+    Notify,
+    PauseReading,
+    ResumeReading,
+    Retain,
+    Send,
+    Withdraw,
+)
+from webpubsub_emulator.events import ConnectAnswer, Event, Refusal
+from webpubsub_emulator.handlers import EventHandlers
+from webpubsub_emulator.hub import Hub
+from webpubsub_emulator.messages import Frame
+
+RETENTION_SECONDS = 30.0
+"""How long a reliable client's session outlives its socket (client-spec, "Reliable")."""
+
+_log = logging.getLogger("emulator")
+
+_Deliver = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
+
+_SLOW_CLIENT = "The client is too slow to take its messages."
+
+
+class Service:
+    """What REST calls and client sockets share."""
+
+    def __init__(
+        self, handlers: EventHandlers, *, retention_seconds: float = RETENTION_SECONDS
+    ) -> None:
+        self._handlers = handlers
+        self._retention_seconds = retention_seconds
+        self._hubs: dict[str, Hub] = {}
+        self._sockets: dict[str, ClientSocket] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._starts: dict[str, list[asyncio.Event]] = {}
+        self._retentions: dict[str, asyncio.TimerHandle] = {}
+        self._is_closed = False
+
+    def hub(self, name: str) -> Hub:
+        """The hub of that name in any case; hubs need no declaration."""
+        key = name.lower()
+        return self._hubs.setdefault(key, Hub(key))
+
+    def hubs(self) -> list[Hub]:
+        """The hubs that were spoken of so far, by name."""
+        return [self._hubs[name] for name in sorted(self._hubs)]
+
+    def attach(self, connection_id: str, socket: ClientSocket) -> None:
+        """Effects for this connection go to this socket from now on; an earlier one is dropped."""
+        earlier = self._sockets.get(connection_id)
+        if earlier is not None:
+            earlier.drop()
+        self._sockets[connection_id] = socket
+
+    def detach(self, connection_id: str, socket: ClientSocket) -> None:
+        """The socket is gone; later effects for the connection have nowhere to go.
+
+        Nothing happens if another socket took its place.
+        """
+        if self._sockets.get(connection_id) is socket:
+            self.run(self.hub(socket.hub).client_lost(connection_id))
+            del self._sockets[connection_id]
+
+    async def connect(self, event: Event) -> ConnectAnswer | Refusal:
+        """The app's word on a client that wants to connect."""
+        # The first event of a connection: there is none to wait for, and it is answered
+        # before the next one exists.
+        return await self._handlers.connect(event, asyncio.Event())
+
+    def run(self, effects: Sequence[Effect]) -> None:
+        """Carry out what a hub returned. Never waits, so inputs cannot overtake each other."""
+        if self._is_closed:
+            return
+        for effect in effects:
+            match effect:
+                case Send(connection_id, frame):  # The first, because it is by far the most.
+                    self._send(connection_id, frame)
+                case Ask(event):
+                    self._asking[event.connection_id] = self._spawn(event, self._ask)
+                case Notify(event):
+                    self._spawn(event, self._handlers.notify)
+                case Withdraw(connection_id):
+                    self._withdraw(connection_id)
+                case Retain(hub, connection_id, drop):
+                    self._retain(hub, connection_id, drop)
+                case _:
+                    self._run_on_socket(effect)
+
+    def _run_on_socket(self, effect: Close | PauseReading | ResumeReading) -> None:
+        socket = self._sockets.get(effect.connection_id)
+        if socket is None:
+            return
+        match effect:
+            case Close(_, code, reason):
+                socket.close(code, reason)
+            case PauseReading():
+                socket.pause()
+            case ResumeReading():
+                socket.resume()
+
+    def _withdraw(self, connection_id: str) -> None:
+        self._asking.pop(connection_id).cancel()
+        # The reader may wait for the answer; it has to see that the connection is over.
+        self._run_on_socket(ResumeReading(connection_id))
+
+    def _retain(self, hub: str, connection_id: str, drop: int) -> None:
+        def expire() -> None:
+            del self._retentions[connection_id]
+            self.run(self.hub(hub).retention_expired(connection_id, drop))
+
+        earlier = self._retentions.get(connection_id)
+        if earlier is not None:
+            earlier.cancel()
+        loop = asyncio.get_running_loop()
+        self._retentions[connection_id] = loop.call_later(self._retention_seconds, expire)
+
+    def _send(self, connection_id: str, frame: Frame) -> None:
+        socket = self._sockets.get(connection_id)
+        if socket is None:
+            return
+        try:
+            socket.send(frame)
+        except SlowClientError:
+            # No close frame: it would wait behind the frames that the client does not take.
+            _log.warning("slow client dropped: connection=%s", connection_id)
+            # Later, for this is in the middle of the effects of another input.
+            asyncio.get_running_loop().call_soon(self._give_up, socket.hub, connection_id)
+            socket.drop()
+
+    def _give_up(self, hub: str, connection_id: str) -> None:
+        self.run(self.hub(hub).client_dropped(connection_id, _SLOW_CLIENT))
+
+    async def _ask(self, event: Event, started: asyncio.Event) -> None:
+        answer = await self._handlers.ask(event, started)
+        del self._asking[event.connection_id]
+        self.run(self.hub(event.hub).event_answered(event.connection_id, answer))
+
+    def _spawn(self, event: Event, deliver: _Deliver) -> asyncio.Task[None]:
+        """Deliver in a task, once the connection's earlier events are on their way.
+
+        They need not have been answered: "disconnected" may reach an app that is still busy
+        with "connected", as in Azure, but never before it.
+        """
+        earlier = [
+            start for start in self._starts.get(event.connection_id, ()) if not start.is_set()
+        ]
+        started = asyncio.Event()
+        self._starts[event.connection_id] = [*earlier, started]
+        task = asyncio.create_task(_deliver_after(earlier, deliver, event, started))
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._delivered(done, event, started))
+        return task
+
+    def _delivered(self, task: asyncio.Task[None], event: Event, started: asyncio.Event) -> None:
+        # Also for a task that was cancelled before it ran.
+        started.set()
+        self._tasks.discard(task)
+        if all(start.is_set() for start in self._starts.get(event.connection_id, ())):
+            self._starts.pop(event.connection_id, None)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("delivery broke: event=%s", event.name, exc_info=task.exception())
+
+    def drop(self, connection_id: str) -> bool:
+        """Abort the connection's socket without a close frame; false if it has none."""
+        socket = self._sockets.get(connection_id)
+        if socket is not None:
+            socket.drop()
+        return socket is not None
+
+    def restart(self) -> None:
+        """Forget everything but the hubs' names, as a service does that is started anew.
+
+        Sockets are aborted, events under way given up, and nobody is told of any end.
+        """
+        # Differs from Azure: a client whose connect event is under way comes in afterwards.
+        for hub in self._hubs.values():
+            hub.forget_all()
+        for socket in self._sockets.values():
+            socket.drop()
+        for timer in self._retentions.values():
+            timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        self._retentions.clear()
+        self._asking.clear()
+
+    async def close(self) -> None:
+        """Close every client with 1001 and give up every event."""
+        # Differs from Azure: no disconnected events when the emulator itself stops.
+        self._is_closed = True
+        for socket in self._sockets.values():
+            socket.close(1001, "The emulator is stopping.")
+            socket.resume()
+        for timer in self._retentions.values():
+            timer.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _deliver_after(
+    earlier: list[asyncio.Event], deliver: _Deliver, event: Event, started: asyncio.Event
+) -> None:
+    for start in earlier:
+        await start.wait()
+    await deliver(event, started)

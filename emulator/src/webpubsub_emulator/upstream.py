@@ -1,0 +1,217 @@
+"""Event requests to the app: build, sign, read the answer. Nothing is sent from here."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from webpubsub_emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
+from webpubsub_emulator.media_types import MediaTypeError, content_type_of, payload_from_body
+from webpubsub_emulator.messages import Payload, is_group_name, parse_json
+
+ANSWER_LIMIT = 16 * 1024 * 1024
+"""The largest answer in bytes that is read from an event handler."""
+
+_METADATA_PREFIX = "x-webpubsub-metadata-"
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """The headers of an HTTP answer, in their order."""
+
+    items: tuple[tuple[str, str], ...]
+
+    def all(self, name: str) -> list[str]:
+        """All values of that name, in any case."""
+        return [value for key, value in self.items if key.lower() == name.lower()]
+
+    def last(self, name: str) -> str | None:
+        """The last value of that name, in any case; None if there is none."""
+        values = self.all(name)
+        return values[-1] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """An HTTP request to an event handler; sent again on a retry as it is."""
+
+    method: str
+    url: str = field(repr=False)  # its query may have a code in it
+    headers: dict[str, str] = field(repr=False)  # a signature, and cookies
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamResponse:
+    """What the event handler answered over HTTP."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+def sign(connection_id: str, access_key: str) -> str:
+    """The ce-signature of a connection (reference-cloud-events, "Signature").
+
+    Differs from Azure: one signature, since there is no secondary key here.
+    """
+    digest = hmac.new(access_key.encode(), connection_id.encode(), hashlib.sha256)
+    return f"sha256={digest.hexdigest()}"
+
+
+def validation_request(method: str, url: str, origin: str) -> UpstreamRequest:
+    """The request that asks an event handler whether it wants events from this host."""
+    headers = {"WebHook-Request-Origin": origin, "ce-awpsversion": "1.0"}
+    return UpstreamRequest(method, url, headers, b"")
+
+
+def allows(origin: str, response: UpstreamResponse) -> bool:
+    """Whether the answer permits events (abuse protection, CloudEvents 1.0 webhook spec)."""
+    allowed = response.headers.last("WebHook-Allowed-Origin")
+    return response.is_success and allowed is not None and allowed.lower() in ("*", origin.lower())
+
+
+def is_retryable(status: int) -> bool:
+    """Whether an event is sent again after this status."""
+    return status == 408 or status >= 500
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends events: the service's host name without port, and its key for signing."""
+
+    origin: str
+    access_key: str = field(repr=False)
+
+
+def build_request(
+    event: Event, sender: Sender, url: str, sent_at: datetime, request_id: str
+) -> UpstreamRequest:
+    """The event as a CloudEvents HTTP request (reference-cloud-events). `sent_at` is in UTC."""
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-awpsversion": "1.0",
+        "ce-type": f"azure.webpubsub.{event.kind}.{event.name}",
+        "ce-source": f"/hubs/{event.hub}/client/{event.connection_id}",
+        "ce-id": str(event.number),
+        "ce-time": sent_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "ce-signature": sign(event.connection_id, sender.access_key),
+        "ce-connectionId": event.connection_id,
+        "ce-hub": event.hub,
+        "ce-eventName": event.name,
+        "x-ms-client-request-id": request_id,
+        "WebHook-Request-Origin": sender.origin,
+        "Content-Type": _content_type(event),
+    }
+    headers |= _optional_headers(event) | _metadata_headers(event)
+    cookies = event.cookies.header(url)
+    if cookies is not None:
+        headers["Cookie"] = cookies
+    return UpstreamRequest("POST", url, headers, event.payload.content)
+
+
+def _content_type(event: Event) -> str:
+    # The reference shows the charset with system events, and user events without it.
+    if event.kind == "sys":
+        return "application/json; charset=utf-8"
+    return content_type_of(event.payload)
+
+
+def _metadata_headers(event: Event) -> dict[str, str]:
+    return {f"{_METADATA_PREFIX}{key}": value for key, value in event.payload.metadata}
+
+
+def _optional_headers(event: Event) -> dict[str, str]:
+    headers = {}
+    if event.user_id:
+        headers["ce-userId"] = event.user_id
+    if event.subprotocol:
+        headers["ce-subprotocol"] = event.subprotocol
+    # An empty state is a state: the app set it.
+    if event.connection_state is not None:
+        headers["ce-connectionState"] = event.connection_state
+    return headers
+
+
+def read_connect_answer(response: UpstreamResponse | None) -> ConnectAnswer | Refusal:
+    """The app's word on a connection (reference-cloud-events, "Connect").
+
+    No response, or a success that cannot be read, refuses the client with 500.
+    """
+    if response is None:
+        return Refusal(500)
+    if not response.is_success:
+        # Differs from Azure's documentation: the app's refusal text does not reach the client.
+        return Refusal(response.status)
+    try:
+        body = parse_json(response.body.decode()) if response.body.strip() else None
+        return _connect_answer(body, response.headers.last("ce-connectionState"))
+    except ValueError:
+        return Refusal(500)
+
+
+def _connect_answer(body: Any, state: str | None) -> ConnectAnswer:
+    if body is None:
+        return ConnectAnswer(connection_state=state)
+    if not isinstance(body, dict):
+        raise ValueError("not an object")
+    groups = _strings(body.get("groups"))
+    if groups and not all(is_group_name(group) for group in groups):
+        raise ValueError("groups")
+    return ConnectAnswer(
+        user_id=_optional_string(body.get("userId")),
+        roles=_strings(body.get("roles")),
+        groups=groups or None,
+        subprotocol=_optional_string(body.get("subprotocol")) or None,
+        connection_state=state,
+    )
+
+
+def _optional_string(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("not a string")
+    return value
+
+
+def _strings(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("not a list of strings")
+    return tuple(value)
+
+
+def read_event_answer(response: UpstreamResponse | None) -> EventAnswer | None:
+    """The app's answer to a user event; None if it failed (reference-cloud-events, "Message")."""
+    if response is None or not response.is_success:
+        return None
+    try:
+        payload = _event_payload(response)
+    except (MediaTypeError, ValueError):
+        return None
+    return EventAnswer(payload, response.headers.last("ce-connectionState"))
+
+
+def _event_payload(response: UpstreamResponse) -> Payload | None:
+    """The message for the client. Without a body it is an empty text if it has metadata."""
+    metadata = _read_metadata(response.headers)
+    if response.body:
+        payload = payload_from_body(response.headers.last("Content-Type"), response.body)
+        return replace(payload, metadata=metadata)
+    return Payload("text", b"", metadata) if metadata else None
+
+
+def _read_metadata(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """Keys in lower case. Of several values, in one header or in many, the last one counts."""
+    metadata = {}
+    for name, value in headers.items:
+        if name.lower().startswith(_METADATA_PREFIX):
+            key = name.lower().removeprefix(_METADATA_PREFIX)
+            metadata[key] = value.rpartition(",")[2].strip()
+    return tuple(metadata.items())

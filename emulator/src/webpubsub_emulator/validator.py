@@ -1,0 +1,66 @@
+"""Asks event handlers whether they want events, before the first one and in the background after.
+
+How long an answer holds is in validations.py.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from webpubsub_emulator.deliveries import Delivery
+from webpubsub_emulator.upstream import UpstreamRequest, allows, validation_request
+from webpubsub_emulator.validations import Validations
+
+VALIDATION_SECONDS = 10.0
+"""The longest time for one validation request, retries included."""
+
+
+class Validator:
+    """The validation of event handler URLs (CloudEvents 1.0 webhook spec, "Abuse Protection").
+
+    `send` sends a request, for so many seconds at most; `clock` gives seconds.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        send: Callable[[UpstreamRequest, float], Awaitable[Delivery]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._origin = origin
+        self._send = send
+        self._clock = clock
+        self._validations = Validations()
+        self._running: dict[str, asyncio.Task[bool]] = {}
+
+    async def is_allowed(self, url: str) -> bool:
+        """Whether events may go there. Waits only where nothing is known, or a failure is old."""
+        now = self._clock()
+        known = self._validations.known(url, now)
+        if self._validations.is_due(url, now) and url not in self._running:
+            self._start(url)
+        if known is not None:
+            return known
+        # Others wait for it, too: it goes on if this event is given up.
+        return await asyncio.shield(self._running[url])
+
+    def _start(self, url: str) -> None:
+        self._running[url] = asyncio.create_task(self._validate(url))
+        self._running[url].add_done_callback(lambda _: self._running.pop(url))
+
+    async def _validate(self, url: str) -> bool:
+        response = (await self._ask("OPTIONS", url)).response
+        if response is not None and response.status == 404:
+            response = (await self._ask("GET", url)).response
+        allowed = response is not None and allows(self._origin, response)
+        self._validations.record(url, allowed, self._clock())
+        return allowed
+
+    async def _ask(self, method: str, url: str) -> Delivery:
+        return await self._send(validation_request(method, url, self._origin), VALIDATION_SECONDS)
+
+    async def close(self) -> None:
+        """Give up what is being asked."""
+        running = tuple(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

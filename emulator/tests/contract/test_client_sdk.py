@@ -1,0 +1,171 @@
+"""Microsoft's client of the WebSocket side, azure-messaging-webpubsubclient."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+from azure.messaging.webpubsubclient import WebPubSubClient
+from azure.messaging.webpubsubclient.aio import WebPubSubClient as AsyncWebPubSubClient
+from azure.messaging.webpubsubclient.models import (
+    CallbackType,
+    OpenClientError,
+    SendMessageError,
+    WebPubSubDataType,
+    WebPubSubProtocolType,
+)
+
+from contract.target import ANY_GROUP, JSON, RELIABLE_JSON, SECONDS, Client, Hub, eventually
+from unit.app import App
+
+PROTOCOLS = {JSON: WebPubSubProtocolType.JSON, RELIABLE_JSON: WebPubSubProtocolType.JSON_RELIABLE}
+DATA: list[tuple[Any, Any]] = [
+    ("text", WebPubSubDataType.TEXT),
+    ({"a": 1}, WebPubSubDataType.JSON),
+    (memoryview(b"\xff"), WebPubSubDataType.BINARY),
+]
+each_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
+
+
+def access_url(hub: Hub, **claims: Any) -> str:
+    """A client access URL, as the client wants it."""
+    endpoint = hub.target.endpoint.replace("http", "ws", 1)
+    return f"{endpoint}{hub.client_path}?access_token={hub.token(**claims)}"
+
+
+def make_client(hub: Hub, protocol: str = RELIABLE_JSON, **claims: Any) -> AsyncWebPubSubClient:
+    """A client that does not hide failures; it may miss an ack, hence the short timeout."""
+    return AsyncWebPubSubClient(
+        access_url(hub, **claims),
+        protocol_type=PROTOCOLS[protocol],
+        ack_timeout=2,
+        auto_reconnect=False,
+        message_retry_total=0,
+    )
+
+
+def make_blocking_client(hub: Hub, **claims: Any) -> WebPubSubClient:
+    """The form with threads; it may miss that it is open, and then waits for `start_timeout`."""
+    return WebPubSubClient(access_url(hub, **claims), start_timeout=5, auto_reconnect=False)
+
+
+async def listen(client: Any, kind: CallbackType) -> asyncio.Queue[Any]:
+    """What the client hears of one kind, from now on; its types want a literal kind."""
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def on_message(message: Any) -> None:
+        heard.put_nowait(message)
+
+    await client.subscribe(kind, on_message)
+    return heard
+
+
+@each_protocol
+async def test_groups(hub: Hub, protocol: str) -> None:
+    """It joins, publishes each type of data, hears its echo, and leaves."""
+    client = make_client(hub, protocol, user="ann", role=ANY_GROUP)
+    heard = await listen(client, CallbackType.GROUP_MESSAGE)
+    async with client:
+        await client.join_group("g")
+        for number, (data, data_type) in enumerate(DATA, start=1):
+            await client.send_to_group("g", data, data_type)
+            message = await asyncio.wait_for(heard.get(), SECONDS)
+            assert (message.group, message.from_user_id) == ("g", "ann")
+            assert (message.data, message.data_type) == (data, data_type)
+            assert message.sequence_id == (number if protocol == RELIABLE_JSON else None)
+        await client.leave_group("g")
+        await eventually(lambda: hub.has("/groups/g"), expected=False)
+
+
+async def test_no_right(hub: Hub) -> None:
+    """What the service refuses is raised, with the name of the error."""
+    async with make_client(hub, JSON) as client:
+        with pytest.raises(SendMessageError) as caught:
+            await client.send_to_group("g", "x", WebPubSubDataType.TEXT)
+        assert caught.value.error_detail is not None
+        assert caught.value.error_detail.name == "Forbidden"
+
+
+async def test_events_that_nobody_takes(hub: Hub) -> None:
+    """They are raised as InternalServerError."""
+    async with make_client(hub, JSON) as client:
+        with pytest.raises(SendMessageError) as caught:
+            await client.send_event("e", "x", WebPubSubDataType.TEXT)
+        assert caught.value.error_detail is not None
+        assert caught.value.error_detail.name == "InternalServerError"
+
+
+async def test_messages_of_the_server(hub: Hub) -> None:
+    """It hears what is sent to all; metadata, which it does not know, do no harm."""
+    client = make_client(hub, JSON)
+    heard = await listen(client, CallbackType.SERVER_MESSAGE)
+    async with client:
+        await hub.call("POST", "/:send", '"x"', **{"X-WebPubSub-Metadata-k": "v"})
+        assert (await asyncio.wait_for(heard.get(), SECONDS)).data == "x"
+
+
+async def test_it_is_told_why_it_was_closed(hub: Hub) -> None:
+    """In the frame before the close."""
+    client = make_client(hub, JSON, user="ann")
+    heard = await listen(client, CallbackType.DISCONNECTED)
+    async with client:
+        await hub.call("POST", "/users/ann/:closeConnections?reason=late")
+        message = (await asyncio.wait_for(heard.get(), SECONDS)).message
+    assert message == "Application server closed the connection. Reason: late"
+
+
+async def test_a_recovery(hub: Hub) -> None:
+    """After a loss of its socket it is the same connection, and has missed nothing."""
+    client = make_client(hub, user="ann")
+    heard = await listen(client, CallbackType.SERVER_MESSAGE)
+    connected = await listen(client, CallbackType.CONNECTED)
+    async with client:
+        name = (await asyncio.wait_for(connected.get(), SECONDS)).connection_id
+        assert client._ws is not None
+        assert client._ws.sock is not None
+        Client(client._ws.sock).drop()
+        await hub.send("1", "/users/ann")
+        assert (await asyncio.wait_for(heard.get(), SECONDS)).data == "1"
+        assert client._connection_id == name
+        await hub.send("2", f"/connections/{name}")
+        assert (await asyncio.wait_for(heard.get(), SECONDS)).sequence_id == 2
+
+
+async def test_the_blocking_form(hub: Hub) -> None:
+    """It opens, publishes, hears and closes as the other does."""
+    loop = asyncio.get_running_loop()
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    client = make_blocking_client(hub, group="g", role=ANY_GROUP)
+
+    def on_message(message: Any) -> None:
+        loop.call_soon_threadsafe(heard.put_nowait, message.data)
+
+    client.subscribe(CallbackType.GROUP_MESSAGE, on_message)
+    await asyncio.to_thread(client.open)
+    # Without an ack, which it can miss.
+    await asyncio.to_thread(client.send_to_group, "g", "x", WebPubSubDataType.TEXT, ack=False)
+    assert await asyncio.wait_for(heard.get(), SECONDS) == "x"
+    await asyncio.to_thread(client.close)
+
+
+# --- with an event handler ---------------------------------------------------------------
+
+
+@each_protocol
+async def test_events(handled: Hub, app: App, protocol: str) -> None:
+    """Its event reaches the app, and the app's answer comes back."""
+    app.scripts["greet"] = [web.json_response({"hello": "ann"})]
+    client = make_client(handled, protocol, user="ann")
+    heard = await listen(client, CallbackType.SERVER_MESSAGE)
+    async with client:
+        await client.send_event("greet", "hi", WebPubSubDataType.TEXT)
+        assert (await asyncio.wait_for(heard.get(), SECONDS)).data == {"hello": "ann"}
+    assert app.last("greet").body == b"hi"
+
+
+async def test_the_app_refuses(handled: Hub, app: App) -> None:
+    """It sees a refusal as a failed opening."""
+    app.scripts["connect"] = [web.Response(status=403)]
+    client = make_blocking_client(handled)
+    with pytest.raises(OpenClientError, match="403"):
+        await asyncio.to_thread(client.open)

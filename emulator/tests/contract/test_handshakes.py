@@ -1,0 +1,158 @@
+"""How clients come in (concept-client-protocols; the client specification, "Handshake")."""
+
+import time
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from yarl import URL
+
+from contract.target import JSON, RELIABLE_JSON, Hub
+
+HOUR = 3600
+
+
+async def test_the_first_frame(hub: Hub) -> None:
+    """It names the user and the connection, and nothing else."""
+    async with hub.connect(user="ann") as client:
+        expected = {"type": "system", "event": "connected", "userId": "ann"}
+        assert client.hello == expected | {"connectionId": client.connection_id}
+        assert await hub.has(client.path)
+        assert await hub.has("/users/ann")
+
+
+async def test_no_user(hub: Hub) -> None:
+    """A client may have none."""
+    async with hub.connect() as client:
+        assert client.hello["userId"] is None
+
+
+async def test_two_clients_of_a_user(hub: Hub) -> None:
+    """They are two connections."""
+    async with hub.connect(user="ann") as one, hub.connect(user="ann") as two:
+        assert one.connection_id != two.connection_id
+
+
+async def test_the_token_in_the_query(hub: Hub) -> None:
+    """Its key may be in any case, and it wins over a header."""
+    wrong = {"Authorization": "Bearer nonsense"}
+    for key in ("access_token", "Access_Token"):
+        path = f"{hub.client_path}?{key}={hub.token(user='ann')}"
+        async with hub.target.open(path, [JSON], headers=wrong) as client:
+            assert (await client.receive())["userId"] == "ann"
+
+
+async def test_the_hub_in_the_query(hub: Hub) -> None:
+    """As documented; Microsoft's emulator does not have this path."""
+    path = f"/client/?hub={hub}"
+    async with hub.target.open(path, [JSON], hub.token(user="ann")) as client:
+        assert (await client.receive())["userId"] == "ann"
+        assert await hub.has("/users/ann")
+
+
+async def test_the_hub_in_any_case(hub: Hub) -> None:
+    """It is one hub."""
+    upper = Hub(hub.target, hub.name.upper())
+    async with upper.connect(user="ann"):
+        assert await hub.has("/users/ann")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
+async def test_the_scheme_of_the_audience_does_not_count(hub: Hub, scheme: str) -> None:
+    """As measured at the service; Microsoft's emulator asks for the request's own."""
+    host = hub.target.endpoint.partition("://")[2]
+    token = hub.target.sign(f"{scheme}://{host}{hub.client_path}")
+    async with hub.target.open(hub.client_path, [JSON], token) as client:
+        assert (await client.receive())["event"] == "connected"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "{endpoint}{path}x"},
+        {"aud": "{endpoint}/client/hubs/other"},
+        {"aud": "{endpoint}client/hubs/{hub}"},
+        {"aud": "https://other.example{path}"},
+        {"aud": "https://webpubsub.azure.com"},
+        {"aud": "{endpoint}/api/hubs/{hub}"},
+        {"exp": -15 * 60},
+        {"nbf": 15 * 60},
+    ],
+)
+async def test_tokens_that_let_nobody_in(hub: Hub, claims: dict[str, Any]) -> None:
+    """Another hub, another host, an Entra or a data plane token, a time that is not now: 401."""
+    audience = claims.get("aud", "{endpoint}{path}")
+    names = {"endpoint": hub.target.endpoint, "path": hub.client_path, "hub": hub}
+    now = int(time.time())
+    times = {name: now + claims[name] for name in ("exp", "nbf") if name in claims}
+    token = hub.target.sign(audience.format(**names), **times)
+    assert await hub.target.refusal(hub.client_path, [JSON], token) == 401
+
+
+async def test_clocks_may_differ_by_five_minutes(hub: Hub) -> None:
+    """A token that has just expired still counts; once its client is in, it does not matter."""
+    async with hub.connect(exp=int(time.time()) - 4 * 60) as client:
+        assert client.hello["event"] == "connected"
+        assert await client.say(type="ping") == {"type": "pong"}
+
+
+async def test_no_token_or_a_wrong_one(hub: Hub) -> None:
+    """None, rubbish, and another key are 401."""
+    audience = f"{hub.target.endpoint}{hub.client_path}"
+    claims = {"aud": audience, "exp": int(time.time()) + HOUR}
+    other = jwt.encode(claims, "another-key-of-at-least-32-bytes!", algorithm="HS256")
+    for token in ("", "rubbish", other):
+        assert await hub.target.refusal(hub.client_path, [JSON], token) == 401
+
+
+async def test_another_group_than_groups_can_have(hub: Hub) -> None:
+    """A blank name in a token is 400."""
+    assert await hub.target.refusal(hub.client_path, [JSON], hub.token(group=["g", " "])) == 400
+
+
+@pytest.mark.parametrize("path", ["/client/hubs/{hub}/more", "/clients/unknown/hubs/{hub}"])
+async def test_unknown_paths(hub: Hub, path: str) -> None:
+    """There is nothing."""
+    assert await hub.target.refusal(path.format(hub=hub), [JSON], hub.token()) == 404
+
+
+async def test_a_plain_request(hub: Hub) -> None:
+    """A GET that does not ask for a WebSocket is 400."""
+    url = URL(f"{hub.target.endpoint}{hub.client_path}")
+    headers = {"Authorization": f"Bearer {hub.token()}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(url, headers=headers) as response,
+    ):
+        assert response.status == 400
+
+
+# --- subprotocols ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [
+        ([JSON], JSON),
+        ([RELIABLE_JSON], RELIABLE_JSON),
+        ([RELIABLE_JSON, JSON], RELIABLE_JSON),
+        (["other", JSON], JSON),
+        ([JSON.upper()], JSON.upper()),
+        (["other"], None),
+        ([], None),
+    ],
+)
+async def test_subprotocols(hub: Hub, offered: list[str], answered: str | None) -> None:
+    """The first known one is answered as it was spelled; a client without one is a simple one."""
+    async with hub.target.open(hub.client_path, offered, hub.token()) as client:
+        # Not websocket.protocol, which is empty where the spelling is another.
+        response = client.websocket._response
+        assert response.headers.get("Sec-WebSocket-Protocol") == answered
+        if answered:
+            assert (await client.receive())["event"] == "connected"
+        await hub.send("x")
+        if answered:
+            assert (await client.receive())["data"] == "x"
+        else:
+            assert await client.receive_text() == "x"

@@ -1,0 +1,145 @@
+"""Roles in tokens and rights by REST (concept-client-protocols; concept-wildcard-group-roles)."""
+
+import pytest
+
+from contract.target import ANY_GROUP, Client, Hub
+
+FORBIDDEN = {
+    "joinGroup": "The client does not have permission to join group 'g'.",
+    "leaveGroup": "The client does not have permission to leave group 'g'.",
+    "sendToGroup": "The client does not have permission to send to group 'g'.",
+}
+
+
+@pytest.mark.parametrize("kind", FORBIDDEN)
+async def test_no_role(hub: Hub, kind: str) -> None:
+    """Without one a client may not join, leave or send; its connection stays."""
+    data = {"data": 1} if kind == "sendToGroup" else {}
+    async with hub.connect(group="g") as client:
+        answer = await client.say(type=kind, group="g", ackId=1, **data)
+        error = {"name": "Forbidden", "message": FORBIDDEN[kind]}
+        assert answer == {"type": "ack", "ackId": 1, "success": False, "error": error}
+        assert await client.say(type="ping") == {"type": "pong"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "group", "matches"),
+    [
+        ("joinLeaveGroup", "any", True),
+        ("joinLeaveGroup.a", "a", True),
+        ("joinLeaveGroup.a", "A", False),
+        ("joinLeaveGroup.a", "ab", False),
+        ("joinLeaveGroup.a.b", "a.b", True),
+        ("joinLeaveGroup.*", "*", True),
+        ("joinLeaveGroup.*", "a", False),
+        ("joinLeaveGroups.a", "a", True),
+        ("joinLeaveGroups.a*", "abc", True),
+        ("joinLeaveGroups.a*", "a", True),
+        ("joinLeaveGroups.a*", "a.b", False),
+        ("joinLeaveGroups.a**", "a.b", True),
+        ("joinLeaveGroups.**", "any.thing", True),
+        ("joinLeaveGroups.a?c", "abc", True),
+        ("joinLeaveGroups.a?c", "a.c", False),
+        ("joinLeaveGroups.a?", "a", False),
+        ("joinLeaveGroups.a*", "A1", False),
+        ("joinLeaveGroups.*b", "abc", False),
+        ("joinLeaveGroups.a\\*", "a*", True),
+        ("joinLeaveGroups.a\\*", "ab", False),
+        ("joinLeaveGroups.a\\\\", "a\\", True),
+        ("joinLeaveGroups.a\\b*", "ab1", False),
+        ("joinLeaveGroups.a*\\", "ab", False),
+        ("joinLeaveGroups.*****", "abc", True),
+        ("joinLeaveGroups.******", "abc", False),
+        ("sendToGroup", "a", False),
+        ("unknown", "a", False),
+    ],
+)
+async def test_roles(hub: Hub, pattern: str, group: str, matches: bool) -> None:
+    """Which group each role lets a client join; a bad pattern grants nothing."""
+    async with hub.connect(role=f"webpubsub.{pattern}") as client:
+        expected = "done" if matches else "Forbidden"
+        assert await client.ask(1, type="joinGroup", group=group) == expected
+
+
+async def test_several_roles(hub: Hub) -> None:
+    """They add up, and each is for its own action."""
+    roles = ["webpubsub.joinLeaveGroup.a", "webpubsub.sendToGroups.b*"]
+    async with hub.connect(role=roles) as client:
+        assert await client.ask(1, type="joinGroup", group="a") == "done"
+        assert await client.ask(2, type="sendToGroup", group="a", data=1) == "Forbidden"
+        assert await client.ask(3, type="sendToGroup", group="b1", data=1) == "done"
+        assert await client.ask(4, type="joinGroup", group="b1") == "Forbidden"
+
+
+async def test_groups_of_a_token_need_no_role(hub: Hub) -> None:
+    """A client is in them from the start, and to send it need not be in a group."""
+    async with hub.connect(group=["a", "b"], role="webpubsub.sendToGroup.c") as client:
+        assert [await hub.has(f"/groups/{name}") for name in "ab"] == [True, True]
+        assert await client.ask(1, type="sendToGroup", group="c", data=1) == "done"
+
+
+async def join(client: Client, ack_id: int, group: str = "room1") -> str:
+    """What becomes of a wish to join."""
+    return await client.ask(ack_id, type="joinGroup", group=group)
+
+
+async def test_rights_by_rest(hub: Hub) -> None:
+    """Granted and revoked for one group, they count at once; a grant takes a revocation back."""
+    async with hub.connect(role="webpubsub.joinLeaveGroups.room*") as client:
+        right = f"/permissions/joinLeaveGroup{client.path}?targetName="
+        assert (await hub.call("HEAD", f"{right}room1")).status == 200
+        assert (await hub.call("HEAD", f"{right}other")).status == 404
+        assert await join(client, 1) == "done"
+        assert (await hub.call("DELETE", f"{right}room1")).status == 204
+        assert (await hub.call("HEAD", f"{right}room1")).status == 404
+        assert await join(client, 2) == "Forbidden"
+        assert await join(client, 3, "room2") == "done"
+        assert (await hub.call("PUT", f"{right}room1")).status == 200
+        assert await join(client, 4) == "done"
+
+
+async def test_a_star_by_rest_is_a_star(hub: Hub) -> None:
+    """Rights by REST have no wildcards, and are for one connection."""
+    async with hub.connect() as client, hub.connect() as other:
+        right = f"/permissions/sendToGroup{client.path}?targetName="
+        assert (await hub.call("PUT", f"{right}*")).status == 200
+        assert (await hub.call("HEAD", f"{right}*")).status == 200
+        assert (await hub.call("HEAD", f"{right}x")).status == 404
+        assert await other.ask(1, type="sendToGroup", group="*", data=1) == "Forbidden"
+
+
+async def test_targets_have_a_case(hub: Hub) -> None:
+    """A right for one spelling is none for another."""
+    async with hub.connect() as client:
+        right = f"/permissions/sendToGroup{client.path}?targetName="
+        assert (await hub.call("PUT", f"{right}Room")).status == 200
+        assert [(await hub.call("HEAD", f"{right}{name}")).status for name in ("Room", "room")] == [
+            200,
+            404,
+        ]
+
+
+@pytest.mark.parametrize(("number", "name"), [("1", "sendToGroup"), ("2", "joinLeaveGroup")])
+async def test_rights_by_number(hub: Hub, number: str, name: str) -> None:
+    """Microsoft's emulator also takes the numbers that rights have in .NET."""
+    async with hub.connect() as client:
+        rest = f"{client.path}?targetName=g"
+        assert (await hub.call("PUT", f"/permissions/{number}{rest}")).status == 200
+        assert (await hub.call("HEAD", f"/permissions/{name}{rest}")).status == 200
+
+
+async def test_a_missing_right(hub: Hub) -> None:
+    """A right that a connection has not is missing as a connection that is not there."""
+    async with hub.connect() as client:
+        path = f"/permissions/sendToGroup{client.path}?targetName=g"
+        answer = await hub.call("HEAD", path)
+        assert (answer.status, answer.code) == (404, "Info.Connection.NotExisted")
+
+
+async def test_revoking_from_any_group(hub: Hub) -> None:
+    """Of a client with every group, just one is taken."""
+    async with hub.connect(role=ANY_GROUP) as client:
+        await hub.call("DELETE", f"/permissions/sendToGroup{client.path}?targetName=g")
+        assert await client.ask(1, type="sendToGroup", group="g", data=1) == "Forbidden"
+        assert await client.ask(2, type="sendToGroup", group="h", data=1) == "done"
+        assert await client.ask(3, type="joinGroup", group="g") == "done"

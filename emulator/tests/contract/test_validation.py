@@ -1,0 +1,214 @@
+"""Names, parameters and the form of errors (REST specification 2024-12-01)."""
+
+import pytest
+
+from contract.target import NO_TOKEN, Hub, Target, escape
+
+GRANT = "/permissions/sendToGroup/connections/x"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/groups/%20/:send"),
+        pytest.param("HEAD", "/groups/" + "x" * 1025, id="HEAD-group of 1,025 characters"),
+        ("HEAD", "/connections/%20"),
+        ("HEAD", "/users/%20"),
+        ("POST", "/:send?filter=x"),
+        ("POST", "/:send?messageTtlSeconds=301"),
+        ("POST", "/:send?messageTtlSeconds=-1"),
+        ("POST", "/users/u/:send?messageTtlSeconds=x"),
+        ("PUT", "/permissions/unknown/connections/x?targetName=g"),
+        ("PUT", "/permissions/3/connections/x?targetName=g"),
+        ("PUT", "/permissions/sendToGroup,joinLeaveGroup/connections/x?targetName=g"),
+        ("PUT", GRANT),
+        ("PUT", f"{GRANT}?targetName="),
+        ("PUT", f"{GRANT}?targetName=%20"),
+        ("POST", "/:generateToken?minutesToExpire=0"),
+        ("POST", "/:generateToken?minutesToExpire=2147483648"),
+        ("POST", "/:generateToken?group=%20"),
+        ("POST", "/:generateToken?clientType=other"),
+        ("GET", "/groups/g/connections?maxpagesize=0"),
+        ("GET", "/groups/g/connections?maxpagesize=201"),
+        ("GET", "/groups/g/connections?top=0"),
+        ("GET", "/groups/g/connections?top=2147483648"),
+    ],
+)
+async def test_mistakes(hub: Hub, method: str, path: str) -> None:
+    """What breaks a rule is 400, and that is said before the caller is asked who it is."""
+    for headers in ({}, NO_TOKEN):
+        answer = await hub.call(method, path, **headers)
+        assert answer.status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        pytest.param("HEAD", "/groups/" + "x" * 1024, 404, id="HEAD-group of 1,024 characters"),
+        ("HEAD", "/groups/-%20*", 404),
+        pytest.param("HEAD", "/users/" + "x" * 2000, 404, id="HEAD-user of 2,000 characters"),
+        ("POST", "/:send?messageTtlSeconds=0", 202),
+        ("POST", "/:send?messageTtlSeconds=300", 202),
+        ("POST", "/:send?filter=", 202),
+        ("POST", "/:generateToken?minutesToExpire=1", 200),
+        ("POST", "/:generateToken?minutesToExpire=2147483647", 200),
+        ("GET", "/groups/g/connections?maxpagesize=200&top=2147483647", 200),
+        ("HEAD", "/permissions/JOINleavegroup/connections/x?targetName=*", 404),
+    ],
+)
+async def test_limits(hub: Hub, method: str, path: str, status: int) -> None:
+    """What is just within a rule is taken."""
+    data = "1" if path.startswith("/:send") else None
+    assert (await hub.call(method, path, data)).status == status
+
+
+@pytest.mark.parametrize("name", ["a", "A_1`,.[]", pytest.param("x" * 128, id="128 characters")])
+async def test_names_of_hubs(target: Target, name: str) -> None:
+    """A letter, then letters, digits and a few signs; 128 characters at most."""
+    path = f"/api/hubs/{escape(name)}/users/nobody"
+    assert (await target.call("HEAD", path)).status == 404
+
+
+@pytest.mark.parametrize("name", ["1a", "_a", "a-b", "a%20b", "%C3%A9", "x" * 129])
+async def test_names_that_no_hub_has(target: Target, name: str) -> None:
+    """Anything else."""
+    assert (await target.call("HEAD", f"/api/hubs/{name}/users/u")).status == 400
+
+
+@pytest.mark.parametrize("parameter", ["maxpagesize", "top", "continuationToken", "api-version"])
+async def test_parameters_that_come_twice(hub: Hub, parameter: str) -> None:
+    """A parameter that has one value must not be repeated."""
+    value = "2024-12-01" if parameter == "api-version" else "1"
+    query = f"{parameter}={value}&{parameter}={value}"
+    assert (await hub.call("GET", f"/groups/g/connections?{query}")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "named"),
+    [
+        ("/:send?filter=userId%20lt%201", "1", "filter"),
+        ("/:addToGroups", '{"groups":["g"],"filter":"userId lt 1"}', "Filter"),
+        ("/:removeFromGroups", '{"groups":["g"],"filter":"userId lt 1"}', "Filter"),
+    ],
+)
+async def test_the_form_of_a_400(hub: Hub, path: str, body: str, named: str) -> None:
+    """A problem that names the parameter, in a body with a capital letter.
+
+    As recorded; Microsoft's emulator has three keys only, and no header for the code.
+    """
+    text = "Invalid syntax for 'userId lt 1': Type 'string', expect 'int'. (Parameter 'filter')"
+    answer = await hub.call("POST", path, body)
+    assert (answer.status, answer.code) == (400, "Error.BadRequest")
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert (answer.body["code"], answer.body["target"]) == ("Error.BadRequest", named)
+    assert answer.body["message"] == text
+    assert answer.body["errors"] == {named: [text]}
+    assert "api-supported-versions" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "message", "named"),
+    [
+        ("/groups/g/connections/x", "Error.Connection.NotExisted", "Connection `x` is not found.",
+         "Connection"),
+        (f"{GRANT}?targetName=g", "Info.Connection.NotExisted", "Connection `x` is not found.",
+         "Connection"),
+        ("/users/u/groups/g", "Warning.User.NotExisted", "User `u` is not found.", "User"),
+    ],
+)  # fmt: skip
+async def test_the_form_of_a_404(hub: Hub, path: str, code: str, message: str, named: str) -> None:
+    """An object that says what was not found; its code is a header, too.
+
+    As recorded; Microsoft's emulator has no content for users.
+    """
+    answer = await hub.call("PUT", path)
+    assert (answer.status, answer.code) == (404, code)
+    assert answer.headers["Content-Type"].startswith("application/json")
+    expected = {"code": code, "message": message, "target": named, "details": None}
+    assert {key: answer.body[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}",
+        "{",
+        '["a"]',
+        '{"groups":[]}',
+        '{"groups":null}',
+        '{"groups":"a"}',
+        '{"groups":["a",1]}',
+        '{"groups":["a"," "]}',
+        '{"groups":["a"],"filter":1}',
+        '{"groups":["a"],"filter":" "}',
+        '{"groups":["a"],"filter":"contains(userId, 1)"}',
+    ],
+)
+@pytest.mark.parametrize("operation", ["addToGroups", "removeFromGroups"])
+async def test_bad_bodies_change_nothing(hub: Hub, operation: str, body: str) -> None:
+    """Groups are required and valid, and everything is checked before anybody moves."""
+    async with hub.connect(user="ann", group="kept"):
+        assert (await hub.call("POST", f"/:{operation}", body)).status == 400
+        assert [await hub.has(f"/groups/{name}") for name in ("a", "kept")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"groups":["a"],"filter":null}',
+        '{"groups":["a"],"filter":""}',
+        '{"groups":["a"],"filter":"true"}',
+        '{"Groups":["a"],"FILTER":null,"other":1}',
+        pytest.param('{"groups":[' + ",".join(f'"g{n}"' for n in range(1024)) + ',"a"]}',
+                     id="1,025 groups"),
+    ],
+)  # fmt: skip
+async def test_bodies_for_many(hub: Hub, body: str) -> None:
+    """A filter is optional; there may be any number of groups; keys are in any case."""
+    async with hub.connect(user="ann"):
+        assert (await hub.call("POST", "/:addToGroups", body)).status == 200
+        assert await hub.has("/groups/a")
+        assert (await hub.call("POST", "/:removeFromGroups", body)).status == 200
+        assert not await hub.has("/groups/a")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/groups/g/connections?top=1&top=2", None),
+        ("GET", "/groups/g/connections?continuationToken=x", None),
+        ("POST", "/:send", "{"),
+        ("POST", "/:addToGroups", "{}"),
+        ("POST", "/:addToGroups", '{"groups":["g"],"filter":" "}'),
+    ],
+)
+async def test_the_caller_is_checked_before_bodies(
+    hub: Hub, method: str, path: str, body: str | None
+) -> None:
+    """Doubled paging parameters, cursors and bodies are looked at after the token."""
+    for headers, status in ((NO_TOKEN, 401), ({}, 400)):
+        assert (await hub.call(method, path, body, **headers)).status == status
+
+
+async def test_an_error_of_head(hub: Hub) -> None:
+    """It has the headers of an error, the length of its content too, but no content."""
+    answer = await hub.call("HEAD", "/users/u")
+    assert (answer.status, answer.body) == (404, "")
+    assert int(answer.headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/xml"])
+async def test_bodies_for_many_are_json(hub: Hub, content_type: str) -> None:
+    """Another type is 415."""
+    answer = await hub.call("POST", "/:addToGroups", '{"groups":["a"]}', Content_Type=content_type)
+    assert answer.status == 415
+
+
+async def test_values_are_taken_whole(hub: Hub) -> None:
+    """A comma does not separate values, and blanks belong to them."""
+    async with hub.connect() as one, hub.connect() as two:
+        for value in (f"{one.connection_id},{two.connection_id}", f"%20{one.connection_id}"):
+            answer = await hub.call("POST", f"/:send?excluded={value}", "1")
+            assert answer.status == 202
+            for client in (one, two):
+                assert (await client.receive())["data"] == 1

@@ -1,0 +1,124 @@
+"""The contract suite itself, run against targets that agree, that differ, and that are not."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from contract.target import Target
+from webpubsub_emulator.server import Emulator
+
+ROOT = Path(__file__).resolve().parent.parent
+KEY = "a-key-that-would-be-recognised-anywhere"
+
+
+async def run_suite(target: str, *arguments: str) -> tuple[int | None, str]:
+    """`pytest tests/contract --target`: its exit status, and all that it said."""
+    options = ["-rN", "--tb=short", "--target", target]
+    command = [sys.executable, "-m", "pytest", "tests/contract", *options, *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
+
+
+def connection_string(endpoint: str, key: str = KEY) -> str:
+    """As the portal shows them."""
+    return f"Endpoint={endpoint};AccessKey={key};Version=1.0;"
+
+
+async def test_a_target_that_agrees() -> None:
+    """The table has each statement below its subject, what was not asked and why, and counts."""
+    async with Emulator(access_key=KEY) as emulator:
+        status, output = await run_suite(
+            emulator.connection_string, "-k", "cookies or (acks and success)"
+        )
+    table = output[output.index("= contract =") :].splitlines()[1:]
+    assert status == 0
+    assert table[:7] == [
+        "acks",
+        "  agrees     success [joinGroup]",
+        "  agrees     success [leaveGroup]",
+        "  agrees     success [sendToGroup]",
+        "user events",
+        "  not asked  cookies  (needs an event handler of the tests)",
+        "3 agree, 0 differ, 1 not asked",
+    ]
+
+
+async def test_a_target_that_differs() -> None:
+    """One that answers 200 to everything is found out, and its key and tokens are not shown."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=request.headers.get("Authorization"))
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(application) as server:
+        target = connection_string(str(server.make_url("")).rstrip("/"))
+        picked = "health or test_another_key or test_the_claims or (handshakes and first_frame)"
+        status, output = await run_suite(target, "--showlocals", "-k", picked)
+    assert status == 1
+    for line in (
+        "  agrees     the health call needs no token",
+        "  DIFFERS    another key is refused",
+        "  DIFFERS    the first frame",
+        "  DIFFERS    the claims",
+    ):
+        assert line in output.splitlines()
+    assert ", 0 not asked" in output
+    assert "<token>" in output
+    assert KEY not in output
+    assert "eyJ" not in output
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (f"AccessKey={KEY};", "ERROR: The connection string has no Endpoint."),
+        ("Endpoint=http://127.0.0.1:1;AccessKey=short;", "ERROR: The AccessKey has less than"),
+        (connection_string("http://127.0.0.1:1"), "ERROR: http://127.0.0.1:1 does not answer: "),
+    ],
+    ids=["no endpoint", "short key", "unreachable"],
+)
+async def test_a_target_that_cannot_be_asked(target: str, told: str) -> None:
+    """One line says why, and no test runs."""
+    status, output = await run_suite(target)
+    assert status == 4
+    assert [line.startswith(told) for line in output.splitlines() if line] == [True]
+    assert KEY not in output
+
+
+async def test_a_key_that_is_refused() -> None:
+    """Likewise."""
+    async with Emulator() as emulator:
+        status, output = await run_suite(connection_string(emulator.endpoint))
+        line = f"ERROR: {emulator.endpoint} refuses the access key (401)."
+    assert (status, output.split()) == (4, line.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no Endpoint and no AccessKey"),
+        ("Endpoint=http://h;", "no AccessKey"),
+        (connection_string("ftp://h"), "must start with https:// or http://"),
+        (connection_string("http://a:b"), "is not a URL"),
+    ],
+)
+def test_connection_strings_that_cannot_be_read(text: str, told: str) -> None:
+    """What is wrong is said without the key."""
+    with pytest.raises(ValueError, match=told) as caught:
+        Target.from_connection_string(text)
+    assert KEY not in str(caught.value)
+
+
+def test_connection_strings() -> None:
+    """Keys are in any case, a port is added, and the access key is not shown."""
+    target = Target.from_connection_string(f"endpoint=http://h/;ACCESSKEY={KEY}=;Port=8080")
+    assert (target.endpoint, target.access_key) == ("http://h:8080", f"{KEY}=")
+    assert KEY not in repr(target)

@@ -1,0 +1,209 @@
+"""Tests of client_socket.py, with stand-ins for aiohttp and the transport."""
+
+import asyncio
+from typing import cast
+
+import pytest
+from aiohttp import WSMsgType, web
+
+from webpubsub_emulator import client_socket
+from webpubsub_emulator.client_socket import ClientSocket, SlowClientError, new_websocket
+from webpubsub_emulator.frame_queue import BYTES_LIMIT, FRAME_LIMIT
+from webpubsub_emulator.messages import Frame
+
+TEXT, BINARY = WSMsgType.TEXT, WSMsgType.BINARY
+
+
+class Wire:
+    """Request, transport, WebSocket and its writer in one: notes what a client would get.
+
+    With `is_blocked` the client takes nothing, and the transport has room for one byte.
+    """
+
+    def __init__(self) -> None:
+        self.written: list[tuple[object, object]] = []
+        self.is_blocked = False
+        self.is_lost = False
+        self.aborted = asyncio.Event()
+        self.transport = self
+        self._drained = asyncio.Event()
+
+    def socket(self) -> ClientSocket:
+        """A socket that is not open yet."""
+        return ClientSocket("chat", cast("web.Request", self))
+
+    def abort(self) -> None:
+        self.aborted.set()
+
+    async def prepare(self, request: object) -> "Wire":
+        return self
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        return 0, 1
+
+    def get_write_buffer_size(self) -> int:
+        return 2 if self.is_blocked else 0
+
+    async def drain(self) -> None:
+        if self.is_blocked:
+            await self._drained.wait()
+
+    def unblock(self) -> None:
+        """The client takes everything now."""
+        self.is_blocked = False
+        self._drained.set()
+
+    async def send_frame(self, data: bytes, kind: WSMsgType) -> None:
+        if self.is_lost:
+            raise ConnectionResetError
+        self.written.append((kind, data))
+
+    async def close(self, *, code: int, message: bytes) -> None:
+        self.written.append((code, message))
+
+
+async def opened(wire: Wire, socket: ClientSocket) -> None:
+    """Open the socket on that wire."""
+    await socket.open(cast("web.WebSocketResponse", wire))
+
+
+async def test_a_frame_is_written_at_once() -> None:
+    """While the client keeps up, no queue and no task comes between."""
+    wire = Wire()
+    socket = wire.socket()
+    await opened(wire, socket)
+    socket.send(Frame(b"1"))
+    socket.send(Frame(b"2", is_text=False))
+    assert wire.written == [(TEXT, b"1"), (BINARY, b"2")]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_frames_are_written_in_order() -> None:
+    """Those from before the opening, those that had to wait, and the close frame as the last."""
+    wire = Wire()
+    socket = wire.socket()
+    socket.send(Frame(b"1"))
+    await opened(wire, socket)
+    wire.is_blocked = True
+    socket.send(Frame(b"2"))
+    socket.close(1000, "bye")
+    socket.close(1001, "only the first counts")
+    socket.send(Frame(b"too late"))
+    await asyncio.sleep(0)
+    assert wire.written == [(TEXT, b"1")]
+    wire.unblock()
+    await socket.readable()
+    await socket.finish()
+    assert wire.written == [(TEXT, b"1"), (TEXT, b"2"), (1000, b"bye")]
+
+
+async def test_a_client_that_catches_up_is_written_to_at_once_again() -> None:
+    """The queue and its task end when the client has taken all of it."""
+    wire = Wire()
+    socket = wire.socket()
+    await opened(wire, socket)
+    wire.is_blocked = True
+    socket.send(Frame(b"1"))
+    wire.unblock()
+    socket.send(Frame(b"2"))
+    assert wire.written == []
+    await asyncio.sleep(0)
+    socket.send(Frame(b"3"))
+    assert wire.written == [(TEXT, b"1"), (TEXT, b"2"), (TEXT, b"3")]
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_the_queue_does_not_overfill_the_transport() -> None:
+    """What waits is written while there is room, also what was sent before the opening."""
+    wire = Wire()
+    socket = wire.socket()
+    wire.is_blocked = True
+    socket.send(Frame(b"1"))
+    await opened(wire, socket)
+    assert wire.written == []
+    await socket.finish()
+
+
+@pytest.mark.parametrize(
+    ("frame", "count"),
+    [(Frame(b"x"), FRAME_LIMIT), (Frame(bytes(1024 * 1024)), BYTES_LIMIT // 1024**2)],
+)
+async def test_a_full_queue_is_an_error(frame: Frame, count: int) -> None:
+    """A client that takes nothing may have 1,000 frames or 16 MiB waiting, and no more."""
+    wire = Wire()
+    socket = wire.socket()
+    await opened(wire, socket)
+    wire.is_blocked = True
+    for _ in range(count):
+        socket.send(frame)
+    with pytest.raises(SlowClientError):
+        socket.send(frame)
+    await socket.finish()
+
+
+async def test_a_close_comes_before_the_opening() -> None:
+    """A connection that ends while the client shakes hands is closed as soon as it is open."""
+    wire = Wire()
+    socket = wire.socket()
+    socket.close(1000, "")
+    await opened(wire, socket)
+    await socket.readable()
+    await socket.finish()
+    assert wire.written == [(1000, b"")]
+
+
+async def test_a_lost_client_is_no_error() -> None:
+    """Whoever sends to many does not notice that one of them has just gone."""
+    wire = Wire()
+    socket = wire.socket()
+    await opened(wire, socket)
+    wire.is_lost = True
+    socket.send(Frame(b"1"))
+    assert wire.written == []
+
+
+async def test_a_dropped_client_is_aborted_and_ignored() -> None:
+    """After a drop the TCP connection is gone, reading goes on, and no frame can be too much."""
+    wire = Wire()
+    socket = wire.socket()
+    socket.pause()
+    reader = asyncio.create_task(socket.readable())
+    await asyncio.sleep(0)
+    socket.drop()
+    for _ in range(FRAME_LIMIT + 1):
+        socket.send(Frame(b"x"))
+    await reader
+    assert (wire.aborted.is_set(), socket.is_gone) == (True, True)
+
+
+async def test_reading_pauses() -> None:
+    """Between pause and resume nothing more is read."""
+    socket = Wire().socket()
+    await socket.readable()
+    socket.pause()
+    reader = asyncio.create_task(socket.readable())
+    await asyncio.sleep(0)
+    assert not reader.done()
+    socket.resume()
+    await reader
+
+
+async def test_a_close_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that does not take its last frames in time is aborted."""
+    monkeypatch.setattr(client_socket, "CLOSE_SECONDS", 0.01)
+    wire = Wire()
+    socket = wire.socket()
+    await opened(wire, socket)
+    wire.is_blocked = True
+    socket.send(Frame(b"x"))
+    socket.close(1000, "")
+    await asyncio.wait_for(wire.aborted.wait(), 5)
+    await socket.finish()
+    assert wire.written == []
+
+
+def test_the_subprotocol_is_answered_whatever_was_offered() -> None:
+    """A recovered client gets its first subprotocol, even if it did not offer it again."""
+    assert new_websocket("x").headers.get("Sec-WebSocket-Protocol") == "x"
+    assert "Sec-WebSocket-Protocol" not in new_websocket(None).headers

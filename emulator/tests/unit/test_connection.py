@@ -1,0 +1,75 @@
+"""Tests of connection.py."""
+
+import pytest
+
+from unit.samples import RELIABLE, handshake
+from webpubsub_emulator.connection import (
+    ACK_MEMORY,
+    Connection,
+    IllegalMoveError,
+    Input,
+    State,
+)
+from webpubsub_emulator.events import ConnectAnswer
+from webpubsub_emulator.messages import Protocol
+
+
+def connection() -> Connection:
+    """A connection whose connect event is under way."""
+    return Connection("chat", "c1")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "states"),
+    [
+        ([Input.REFUSED], [State.CLOSED]),
+        (
+            [Input.OPENED, Input.ASKED, Input.ANSWERED, Input.ENDED],
+            [State.OPEN, State.WAITING, State.OPEN, State.CLOSED],
+        ),
+        ([Input.OPENED, Input.ASKED, Input.ENDED], [State.OPEN, State.WAITING, State.CLOSED]),
+    ],
+)
+def test_a_life(inputs: list[Input], states: list[State]) -> None:
+    """The legal moves lead from connecting to closed."""
+    subject, seen = connection(), []
+    for happened in inputs:
+        subject.move(happened)
+        seen.append(subject.state)
+    assert seen == states
+
+
+def test_what_is_not_in_the_table_is_an_error() -> None:
+    """An illegal move names the state and the input."""
+    with pytest.raises(IllegalMoveError, match=r"connecting cannot be asked the app"):
+        connection().move(Input.ASKED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "user_id", "may_send", "protocol"),
+    [
+        (ConnectAnswer(), "ann", True, Protocol.RELIABLE_JSON),
+        (ConnectAnswer(user_id="bob", roles=()), "bob", False, Protocol.RELIABLE_JSON),
+        (ConnectAnswer(user_id="", subprotocol="mine"), None, True, Protocol.SIMPLE),
+    ],
+)
+def test_the_apps_answer_wins(
+    answer: ConnectAnswer, user_id: str | None, may_send: bool, protocol: Protocol
+) -> None:
+    """The app may change what the token says; an empty user id clears it."""
+    subject = connection()
+    subject.accept(
+        handshake(roles=("webpubsub.sendToGroup",), subprotocols=("mine", RELIABLE)), answer
+    )
+    assert (subject.user_id, subject.protocol) == (user_id, protocol)
+    assert subject.permissions.allow("sendToGroup", "g") is may_send
+
+
+def test_the_oldest_ack_id_is_forgotten() -> None:
+    """The last 1,000 acknowledged ids are known, and no more."""
+    subject = connection()
+    for ack_id in range(ACK_MEMORY + 1):
+        subject.remember_ack(ack_id)
+    subject.remember_ack(None)
+    known = [subject.has_acknowledged(ack_id) for ack_id in (0, 1, ACK_MEMORY, None)]
+    assert known == [False, True, True, False]

@@ -1,0 +1,167 @@
+"""Tests of handler_settings.py."""
+
+import json
+import re
+from typing import Any, Literal
+
+import pytest
+
+from webpubsub_emulator.events import Event
+from webpubsub_emulator.handler_settings import SYSTEM_EVENTS, EventHandlerSetting, read_settings
+from webpubsub_emulator.messages import Payload
+
+URL = "http://h/{event}?code=c0de"
+
+
+def takes(setting: EventHandlerSetting, kind: Literal["sys", "user"], name: str) -> bool:
+    """Whether the event handler gets an event of that kind and name."""
+    return setting.takes(Event("chat", "c1", kind, name, 0, Payload("text", b"")))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "taken"),
+    [
+        ("*", "anything", True),
+        (" * ", "anything", True),
+        ("message", "message", True),
+        ("Message", "mESSAGE", True),
+        ("message", "messages", False),
+        (" a , b.c-d_1 ", "b.C-d_1", True),
+        ("a,b", "a,b", False),
+        ("a,,", "a", True),
+        ("", "a", False),
+        ("connected", "connected", True),
+    ],
+)
+def test_user_event_patterns(pattern: str, name: str, taken: bool) -> None:
+    """A star, a name or names with commas, in any case, blanks around them ignored."""
+    assert takes(EventHandlerSetting(URL, (), pattern), "user", name) is taken
+
+
+@pytest.mark.parametrize("pattern", ["room.*", "a,*", "*,*", "?", "[ab]", "a b", "é"])
+def test_other_patterns_are_refused(pattern: str) -> None:
+    """No other wildcards, and no names that an event cannot have."""
+    with pytest.raises(ValueError, match="user event pattern"):
+        EventHandlerSetting(URL, (), pattern)
+
+
+def test_system_and_user_events_are_independent() -> None:
+    """A user event that is called like a system event is a user event."""
+    setting = EventHandlerSetting(URL, ("Connected",), "")
+    assert [takes(setting, "sys", name) for name in SYSTEM_EVENTS] == [False, True, False]
+    assert not takes(setting, "user", "connected")
+    assert not takes(EventHandlerSetting(URL, (), "*"), "sys", "connected")
+
+
+def test_an_event_handler_takes_everything_unless_told() -> None:
+    """Without further settings it gets all system events and all user events."""
+    setting = EventHandlerSetting(URL)
+    assert all(takes(setting, "sys", name) for name in SYSTEM_EVENTS)
+    assert takes(setting, "user", "e")
+
+
+def test_unknown_system_events_are_refused() -> None:
+    """The error names it and those that there are."""
+    with pytest.raises(ValueError, match=r"'message' is not.*connect, connected, disconnected"):
+        EventHandlerSetting(URL, ("connect", "message"))
+
+
+def test_the_code_is_not_shown() -> None:
+    """The repr of a setting has no URL, since a code may be in its query."""
+    assert "c0de" not in repr(EventHandlerSetting(URL))
+
+
+@pytest.mark.parametrize(
+    ("template", "url"),
+    [
+        ("http://h/api/{HUB}/{event}?code=a%2Bb", "http://h/api/cha%5Bt/a.b?code=a%2Bb"),
+        ("https://h:1/fixed", "https://h:1/fixed"),
+    ],
+)
+def test_templates_are_resolved(template: str, url: str) -> None:
+    """Parameters in any case are replaced and encoded; all else stays as it is."""
+    assert EventHandlerSetting(template).url("cha[t", "a.b") == url
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("ftp://h/", "http"),
+        ("h/path", "http"),
+        ("http:///path", "host name"),
+        ("http://{hub}.example/", "host name"),
+        ("http://h/{user}", "two parameters"),
+        ("http://h/{hub", "two parameters"),
+        ("http://h:port/", "not a URL"),
+        ("http://[::/", "not a URL"),
+    ],
+)
+def test_bad_templates_are_explained(template: str, text: str) -> None:
+    """The error says what is wrong with an event handler URL."""
+    with pytest.raises(ValueError, match=text):
+        EventHandlerSetting(template)
+
+
+def test_a_settings_file() -> None:
+    """Hubs with their event handlers, in order; a handler gets the events that it names."""
+    text = """{"hubs": {
+        "chat": {"eventHandlers": [
+            {"urlTemplate": "http://a/", "systemEvents": ["connect"], "userEventPattern": "x, y"},
+            {"urlTemplate": "http://b/"}]},
+        "Other": {"eventHandlers": [{"urlTemplate": "http://c/", "userEventPattern": "*"}]}}}"""
+    assert read_settings(text) == [
+        ("chat", EventHandlerSetting("http://a/", ("connect",), "x, y")),
+        ("chat", EventHandlerSetting("http://b/", (), "")),
+        ("Other", EventHandlerSetting("http://c/", (), "*")),
+    ]
+
+
+GOOD = {"urlTemplate": "http://a/?code=c0de"}
+
+
+@pytest.mark.parametrize(
+    ("second", "error"),
+    [
+        ("text", "Must be an object."),
+        ({}, "urlTemplate: Must be a text."),
+        ({"urlTemplate": "ftp://c0de/"}, "urlTemplate: .*http"),
+        (GOOD | {"systemEvents": "connect"}, "systemEvents: Must be a list."),
+        (GOOD | {"systemEvents": [1]}, "systemEvents: Must be a text."),
+        (GOOD | {"systemEvents": ["message"]}, "systemEvents: 'message' is not a system event"),
+        (GOOD | {"userEventPattern": ["*"]}, "userEventPattern: Must be a text."),
+        (GOOD | {"userEventPattern": "room.*"}, "userEventPattern: 'room.*' is not"),
+        (GOOD | {"auth": {"type": "None"}}, "'auth' is not supported here; known: urlTemplate, "),
+    ],
+)
+def test_a_mistake_in_an_event_handler(second: Any, error: str) -> None:
+    """The error names the hub, the index and the key, in one line without the URL."""
+    text = json.dumps({"hubs": {"chat": {"eventHandlers": [GOOD, second]}}})
+    with pytest.raises(ValueError, match=r"^hub chat: eventHandlers: \[1\]: ") as caught:
+        read_settings(text)
+    told = str(caught.value)
+    assert re.search(rf"\[1\]: {error}", told)
+    assert "\n" not in told
+    assert "c0de" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", "Expecting value: line 1"),
+        ("[]", "Must be an object"),
+        ("{}", "hubs: Must be an object"),
+        ('{"hubs": {}, "more": 1}', "'more' is not supported here; known: hubs"),
+        ('{"hubs": []}', "hubs: Must be an object"),
+        ('{"hubs": {"a-b": {}}}', "hub a-b: 'a-b' is not a hub name"),
+        ('{"hubs": {"chat": []}}', "hub chat: Must be an object"),
+        ('{"hubs": {"chat": {}}}', "hub chat: eventHandlers: Must be a list"),
+        (
+            '{"hubs": {"chat": {"eventHandlers": [], "anonymousConnectPolicy": "allow"}}}',
+            "hub chat: 'anonymousConnectPolicy' is not supported here",
+        ),
+    ],
+)
+def test_a_mistake_around_them(text: str, error: str) -> None:
+    """Broken JSON, wrong types and unknown keys are named with their place."""
+    with pytest.raises(ValueError, match=rf"^{re.escape(error)}"):
+        read_settings(text)

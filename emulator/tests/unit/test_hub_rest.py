@@ -1,0 +1,206 @@
+"""Tests of hub.py: what REST calls do to memberships and connections."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from unit.samples import enter, handshake, notified, sent_to
+from webpubsub_emulator.effects import Close, Effect, Send
+from webpubsub_emulator.events import ConnectAnswer
+from webpubsub_emulator.filters import FilterError, parse_filter
+from webpubsub_emulator.hub import Hub
+from webpubsub_emulator.messages import Frame, Payload
+
+TEXT = Payload("text", b"hello")
+ANN = parse_filter("userId eq 'ann'")
+LATE_MISTAKE = parse_filter("contains(userId, 1)")
+
+
+def hub_of_three() -> Hub:
+    """Ann with two connections, c1 and c3, and Bob with c2; c1 and c2 are in group g."""
+    hub = Hub("chat")
+    enter(hub, handshake("c1", groups=("g",)))
+    enter(hub, handshake("c2", user_id="bob", groups=("g",)))
+    enter(hub, handshake("c3", subprotocols=()))
+    return hub
+
+
+def members(hub: Hub, group: str) -> list[str]:
+    """The ids of a group's members."""
+    return [member.id for member in hub.members(group)]
+
+
+@pytest.mark.parametrize(
+    ("effects_of", "receivers"),
+    [
+        (lambda hub: hub.send_to_all(TEXT, (), ANN), ["c1", "c3"]),
+        (lambda hub: hub.send_to_all(TEXT, {"c1"}, ANN), ["c3"]),
+        (lambda hub: hub.send_to_all(TEXT, (), parse_filter("false")), []),
+        (lambda hub: hub.send_to_group("g", TEXT, (), ANN), ["c1"]),
+        (lambda hub: hub.send_to_group("g", TEXT, {"c1"}, ANN), []),
+        (lambda hub: hub.send_to_user("ann", TEXT, parse_filter("'g' in groups")), ["c1"]),
+        (lambda hub: hub.send_to_all(TEXT, (), parse_filter("protocol eq null")), ["c3"]),
+        (lambda hub: hub.send_to_all(TEXT, (), parse_filter("connectionId eq 'c2'")), ["c2"]),
+    ],
+)
+def test_filters_and_exclusions(
+    effects_of: Callable[[Hub], list[Effect]], receivers: list[str]
+) -> None:
+    """A send reaches those of its audience whom the filter means and nothing excludes."""
+    sends = [effect for effect in effects_of(hub_of_three()) if isinstance(effect, Send)]
+    assert [send.connection_id for send in sends] == receivers
+
+
+def test_a_late_mistake_in_a_filter_changes_nothing() -> None:
+    """A filter that fails on one connection stops the whole call before its first change."""
+    hub = hub_of_three()
+    for call in (
+        lambda: hub.add_to_groups(["h"], LATE_MISTAKE),
+        lambda: hub.remove_from_groups(["g"], LATE_MISTAKE),
+        lambda: hub.send_to_all(TEXT, (), LATE_MISTAKE),
+    ):
+        with pytest.raises(FilterError):
+            call()
+    assert (members(hub, "g"), members(hub, "h")) == (["c1", "c2"], [])
+
+
+@pytest.mark.parametrize(
+    ("close", "closed"),
+    [
+        (lambda hub: hub.close_all("", ()), ["c1", "c2", "c3"]),
+        (lambda hub: hub.close_all("", {"c1", "c2,c3"}), ["c2", "c3"]),
+        (lambda hub: hub.close_group("g", "", {"c2"}), ["c1"]),
+        (lambda hub: hub.close_group("none", "", ()), []),
+        (lambda hub: hub.close_user("ann", "", ()), ["c1", "c3"]),
+        (lambda hub: hub.close_user("ann", "", {"c1"}), ["c3"]),
+        (lambda hub: hub.close_connection("c2", ""), ["c2"]),
+    ],
+)
+def test_closing(close: Callable[[Hub], list[Effect]], closed: list[str]) -> None:
+    """Those that a close names end with 1000 and an event; the excluded stay."""
+    hub = hub_of_three()
+    effects = close(hub)
+    assert [(e.connection_id, e.code) for e in effects if isinstance(e, Close)] == [
+        (name, 1000) for name in closed
+    ]
+    assert [name for name, _ in notified(effects)] == ["disconnected"] * len(closed)
+    left = [name for name in ("c1", "c2", "c3") if hub.connection(name)]
+    assert left == sorted({"c1", "c2", "c3"} - set(closed))
+
+
+def test_the_reason_of_a_close() -> None:
+    """JSON clients hear the reason before the close, simple ones do not; the app hears it, too."""
+    hub = hub_of_three()
+    effects = hub.close_user("ann", "late", ())
+    text = "Application server closed the connection. Reason: late"
+    assert json.loads(sent_to("c1", effects)[0])["message"] == text
+    assert sent_to("c3", effects) == []
+    assert [json.loads(body)["reason"] for _, body in notified(effects)] == [text, text]
+
+
+def test_memberships_of_a_user() -> None:
+    """The user's connections of now are added; a later one is not, nobody is not."""
+    hub = hub_of_three()
+    assert hub.add_user_to_group("ann", "h")
+    assert not hub.add_user_to_group("Ann", "h")
+    enter(hub, handshake("c4"))
+    assert members(hub, "h") == ["c1", "c3"]
+    hub.remove_user_from_group("ann", "h")
+    assert not hub.has_group("h")
+    hub.add_user_to_group("ann", "h")
+    hub.remove_user_from_all_groups("ann")
+    hub.remove_user_from_all_groups("nobody")
+    assert (members(hub, "g"), members(hub, "h")) == (["c2"], [])
+
+
+def test_all_memberships_of_a_connection() -> None:
+    """One connection leaves all its groups, and no other does; one that is gone is no mistake."""
+    hub = hub_of_three()
+    hub.add_to_group("c1", "h")
+    hub.remove_from_all_groups("c1")
+    hub.remove_from_all_groups("gone")
+    assert (members(hub, "g"), members(hub, "h")) == (["c2"], [])
+
+
+def test_memberships_of_many() -> None:
+    """Without a filter the whole hub joins and leaves, with one those it means; twice is once."""
+    hub = hub_of_three()
+    hub.add_to_groups(["g", "h", "h"], None)
+    assert (members(hub, "g"), members(hub, "h")) == (["c1", "c2", "c3"], ["c1", "c2", "c3"])
+    hub.remove_from_groups(["g", "none"], ANN)
+    assert (members(hub, "g"), members(hub, "h")) == (["c2"], ["c1", "c2", "c3"])
+    hub.add_to_groups(["i"], parse_filter("false"))
+    assert not hub.has_group("i")
+
+
+def test_permissions_are_changed_at_once_and_alone() -> None:
+    """The next frame meets the new permissions; memberships stay as they are, and so on."""
+    hub = hub_of_three()
+    permissions = hub.permissions("c1")
+    assert permissions is not None
+    join = Frame(b'{"type":"joinGroup","group":"h","ackId":1}')
+    assert "Forbidden" in sent_to("c1", hub.client_sent("c1", join))[0]
+    permissions.grant("joinLeaveGroup", "h")
+    assert '"success":true' in sent_to("c1", hub.client_sent("c1", join))[0]
+    permissions.revoke("joinLeaveGroup", "h")
+    assert members(hub, "h") == ["c1"]
+    hub.remove_from_group("c1", "g")
+    permissions.grant("sendToGroup", "g")
+    assert permissions.allow("sendToGroup", "g")
+    assert hub.permissions("gone") is None
+
+
+@pytest.mark.parametrize("name", ["c1", "c3"])
+def test_a_hidden_connection(name: str) -> None:
+    """Calls that name it or its user miss it alone, without harm; it still hears its groups."""
+    hub = hub_of_three()
+    hub.add_to_group(name, "h")
+    hub.hide(name)
+    assert not hub.has_connection(name)
+    assert not hub.add_to_group(name, "i")
+    assert hub.permissions(name) is None
+    hub.remove_from_group(name, "h")
+    hub.remove_from_all_groups(name)
+    assert hub.send_to_connection(name, TEXT) == []
+    assert hub.close_connection(name, "") == []
+    (other,) = {"c1", "c3"} - {name}
+    assert hub.add_user_to_group("ann", "i")
+    assert members(hub, "i") == [other]
+    assert receivers_of(hub.send_to_user("ann", TEXT)) == [other]
+    assert members(hub, "h") == [name]
+    assert receivers_of(hub.send_to_group("h", TEXT, ())) == [name]
+    assert receivers_of(hub.send_to_all(TEXT, ())) == ["c1", "c2", "c3"]
+
+
+def test_a_connection_that_is_hidden_no_more() -> None:
+    """Everything finds it; hiding ends with the connection, too."""
+    hub = hub_of_three()
+    hub.hide("c2")
+    assert not hub.has_user("bob")
+    hub.reveal("c2")
+    assert hub.has_connection("c2")
+    assert hub.has_user("bob")
+    hub.hide("c2")
+    hub.client_dropped("c2")
+    enter(hub, handshake("c2", user_id="bob"))
+    assert hub.has_user("bob")
+    hub.reveal("never there")
+
+
+def test_a_hub_that_forgets() -> None:
+    """Connections, users and groups are gone; a client that was arriving comes in."""
+    hub = hub_of_three()
+    hub.client_arrived(handshake("c4"))
+    hub.forget_all()
+    assert hub.connections() == []
+    found = [hub.has_user("ann"), hub.has_group("g"), hub.has_connection("c1")]
+    assert not any(found)
+    assert hub.client_lost("c1") == []
+    hub.client_opened("c4", ConnectAnswer(), "token")
+    assert [connection.id for connection in hub.connections()] == ["c4"]
+
+
+def receivers_of(effects: list[Effect]) -> list[str]:
+    """Who is sent something, by id."""
+    return sorted(effect.connection_id for effect in effects if isinstance(effect, Send))

@@ -1,0 +1,98 @@
+"""Tests of inspection.py."""
+
+import json
+
+from unit.samples import RELIABLE, enter, handshake
+from webpubsub_emulator.events import ConnectAnswer
+from webpubsub_emulator.faults import Faults, parse_fault
+from webpubsub_emulator.handler_settings import EventHandlerSetting
+from webpubsub_emulator.hub import Hub
+from webpubsub_emulator.inspection import (
+    describe_faults,
+    describe_handlers,
+    describe_hub,
+    describe_journal,
+)
+from webpubsub_emulator.journal import CallRecord, EventRecord, Journal
+
+
+def test_a_hub() -> None:
+    """Connections by id with all that may be seen of them, and the members of the groups."""
+    hub = Hub("chat")
+    roles = ("webpubsub.sendToGroup.g", "webpubsub.joinLeaveGroups.a.*")
+    opening = handshake("c2", roles=roles, groups=("g", "f"), subprotocols=(RELIABLE,))
+    enter(hub, opening, ConnectAnswer(connection_state="a secret state"))
+    enter(hub, handshake("c1", user_id=None, groups=("g",), subprotocols=()))
+    hub.client_lost("c2")
+    nothing = {"anyGroup": False, "patterns": [], "groups": {}}
+    assert describe_hub(hub) == {
+        "connections": [
+            {
+                "id": "c1",
+                "userId": None,
+                "subprotocol": None,
+                "socket": "attached",
+                "groups": ["g"],
+                "permissions": {"joinLeaveGroup": nothing, "sendToGroup": nothing},
+                "hasState": False,
+            },
+            {
+                "id": "c2",
+                "userId": "ann",
+                "subprotocol": RELIABLE,
+                "socket": "waiting for recovery",
+                "groups": ["f", "g"],
+                "permissions": {
+                    "joinLeaveGroup": nothing | {"patterns": ["a.*"]},
+                    "sendToGroup": nothing | {"groups": {"g": True}},
+                },
+                "hasState": True,
+            },
+        ],
+        "groups": {"f": ["c2"], "g": ["c1", "c2"]},
+    }
+
+
+def test_secrets_stay_inside() -> None:
+    """Neither the state nor a cookie nor the reconnection token is shown."""
+    hub = Hub("chat")
+    enter(hub, handshake(), ConnectAnswer(connection_state="a secret state"))
+    connection = hub.connection("c1")
+    assert connection is not None
+    connection.cookies.keep("http://127.0.0.1/", ["key=crumbs"])
+    shown = json.dumps(describe_hub(hub))
+    assert "c1" in shown
+    for secret in ("secret state", "crumbs", '"token"'):
+        assert secret not in shown
+
+
+def test_event_handlers() -> None:
+    """In the form of their file, without the key that may be in the URL."""
+    setting = EventHandlerSetting("http://127.0.0.1:7071/{event}?code=secret", ("connect",), "")
+    handler = {"urlTemplate": "http://127.0.0.1:7071/{event}", "systemEvents": ["connect"]}
+    assert describe_handlers({"chat": [setting]}) == {"chat": [handler | {"userEventPattern": ""}]}
+
+
+def test_faults() -> None:
+    """As they can be written again, each with its count."""
+    faults = Faults([parse_fault("rest-slow:ms=1"), parse_fault("event-lost")], 5)
+    faults.strike("event-lost")
+    assert describe_faults(faults) == {
+        "seed": 5,
+        "faults": [
+            {"fault": "rest-slow:ms=1,rate=1.0", "happened": 0},
+            {"fault": "event-lost:rate=1.0", "happened": 1},
+        ],
+    }
+
+
+def test_the_journal() -> None:
+    """Events and calls, oldest first."""
+    journal = Journal()
+    journal.events.append(EventRecord("t", "chat", "c1", "connected", "1", None, "timeout", 4))
+    journal.calls.append(CallRecord("t", "PUT", "/api/x", 200))
+    event = {"time": "t", "hub": "chat", "connection": "c1", "name": "connected", "ceId": "1"}
+    assert describe_journal(journal) == {
+        "events": [event | {"status": None, "failure": "timeout", "attempts": 4}],
+        "calls": [{"time": "t", "method": "PUT", "path": "/api/x", "status": 200}],
+    }

@@ -1,0 +1,68 @@
+"""Tests of metadata.py."""
+
+import pytest
+
+from webpubsub_emulator.metadata import (
+    KEY_LIMIT,
+    TOTAL_LIMIT,
+    VALUE_LIMIT,
+    Metadata,
+    MetadataError,
+    check_metadata,
+    metadata_from_headers,
+)
+
+FULL = tuple((f"{number:024}", "v" * 1000) for number in range(8))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        (),
+        (("a", "1"), ("A", "")),
+        (("!#$%&'*+-.^_`|~09azAZ", "\x7f"),),
+        (("k" * KEY_LIMIT, "v" * VALUE_LIMIT),),
+        FULL,
+    ],
+)
+def test_metadata_within_limits(metadata: Metadata) -> None:
+    """Keys are tokens, values ASCII; all together may have 8 KiB."""
+    assert check_metadata(metadata) == metadata
+    assert sum(len(key) + len(value) for key, value in FULL) == TOTAL_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([("", "1")], "invalid characters"),
+        ([("a b", "1")], "invalid characters"),
+        ([("é", "1")], "invalid characters"),
+        ([("a\n", "1")], "invalid characters"),
+        ([("k" * (KEY_LIMIT + 1), "")], "exceeds 256 bytes"),
+        ([("a", "é")], "must be ASCII"),
+        ([("a", "\udcff")], "must be ASCII"),
+        ([("a", "1\r\nb: 2")], "must be ASCII"),
+        ([("a", "\0")], "must be ASCII"),
+        ([("a", "v" * (VALUE_LIMIT + 1))], "exceeds 1024 bytes"),
+        ([("a", "1"), ("a", "1")], "twice"),
+        ([*FULL, ("a", "")], "exceeds 8192 bytes"),
+    ],
+)
+def test_metadata_beyond_limits(pairs: list[tuple[str, str]], message: str) -> None:
+    """What is too long, doubled or no text of the kind is refused."""
+    with pytest.raises(MetadataError, match=message):
+        check_metadata(pairs)
+
+
+def test_metadata_in_headers() -> None:
+    """Keys lose their case; the last header counts, and in it what follows the last comma."""
+    headers = [
+        ("X-WebPubSub-Metadata-Trace", "1"),
+        ("Content-Type", "text/plain"),
+        ("x-webpubsub-metadata-b", " 1, 2 ,\t3 "),
+        ("X-WEBPUBSUB-METADATA-TRACE", "2"),
+        ("x-webpubsub-metadata", "no key"),
+    ]
+    assert metadata_from_headers(headers) == (("trace", "2"), ("b", "3"))
+    with pytest.raises(MetadataError, match="invalid characters"):
+        metadata_from_headers([("X-WebPubSub-Metadata-", "1")])

@@ -1,0 +1,287 @@
+"""Tests of server.py over sockets: the control endpoint."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType, web
+
+from unit.app import App
+from unit.clients import Clients
+from unit.samples import JSON, RELIABLE
+from unit.test_server import closing, opened, receive, service
+from unit.test_server_recovery import REFUSED, abort, reliable
+from webpubsub_emulator.faults import Faults, parse_fault
+from webpubsub_emulator.server import Emulator
+from webpubsub_emulator.tokens import ACCESS_KEY
+
+GONE = (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR)
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """An emulator with a control endpoint."""
+    async with Emulator(retry_delays=(0.01,), control=True) as running:
+        yield running
+
+
+async def call(
+    emulator: Emulator, clients: Clients, method: str, path: str, body: Any = None
+) -> tuple[int, Any]:
+    """Status and JSON of a control call; an error must be a problem with the same status."""
+    data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
+    url = f"{emulator.control_url}{path}"
+    async with clients.session.request(
+        method, url, data=None if body is None else data
+    ) as response:
+        text = await response.text()
+        if response.status >= 400:
+            assert response.content_type == "application/problem+json"
+            assert json.loads(text)["status"] == response.status
+        return response.status, json.loads(text) if text else None
+
+
+async def state(emulator: Emulator, clients: Clients) -> Any:
+    """All that is to be seen."""
+    status, view = await call(emulator, clients, "GET", "/state")
+    assert status == 200
+    return view
+
+
+async def until[T](look: Callable[[], Awaitable[T]]) -> T:
+    """What it finds, which must be soon."""
+    for _ in range(500):
+        if found := await look():
+            return found
+        await asyncio.sleep(0.01)
+    raise AssertionError("nothing found")
+
+
+async def ended(socket: ClientWebSocketResponse) -> int | None:
+    """Wait for the end; the close code that the client was left with (1006: no close frame)."""
+    message = await socket.receive(timeout=5)
+    assert message.type in GONE, message
+    assert message.type is not WSMsgType.CLOSE, message
+    return socket.close_code
+
+
+# --- looking -----------------------------------------------------------------------------
+
+
+async def test_it_is_off_unless_asked_for(clients: Clients) -> None:
+    """Then its paths are paths of the data plane like any other that means nothing."""
+    async with Emulator() as emulator:
+        assert emulator.control_url is None
+        for method, path in (("GET", "state"), ("POST", "restart"), ("PUT", "faults")):
+            url = f"{emulator.endpoint}/control/{path}"
+            async with clients.session.request(method, url) as response:
+                assert response.status == 404
+                assert response.headers["x-ms-error-code"] == "Error.NotFound"
+
+
+async def test_the_state(emulator: Emulator, clients: Clients, app: App) -> None:
+    """Hubs, connections, groups, events and calls; no token, cookie, state or query."""
+    app.scripts["connect"] = [
+        web.json_response({}, headers={"ce-connectionState": "st4te", "Set-Cookie": "k=cr4mb"})
+    ]
+    _, name = await opened(emulator, clients, user_id="ann", groups=["g"])
+    await app.wait_for("connect", "connected")
+    async with service(emulator) as client:
+        await client.close_connection("gone", reason="private")
+
+    async def look() -> Any:
+        seen = await state(emulator, clients)
+        return seen if len(seen["events"]) == 2 else None
+
+    view = await until(look)
+    (connection,) = view["hubs"]["chat"]["connections"]
+    assert (connection["id"], connection["userId"], connection["groups"]) == (name, "ann", ["g"])
+    assert (connection["socket"], connection["hasState"]) == ("attached", True)
+    assert view["hubs"]["chat"]["groups"] == {"g": [name]}
+    events = [(e["connection"], e["name"], e["ceId"], e["status"]) for e in view["events"]]
+    assert events == [(name, "connect", "0", 200), (name, "connected", "1", 204)]
+    (handler,) = view["eventHandlers"]["chat"]
+    assert handler["systemEvents"] == ["connect", "connected", "disconnected"]
+    (rest,) = view["calls"]
+    path = "/api/hubs/chat/connections/gone"
+    assert (rest["method"], rest["path"], rest["status"]) == ("DELETE", path, 204)
+    assert (view["seed"], view["faults"]) == (0, [])
+    for secret in (ACCESS_KEY, "eyJ", "st4te", "cr4mb", "private", "c0de"):
+        assert secret not in json.dumps(view)
+
+
+async def test_a_connection_without_a_socket(emulator: Emulator, clients: Clients) -> None:
+    """It is seen waiting for its recovery, and there is nothing of it to drop."""
+    socket, name, _ = await reliable(emulator, clients)
+    abort(socket)
+
+    async def is_waiting() -> bool:
+        (connection,) = (await state(emulator, clients))["hubs"]["chat"]["connections"]
+        return bool(connection["socket"] == "waiting for recovery")
+
+    await until(is_waiting)
+    assert (await call(emulator, clients, "POST", f"/connections/{name}/drop"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", ""), ("GET", "/"), ("GET", "/nothing"), ("POST", "/state"), ("GET", "/restart")],
+)
+async def test_unknown_calls(emulator: Emulator, clients: Clients, method: str, path: str) -> None:
+    """A problem says which; nothing goes to the data plane."""
+    status, problem = await call(emulator, clients, method, path)
+    assert (status, problem["title"]) == (404, "Not Found")
+    assert problem["detail"] == f"{method} /control{path} is no call of the control endpoint."
+    assert (await state(emulator, clients))["calls"] == []
+
+
+async def test_event_handlers_are_taken_away(emulator: Emulator, clients: Clients) -> None:
+    """Those of one hub, whose clients come in all the same."""
+    emulator.add_event_handler("Chat", "http://127.0.0.1:9/nobody")
+    emulator.add_event_handler("other", "http://127.0.0.1:9/nobody")
+    emulator.clear_event_handlers("chat")
+    assert list((await state(emulator, clients))["eventHandlers"]) == ["other"]
+    await opened(emulator, clients, user_id="ann")
+
+
+# --- faults ------------------------------------------------------------------------------
+
+
+async def test_web_pages_are_refused(emulator: Emulator, clients: Clients) -> None:
+    """A browser names the page's origin with every POST; nothing is done then."""
+    socket, name = await opened(emulator, clients)
+    headers = {"Origin": "https://evil.example"}
+    for path in ("restart", f"connections/{name}/drop"):
+        url = f"{emulator.endpoint}/control/{path}"
+        async with clients.session.post(url, headers=headers) as response:
+            assert response.status == 403
+    await socket.send_json({"type": "ping"})
+    assert (await socket.receive_json(timeout=10))["type"] == "pong"
+
+
+async def test_faults_are_read_replaced_and_removed(emulator: Emulator, clients: Clients) -> None:
+    """All at once; the seed stays unless one is given."""
+    faults = [{"fault": "rest-slow:ms=1,rate=1.0", "happened": 0}]
+    steps = [
+        ("PUT", {"seed": 7, "faults": ["rest-slow:ms=1"]}, {"seed": 7, "faults": faults}),
+        ("PUT", ["rest-slow:ms=1"], {"seed": 7, "faults": faults}),
+        ("GET", None, {"seed": 7, "faults": faults}),
+        ("DELETE", None, None),
+        ("GET", None, {"seed": 7, "faults": []}),
+    ]
+    for method, body, expected in steps:
+        status, answer = await call(emulator, clients, method, "/faults", body)
+        assert (status, answer) == (204 if method == "DELETE" else 200, expected)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (["rest-slow", "rest-eror"], "fault 'rest-eror': there is no such fault"),
+        ({"faults": ["rest-slow:ms=x"]}, "fault 'rest-slow:ms=x': ms must be"),
+        ({"seed": "1", "faults": []}, "The seed must be a whole number."),
+        ({"seed": 1}, "The body must be"),
+        ({"faults": [], "other": 1}, "The body must be"),
+        ([1], "The body must be"),
+        (b"", "The body must be"),
+        (b"\xff", "The body must be"),
+        (b"[" * 100_000, "The body must be"),
+    ],
+)
+async def test_faults_that_cannot_be(
+    emulator: Emulator, clients: Clients, body: Any, told: str
+) -> None:
+    """A problem that names the fault; nothing changes."""
+    before = await call(emulator, clients, "PUT", "/faults", {"seed": 3, "faults": ["event-lost"]})
+    status, problem = await call(emulator, clients, "PUT", "/faults", body)
+    assert (status, told in problem["detail"]) == (400, True)
+    assert await call(emulator, clients, "GET", "/faults") == before
+
+
+async def test_faults_from_the_start(clients: Clients) -> None:
+    """Those that the emulator was made with are there, and are counted."""
+    faults = Faults([parse_fault("late-visibility:ms=0")], 9)
+    async with Emulator(faults=faults, control=True) as emulator:
+        await opened(emulator, clients)
+        expected = [{"fault": "late-visibility:ms=0", "happened": 1}]
+        assert (await call(emulator, clients, "GET", "/faults"))[1] == {
+            "seed": 9,
+            "faults": expected,
+        }
+
+
+async def test_a_body_that_is_too_long(emulator: Emulator, clients: Clients) -> None:
+    """A problem like any other."""
+    status, _ = await call(emulator, clients, "PUT", "/faults", b" " * 2_000_000)
+    assert status == 413
+
+
+# --- drops and restarts ------------------------------------------------------------------
+
+
+async def test_a_drop(emulator: Emulator, clients: Clients, app: App) -> None:
+    """Without a close frame, and without another socket; the app hears that it is gone."""
+    socket, name = await opened(emulator, clients)
+    other, _ = await opened(emulator, clients)
+    assert await call(emulator, clients, "POST", f"/connections/{name}/drop") == (204, None)
+    assert await ended(socket) == 1006
+    await other.send_json({"type": "ping"})
+    assert await receive(other) == {"type": "pong"}
+    await app.wait_for("connect", "connected", "connect", "connected", "disconnected")
+    assert (await call(emulator, clients, "POST", f"/connections/{name}/drop"))[0] == 404
+
+
+async def test_a_reliable_client_recovers_from_a_drop(
+    emulator: Emulator, clients: Clients, app: App
+) -> None:
+    """As after any other loss of its socket."""
+    socket, name, url = await reliable(emulator, clients)
+    await call(emulator, clients, "POST", f"/connections/{name}/drop")
+    assert await ended(socket) == 1006
+    again = await clients.connect(url, protocols=[RELIABLE])
+    await again.send_json({"type": "ping"})
+    assert await receive(again) == {"type": "pong"}
+    assert app.events == ["connect", "connected"]
+
+
+async def test_a_restart(emulator: Emulator, clients: Clients, app: App) -> None:
+    """Sockets, connections, groups and recoverable sessions are gone, and no event tells of it."""
+    plain, _ = await opened(emulator, clients, groups=["g"])
+    socket, name, url = await reliable(emulator, clients, groups=["g"])
+    lost, lost_name, _ = await reliable(emulator, clients)
+    abort(lost)
+    await call(emulator, clients, "PUT", "/faults", ["rest-slow:ms=0"])
+    await app.wait_for(*["connect", "connected"] * 3)
+    assert await call(emulator, clients, "POST", "/restart") == (204, None)
+    assert [await ended(plain), await ended(socket)] == [1006, 1006]
+    view = await state(emulator, clients)
+    assert view["hubs"] == {"chat": {"connections": [], "groups": {}}}
+    assert [fault["fault"] for fault in view["faults"]] == ["rest-slow:ms=0,rate=1.0"]
+    assert await closing(await clients.connect(url, protocols=[JSON])) == REFUSED
+    async with service(emulator) as client:
+        for gone in (name, lost_name):
+            assert not await client.connection_exists(gone)
+    # Event handlers stay, and clients may come again.
+    await opened(emulator, clients)
+    await app.wait_for(*["connect", "connected"] * 4)
+
+
+async def test_a_restart_while_the_app_is_asked(
+    emulator: Emulator, clients: Clients, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The user event and what waits behind it are given up without a trace."""
+    socket, _ = await opened(emulator, clients)
+    for number in range(20):
+        await socket.send_json(
+            {"type": "event", "event": "slow", "ackId": number + 1, "dataType": "text", "data": ""}
+        )
+    await app.wait_for("connect", "connected", "slow")
+    await call(emulator, clients, "POST", "/restart")
+    assert await ended(socket) == 1006
+    app.release.set()
+    await opened(emulator, clients)
+    await app.wait_for("connect", "connected", "slow", "connect", "connected")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

@@ -1,0 +1,90 @@
+"""Tests of the data plane over sockets: what it answers that is not known of Azure, or not there.
+
+What is known of Azure is in contract.
+"""
+
+import pytest
+from yarl import URL
+
+from unit.clients import Clients
+from unit.test_server import bearer
+from webpubsub_emulator.server import Emulator
+
+HUB = "/api/hubs/chat"
+BAD, MISSING = "Error.BadRequest", "Error.NotImplemented"
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/health", "HEAD"),
+        ("/api/hubs/chat/:send", "POST"),
+        ("/api/hubs/chat/groups/g/connections/c", "DELETE, PUT"),
+    ],
+)
+async def test_other_methods_are_not_allowed(
+    emulator: Emulator, clients: Clients, path: str, methods: str
+) -> None:
+    """A known path with another method is 405 and names the methods that it has."""
+    url = URL(emulator.endpoint + path, encoded=True)
+    async with clients.session.patch(url, headers=bearer()) as response:
+        assert (response.status, response.headers["Allow"]) == (405, methods)
+        assert response.headers["x-ms-error-code"] == "Error.MethodNotAllowed"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body", "status", "code"),
+    [
+        ("GET", "/api/nothing", {}, None, 404, "Error.NotFound"),
+        ("POST", f"{HUB}/:generateToken?clientType=mqtt", {}, None, 501, MISSING),
+        ("POST", f"{HUB}/:send", {"Content-Type": "application/x-protobuf"}, b"x", 501, MISSING),
+        ("POST", f"{HUB}/:addToGroups", {"Content-Type": "application/json"}, b'{"groups":[" "]}',
+         400, BAD),
+        ("HEAD", f"{HUB}/users/u", {"Authorization": ""}, None, 401, "Error.Unauthorized"),
+        ("HEAD", f"{HUB}/users/%20", {}, None, 400, BAD),
+    ],
+)  # fmt: skip
+async def test_every_error_has_a_code(
+    emulator: Emulator,
+    clients: Clients,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes | None,
+    status: int,
+    code: str,
+) -> None:
+    """Also where no code of Azure's is known; what the emulator has not is 501."""
+    url = URL(emulator.endpoint + path, encoded=True)
+    async with clients.session.request(
+        method, url, headers=bearer() | headers, data=body
+    ) as response:
+        assert (response.status, response.headers["x-ms-error-code"]) == (status, code)
+
+
+async def test_line_breaks_in_a_path(emulator: Emulator, clients: Clients) -> None:
+    """They are a part of a name as any other character."""
+    url = URL(f"{emulator.endpoint}{HUB}/groups/a%0Ab", encoded=True)
+    async with clients.session.head(url, headers=bearer()) as response:
+        code = "Warning.Group.NotExisted"
+        assert (response.status, response.headers["x-ms-error-code"]) == (404, code)
+
+
+async def test_no_token_is_answered_without_a_body(emulator: Emulator, clients: Clients) -> None:
+    """The body of Azure's 401 is not known."""
+    async with clients.session.post(f"{emulator.endpoint}{HUB}/:send") as response:
+        assert (response.status, await response.read()) == (401, b"")
+
+
+# aiohttp's client warns of bodies over 1 MiB.
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+@pytest.mark.parametrize("operation", [":send", ":addToGroups"])
+async def test_large_bodies(emulator: Emulator, clients: Clients, operation: str) -> None:
+    """Over 1 MiB they are 400, as in Microsoft's emulator."""
+    headers = bearer() | {"Content-Type": "application/json"}
+    url, body = f"{emulator.endpoint}{HUB}/{operation}", b" " * (2**20 + 1)
+    async with clients.session.post(url, headers=headers, data=body) as response:
+        assert (response.status, (await response.json())["message"]) == (
+            400,
+            "Invalid Content-Length header.",
+        )

@@ -1,0 +1,176 @@
+"""Tests of service.py, with a stand-in for the delivery over HTTP."""
+
+import asyncio
+from typing import cast
+
+import pytest
+from aiohttp import web
+
+from unit.samples import RELIABLE, enter, handshake
+from virtual_time import run
+from webpubsub_emulator.client_socket import ClientSocket
+from webpubsub_emulator.events import Event, EventAnswer
+from webpubsub_emulator.frame_queue import FRAME_LIMIT
+from webpubsub_emulator.handlers import EventHandlers
+from webpubsub_emulator.messages import Frame, Payload
+from webpubsub_emulator.service import Service
+
+EVENT = Frame(b'{"type":"event","event":"e","data":1}')
+
+
+class SlowApp:
+    """An app that takes connected, and answers user events, only when it is told to."""
+
+    def __init__(self) -> None:
+        self.arrived: list[str] = []
+        self.given_up: list[str] = []
+        self.on_its_way = asyncio.Event()
+        self.answer = asyncio.Event()
+
+    async def notify(self, event: Event, started: asyncio.Event) -> None:
+        if event.name == "connected":
+            await self.on_its_way.wait()
+        self.arrived.append(event.name)
+        started.set()
+
+    async def ask(self, event: Event, started: asyncio.Event) -> EventAnswer:
+        self.arrived.append(event.name)
+        started.set()
+        try:
+            await self.answer.wait()
+        except asyncio.CancelledError:
+            self.given_up.append(event.name)
+            raise
+        return EventAnswer()
+
+
+class Line:
+    """The request and the transport of a client that takes nothing."""
+
+    def __init__(self) -> None:
+        self.transport = self
+        self.is_aborted = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def socket(self) -> ClientSocket:
+        """A socket that is not open yet, so that frames queue up in it."""
+        return ClientSocket("chat", cast("web.Request", self))
+
+
+async def settle() -> None:
+    """Let every task that can run, run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_events_start_in_order() -> None:
+    """No event overtakes connected, not even when the client has gone and its event with it."""
+    app = SlowApp()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("Chat")
+    service.run(enter(hub, handshake()))
+    service.run(hub.client_sent("c1", EVENT))
+    service.run(hub.client_lost("c1"))
+    await settle()
+    assert app.arrived == []
+    app.on_its_way.set()
+    await settle()
+    assert app.arrived == ["connected", "disconnected"]
+    await service.close()
+
+
+async def test_a_lost_clients_event_is_given_up() -> None:
+    """The delivery of a user event ends with its client; an answered one goes back to the hub."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    for name in ("c1", "c2"):
+        service.run(enter(hub, handshake(name)))
+        service.run(hub.client_sent(name, EVENT))
+    await settle()
+    service.run(hub.client_lost("c1"))
+    await settle()
+    assert app.given_up == ["e"]
+    app.answer.set()
+    await settle()
+    connection = hub.connection("c2")
+    assert connection is not None
+    assert connection.pending is None
+    await service.close()
+
+
+async def test_a_slow_client_is_dropped_alone() -> None:
+    """Its connection ends and the app hears of it; the same broadcasts go on to the others."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    line = Line()
+    service.attach("slow", line.socket())
+    for name in ("slow", "fast"):  # "fast" takes everything: nothing queues up for it.
+        service.run(enter(hub, handshake(name)))
+    for _ in range(FRAME_LIMIT + 1):
+        service.run(hub.send_to_all(Payload("text", b"x"), ()))
+    await settle()
+    assert line.is_aborted
+    assert (hub.connection("slow"), hub.connection("fast") is None) == (None, False)
+    assert app.arrived == ["connected", "connected", "disconnected"]
+    await service.close()
+
+
+async def test_a_slow_client_is_dropped_after_the_effects() -> None:
+    """Its next user event was on its way already, and is given up like any other."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    service.attach("c1", Line().socket())
+    service.run(enter(hub, handshake("c1")))
+    for _ in range(FRAME_LIMIT - 1):
+        service.run(hub.send_to_all(Payload("text", b"x"), ()))
+    for frame in (EVENT, Frame(b'{"type":"ping"}'), EVENT):
+        service.run(hub.client_sent("c1", frame))
+    app.answer.set()
+    await settle()
+    assert hub.connection("c1") is None
+    assert app.arrived[-1] == "disconnected"
+    await service.close()
+
+
+def test_how_long_a_session_is_kept() -> None:
+    """30 s, which is the least that the service promises and as long as its clients try."""
+
+    async def lose_and_wait() -> list[bool]:
+        app = SlowApp()
+        app.on_its_way.set()
+        service = Service(cast("EventHandlers", app))
+        hub = service.hub("chat")
+        service.run(enter(hub, handshake("c1", subprotocols=(RELIABLE,))))
+        service.run(hub.client_lost("c1"))
+        found = []
+        for seconds in (29, 2):
+            await asyncio.sleep(seconds)
+            found.append(hub.has_connection("c1"))
+        await service.close()
+        return found
+
+    assert run(lose_and_wait())[0] == [True, False]
+
+
+async def test_only_the_last_drop_counts(caplog: pytest.LogCaptureFixture) -> None:
+    """A later drop starts the retention time anew; its end comes once."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app), retention_seconds=0)
+    hub = service.hub("chat")
+    service.run(enter(hub, handshake("c1", subprotocols=(RELIABLE,))))
+    service.run(hub.client_lost("c1"))
+    service.run(hub.client_recovered("c1"))
+    service.run(hub.client_lost("c1"))
+    await settle()
+    assert app.arrived == ["connected", "disconnected"]
+    assert caplog.records == []
+    await service.close()

@@ -1,0 +1,131 @@
+from typing import Any
+
+import pytest
+
+from tests.usher.settings import make_settings
+from usher.door.limits import MOST_NAMES, CallLimit, Limits, client_address
+from usher.errors import TooManyError
+
+
+class Clock:
+    """A time that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def count_allowed(limit: CallLimit, name: str, calls: int) -> int:
+    allowed = 0
+    for _ in range(calls):
+        try:
+            limit.check(name)
+        except TooManyError:
+            continue
+        allowed += 1
+    return allowed
+
+
+def test_a_minutes_calls_at_once_and_then_as_they_flow_back(clock: Clock) -> None:
+    """60 a minute are 60 now and one each second after that."""
+    limit = CallLimit(60, clock)
+    assert count_allowed(limit, "ana", 10_000) == 60
+    clock.now += 2.5
+    assert count_allowed(limit, "ana", 10) == 2
+    clock.now += 600
+    assert count_allowed(limit, "ana", 100) == 60
+
+
+def test_each_name_has_a_bucket_of_its_own(clock: Clock) -> None:
+    """Nobody pays for another."""
+    limit = CallLimit(2, clock)
+    assert count_allowed(limit, "ana", 5) == 2
+    assert count_allowed(limit, "bo", 5) == 2
+
+
+def test_the_wait_is_told_and_is_enough(clock: Clock) -> None:
+    """Whole seconds, upwards; a refused call costs nothing."""
+    limit = CallLimit(40, clock)
+    assert count_allowed(limit, "ana", 40) == 40
+    for _ in range(3):
+        with pytest.raises(TooManyError) as caught:
+            limit.check("ana")
+        assert caught.value.headers == {"Retry-After": "2"}
+    clock.now += 2
+    limit.check("ana")
+
+
+def test_zero_is_no_limit(clock: Clock) -> None:
+    """For who has another one in front."""
+    assert count_allowed(CallLimit(0, clock), "ana", 10_000) == 10_000
+
+
+def test_memory_is_bounded_and_the_active_are_kept(clock: Clock) -> None:
+    """A flood of names pushes out who has been silent longest, not who is calling."""
+    limit = CallLimit(1, clock)
+    limit.check("ana")
+    for number in range(3 * MOST_NAMES):
+        limit.check(f"name-{number}")
+        if number % 1000 == 0:
+            assert count_allowed(limit, "ana", 1) == 0
+    assert len(limit._full_at) == MOST_NAMES
+
+
+@pytest.mark.parametrize(
+    ("header", "address"),
+    [
+        ("203.0.113.7:5678", "203.0.113.7"),
+        ("203.0.113.7", "203.0.113.7"),
+        ("1.1.1.1, 2.2.2.2,203.0.113.7:5678", "203.0.113.7"),
+        ("[2001:db8::1]:5678", "2001:db8::/64"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("1.1.1.1, rubbish", "rubbish"),
+        ("[", "["),
+        ("", None),
+        (" , ", None),
+    ],
+)
+def test_the_address_is_the_one_that_the_front_end_saw(header: str, address: str | None) -> None:
+    """The last; what stands before it, anybody can write."""
+    assert client_address({"x-forwarded-for": header}) == address
+
+
+def test_no_front_end() -> None:
+    """On a developer's machine."""
+    assert client_address({}) is None
+
+
+def passes(limits: Limits, address: str = "203.0.113.7", user_id: str = "ana") -> bool:
+    try:
+        limits.check_address({"x-forwarded-for": address})
+        limits.check_caller(user_id)
+    except TooManyError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("mode", "by_address", "by_caller"),
+    [
+        ("anonymous", True, True),
+        ("oidc", True, True),
+        ("key", False, True),
+        ("local", False, False),
+    ],
+)
+def test_limits_by_mode(mode: str, by_address: bool, by_caller: bool) -> None:
+    """A backend calls for everybody from one address; in development nothing is at stake."""
+    settings: dict[str, Any] = {"auth": mode, "caller_limit": 1, "address_limit": 2}
+    limits = Limits(make_settings(**settings))
+    assert passes(limits, "203.0.113.1", "ana")
+    assert passes(limits, "203.0.113.2", "ana") is not by_caller
+    assert passes(limits, "203.0.113.1", "bo")
+    assert passes(limits, "203.0.113.1", "cy") is not by_address

@@ -1,0 +1,140 @@
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from usher.door.callers import Caller
+from usher.door.policy_file import parse_policy, read_policy
+from usher.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMA = json.loads((ROOT / "api/policy.schema.json").read_text("utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def rule(**changes: Any) -> dict[str, Any]:
+    fields = {"caller": "any", "group": "lobby", "allow": ["join"]} | changes
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+GOOD = [
+    rule(),
+    rule(caller={"user": "ana"}),
+    rule(caller={"claim": "team", "value": "red"}),
+    rule(group="*"),
+    rule(group="room-*"),
+    rule(group="team-{claim:team}.{userId}.*"),
+    rule(allow=[]),
+    rule(allow=["roster"]),
+    rule(allow=["roster", "send", "join"]),
+]
+BAD = [
+    ("", "lobby"),
+    ("", {}),
+    ("", rule(caller=None)),
+    ("", rule(deny=["join"])),
+    (".caller", rule(caller="all")),
+    (".caller", rule(caller={"user": ""})),
+    (".caller", rule(caller={"user": 1})),
+    (".caller", rule(caller={"claim": "team"})),
+    (".caller", rule(caller={"user": "ana", "claim": "team", "value": "red"})),
+    (".caller", rule(caller=["any"])),
+    (".group", rule(group="")),
+    (".group", rule(group="g" * 1025)),
+    (".group", rule(group="a/b")),
+    (".group", rule(group=1)),
+    (".group", rule(group="a*b")),
+    (".group", rule(group="{userId}*")),
+    (".group", rule(group="{claim:a}{userId}")),
+    (".group", rule(group="{userid}")),
+    (".group", rule(group="a}b")),
+    (".allow", rule(allow="join")),
+    (".allow", rule(allow=["enter"])),
+    (".allow", rule(allow=["join", "join"])),
+    (".allow", rule(allow=[["join"]])),
+    (".allow", rule(allow=["send"])),
+]
+
+
+@pytest.mark.parametrize("good", GOOD)
+def test_rules_that_are_valid(good: dict[str, Any]) -> None:
+    """For the code and for the published schema."""
+    assert len(parse_policy({"rules": [good]}, "policy.json").rules) == 1
+    VALIDATOR.validate({"$schema": "api/policy.schema.json", "rules": [good]})
+
+
+@pytest.mark.parametrize(("place", "bad"), BAD)
+def test_rules_that_are_not(place: str, bad: Any) -> None:
+    """Likewise; the error names the place, and nothing that stands there."""
+    with pytest.raises(SettingsError) as caught:
+        parse_policy({"rules": [rule(), bad]}, "policy.json")
+    assert list(caught.value.problems) == [f"policy.json rules[1]{place}"]
+    assert not VALIDATOR.is_valid({"rules": [bad]})
+
+
+def test_every_wrong_place_is_named_at_once() -> None:
+    """So that one look at the log mends the file."""
+    bad = [rule(caller="all", group="a}", allow=["enter"]), rule(), {}]
+    with pytest.raises(SettingsError) as caught:
+        parse_policy({"rules": bad}, "p")
+    wrong = ["p rules[0].caller", "p rules[0].group", "p rules[0].allow", "p rules[2]"]
+    assert list(caught.value.problems) == wrong
+
+
+@pytest.mark.parametrize("document", [[], {}, {"rules": {}}, {"rules": [], "more": 1}, "rules", 1])
+def test_documents_that_are_no_policy(document: Any) -> None:
+    """For the schema neither."""
+    with pytest.raises(SettingsError, match=r"policy\.json must be an object"):
+        parse_policy(document, "policy.json")
+    assert not VALIDATOR.is_valid(document)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "cannot be read"), (b"{", "JSON"), (b"\xff", "JSON"), (b"[" * 99999, "JSON")],
+)
+def test_files_that_are_no_policy(tmp_path: Path, content: bytes | None, problem: str) -> None:
+    """The name is told, and not the folder."""
+    file = tmp_path / "policy.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError, match=problem) as caught:
+        read_policy(file)
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_the_shipped_policy() -> None:
+    """An open lobby and a group for each user; its schema is where it says."""
+    file = ROOT / "policy.json"
+    document = json.loads(file.read_text("utf-8"))
+    assert (ROOT / document["$schema"]).exists()
+    VALIDATOR.validate(document)
+    rules = read_policy(file)
+    everything = {"join", "send", "roster"}
+    assert rules.rights(Caller("ana"), "lobby") == everything
+    assert rules.rights(Caller("ana"), "user-ana") == everything
+    assert rules.rights(Caller("ana"), "user-bo") == set()
+    assert rules.rights(Caller("ana"), "room-1") == set()
+
+
+def test_the_schema_is_a_schema() -> None:
+    """By its own dialect."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_the_readme_s_policies_are_valid() -> None:
+    """The shipped one, word for word, and each recipe."""
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    policies = [json.loads(block) for block in blocks if '"allow"' in block]
+    shipped, recipes = policies
+    assert shipped == json.loads((ROOT / "policy.json").read_text("utf-8"))
+    VALIDATOR.validate({"rules": recipes})
+    rules = parse_policy({"rules": recipes}, "README.md")
+    contoso = Caller("u", {"tenant": frozenset({"contoso"}), "invited": frozenset({"room-7"})})
+    for group in ("lobby", "room-7", "contoso.sales"):
+        assert "join" in rules.rights(contoso, group)
+    for group in ("room-8", "fabrikam.sales", "contoso"):
+        assert rules.rights(contoso, group) == set()

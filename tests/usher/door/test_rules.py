@@ -1,0 +1,154 @@
+import pytest
+
+from usher.door.callers import Caller
+from usher.door.rules import GroupPattern, Rule, Rules
+
+ANA = Caller("ana", {"team": frozenset({"red"}), "groups": frozenset({"a", "b-c"})})
+
+
+def fits(pattern: str, group: str, caller: Caller = ANA) -> bool:
+    return Rule(GroupPattern(pattern), frozenset()).fits(caller, group)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "group"),
+    [
+        ("lobby", "lobby"),
+        ("*", "anything at all"),
+        ("room-*", "room-1"),
+        ("room-*", "room-1\n2"),
+        ("user-{userId}", "user-ana"),
+        ("{userId}", "ana"),
+        ("team-{claim:team}", "team-red"),
+        ("team-{claim:team}.*", "team-red.x.y"),
+        ("{claim:team}:{userId}:{userId}", "red:ana:ana"),
+        ("of-{claim:groups}", "of-a"),
+        ("of-{claim:groups}", "of-b-c"),
+    ],
+)
+def test_groups_that_fit(pattern: str, group: str) -> None:
+    """By name, user id, claim with one value or several, and with any ending."""
+    assert fits(pattern, group)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "group"),
+    [
+        ("lobby", "Lobby"),
+        ("lobby", "lobby2"),
+        ("lobby", "lobb"),
+        ("room-*", "room-"),
+        ("room-*", "room"),
+        ("user-{userId}", "user-"),
+        ("user-{userId}", "user-bo"),
+        ("user-{userId}", "user-{userId}"),
+        ("team-{claim:team}", "team-blue"),
+        ("team-{claim:colour}", "team-red"),
+        ("{claim:team}:{userId}", "red:ana:ana"),
+        ("of-{claim:groups}-*", "of-b-c-d"),
+    ],
+)
+def test_groups_that_do_not_fit(pattern: str, group: str) -> None:
+    """Names have a case, and `*` stands for one character at least."""
+    assert not fits(pattern, group)
+
+
+def test_nobody_reaches_into_the_groups_of_another() -> None:
+    """Tenant `a.b` would share `a.b.c` with tenant `a`; it fits nothing instead."""
+    short = Caller("x", {"tenant": frozenset({"a"})})
+    long = Caller("y", {"tenant": frozenset({"a.b"})})
+    assert fits("{claim:tenant}.*", "a.b.c", short)
+    assert not fits("{claim:tenant}.*", "a.b.c", long)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("a*b", "end"),
+        ("**", "end"),
+        ("{userId}{userId}", "between"),
+        ("{claim:a}*", "between"),
+        ("{user}", "braces"),
+        ("{claim:}", "braces"),
+        ("a{", "braces"),
+        ("a}", "braces"),
+    ],
+)
+def test_patterns_with_more_than_one_meaning(pattern: str, problem: str) -> None:
+    """They are refused, and it is said why."""
+    with pytest.raises(ValueError, match=problem):
+        GroupPattern(pattern)
+
+
+def rule(pattern: str, *rights: str, user: str | None = None, claim: str = "") -> Rule:
+    named = (claim, "yes") if claim else None
+    return Rule(GroupPattern(pattern), frozenset(rights), user=user, claim=named)
+
+
+RULES = Rules(
+    [
+        rule("*", user="banned"),
+        rule("lobby", "join", user="ana"),
+        rule("lobby", claim="muted"),
+        rule("lobby", "join", "roster"),
+        rule("vip-*", "join", claim="vip"),
+        rule("team-{claim:team}", "join"),
+        rule("user-{userId}", "join"),
+        rule("closed"),
+        rule("closed", "join"),
+        rule("squad-{claim:squad}"),
+        rule("squad-*", "join"),
+    ]
+)
+YES = frozenset({"yes"})
+
+
+@pytest.mark.parametrize(
+    ("caller", "group", "rights"),
+    [
+        (Caller("ana"), "lobby", {"join"}),
+        (Caller("bo"), "lobby", {"join", "roster"}),
+        (Caller("bo", {"muted": YES}), "lobby", set[str]()),
+        (Caller("bo", {"muted": frozenset({"no"})}), "lobby", {"join", "roster"}),
+        (Caller("banned"), "lobby", set[str]()),
+        (Caller("bo"), "vip-1", set[str]()),
+        (Caller("bo", {"vip": YES}), "vip-1", {"join"}),
+        (Caller("bo"), "closed", set[str]()),
+        (Caller("bo"), "unknown", set[str]()),
+    ],
+)
+def test_the_first_rule_that_fits_decides(caller: Caller, group: str, rights: set[str]) -> None:
+    """Also where it allows nothing; without one nothing is allowed."""
+    assert RULES.rights(caller, group) == rights
+
+
+@pytest.mark.parametrize(
+    ("user_id", "group", "could"),
+    [
+        ("ana", "lobby", True),
+        (None, "lobby", True),
+        ("banned", "lobby", False),
+        ("bo", "vip-1", True),
+        ("bo", "team-red", True),
+        ("bo", "user-bo", True),
+        ("bo", "squad-1", True),
+        ("bo", "user-ana", False),
+        (None, "user-ana", False),
+        ("bo", "closed", False),
+        ("bo", "unknown", False),
+    ],
+)
+def test_what_a_user_of_unknown_claims_could_join(
+    user_id: str | None, group: str, could: bool
+) -> None:
+    """A rule that asks for claims allows it to somebody; one that does not settles it."""
+    assert RULES.could_join(user_id, group) is could
+
+
+def test_what_a_user_of_unknown_claims_could_say() -> None:
+    """Joining is not sending."""
+    news = Rule(GroupPattern("news"), frozenset({"join"}))
+    rules = Rules([news, Rule(GroupPattern("*"), frozenset({"join", "send"}))])
+    assert rules.could_join("ana", "news")
+    assert not rules.could_send("ana", "news")
+    assert rules.could_send(None, "blue")

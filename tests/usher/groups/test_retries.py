@@ -1,0 +1,103 @@
+import pytest
+
+from tests import virtual_time
+from usher.errors import ServiceError
+from usher.groups.retries import Patience, call_again
+
+
+class Service:
+    """Answers with what it is given, in turn; the last one for ever."""
+
+    def __init__(self, *answers: ServiceError | int) -> None:
+        self.answers = list(answers)
+        self.calls = 0
+
+    async def call(self) -> int:
+        self.calls += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, ServiceError):
+            raise answer
+        return answer
+
+
+def run(service: Service, may_call_again: bool = True, deadline: float = 10) -> tuple[int, float]:
+    return virtual_time.run(call_again(service.call, lambda *_: may_call_again, Patience(deadline)))
+
+
+def test_an_answer_is_the_end() -> None:
+    """No second call, no time spent."""
+    service = Service(200)
+    assert run(service) == (200, 0)
+    assert service.calls == 1
+
+
+@pytest.mark.parametrize(("first", "may_have_acted"), [(500, True), (408, True), (429, False)])
+def test_the_error_speaks_for_all_calls(first: int, may_have_acted: bool) -> None:
+    """A refusal does not hide that an earlier call may have acted."""
+    errors = [ServiceError("x", answered=status) for status in (first, 400)]
+    service = Service(*errors)
+
+    def may_call_again(error: ServiceError, _seconds: float) -> bool:
+        return error is errors[0]
+
+    with pytest.raises(ServiceError) as caught:
+        virtual_time.run(call_again(service.call, may_call_again, Patience(10)))
+    assert (caught.value.answered, caught.value.may_have_acted) == (400, may_have_acted)
+
+
+def test_waits_grow() -> None:
+    """0.1 s, 0.2 s and 0.4 s at the most, and half of each at the least."""
+    service = Service(*[ServiceError("x")] * 3, 200)
+    answer, seconds = run(service)
+    assert (answer, service.calls) == (200, 4)
+    assert 0.35 <= seconds <= 0.7
+
+
+def test_retries_are_counted() -> None:
+    """Calls that were made again, not the first one."""
+    for failures, count in ((0, None), (3, 3)):
+        patience = Patience(10)
+        service = Service(*[ServiceError("x")] * failures, 200)
+        virtual_time.run(call_again(service.call, lambda *_: True, patience))
+        assert patience.counts.get("retries") == count
+
+
+def test_retry_after_is_honoured() -> None:
+    """To the second."""
+    assert run(Service(ServiceError("x", retry_after=3), 200)) == (200, 3)
+
+
+def test_no_wait_that_ends_behind_the_deadline() -> None:
+    """Waiting for nothing would be paid for."""
+    service = Service(ServiceError("x", retry_after=60), 200)
+    with pytest.raises(ServiceError):
+        run(service)
+    assert service.calls == 1
+
+
+def test_errors_that_forbid_another_call() -> None:
+    """The error itself comes out."""
+    error = ServiceError("x", answered=400)
+    with pytest.raises(ServiceError) as caught:
+        run(Service(error, 200), may_call_again=False)
+    assert caught.value is error
+
+
+def test_an_endless_failure_ends_before_the_deadline() -> None:
+    """With the last error, after some calls."""
+    service = Service(ServiceError("x"))
+    with pytest.raises(ServiceError):
+        run(service)
+    assert 5 < service.calls < 20
+
+
+def test_a_call_that_hangs_ends_at_the_deadline() -> None:
+    """With TimeoutError."""
+    import asyncio
+
+    async def hang() -> int:
+        await asyncio.sleep(1000)
+        return 200
+
+    with pytest.raises(TimeoutError):
+        virtual_time.run(call_again(hang, lambda *_: True, Patience(10)))

@@ -1,0 +1,1 @@
+"""Who comes in: callers, their limits, and what the policy grants them."""

@@ -1,0 +1,1 @@
+"""What happens in a group: events, the workflow, announcements and the roster."""
