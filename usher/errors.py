@@ -110,8 +110,30 @@ class NotReadyError(UsherError):
     title = "Usher is not set up"
 
 
+class NoModeError(NotReadyError):
+    """No authentication mode is set, so the app cannot identify callers."""
+
+    kind = "mode-not-set"
+    title = "No authentication mode is set"
+
+
+class UnhealthyError(NotReadyError):
+    """Web PubSub does not answer, or rejects the app. `status` is its answer, None without one."""
+
+    kind = "service-unhealthy"
+    title = "Web PubSub does not serve this app"
+
+    def __init__(self, status: int | None) -> None:
+        answer = "does not answer" if status is None else f"answers this app with {status}"
+        super().__init__(f"Web PubSub {answer}.")
+        self.members = {"serviceStatus": status}
+
+
 class SettingsError(NotReadyError):
-    """Every wrong setting at once. Callers learn that something is wrong, the log learns what."""
+    """Every wrong setting at once. Callers learn that something is wrong, the log says what."""
+
+    kind = "settings-invalid"
+    title = "The settings of the app are not valid"
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("The settings of this app are not valid. Its log names each wrong one.")

@@ -88,7 +88,7 @@ def _read_join(record: dict[str, Any], instance: int, now: float) -> Join:
         instance=instance,
         connection_id=record["connectionId"],
         at=now,
-        told=record.get("told"),
+        told=record.get("announced"),
         is_sent=record["sendStatus"] == 202,
         failure=record.get("failure"),
         send_seconds=record.get("sendMilliseconds", 0) / 1000,

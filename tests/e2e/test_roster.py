@@ -139,4 +139,4 @@ async def test_without_a_mode_nobody_reads(tmp_path_factory: pytest.TempPathFact
     log = tmp_path_factory.mktemp("closed-stack") / "log"
     with run(UP, log, {"USHER_AUTH": ""}) as running:
         status, problem = await ask(running, "lobby")
-    assert (status, problem["type"]) == (503, "urn:problem-type:usher:not-ready")
+    assert (status, problem["type"]) == (503, "urn:problem-type:usher:mode-not-set")

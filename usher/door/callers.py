@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from usher.errors import BadRequestError, ForbiddenError, NotReadyError, UnauthorizedError
+from usher.errors import BadRequestError, ForbiddenError, NoModeError, UnauthorizedError
 from usher.settings import AUTH, Settings, is_user_id
 
 type Verify = Callable[[str], Awaitable[Mapping[str, Any]]]
@@ -40,7 +40,7 @@ async def identify_caller(
 ) -> Caller:
     """`verify_token` gives the claims of a bearer token that holds.
 
-    Raises NotReadyError where no mode is set, UnauthorizedError for a caller who is not known,
+    Raises NoModeError where no mode is set, UnauthorizedError for a caller who is not known,
     ForbiddenError for one who claims to be somebody else, BadRequestError for a bad user id.
     """
     named = credentials.named_user_id
@@ -56,7 +56,7 @@ async def identify_caller(
         case "oidc":
             claims = await verify_token(_read_bearer(credentials.headers))
             return _agree(claims.get(settings.user_claim or "sub"), claims, named)
-    raise NotReadyError(f"No way to tell who is calling is set up: {AUTH} is not set.")
+    raise NoModeError(f"The app cannot identify callers: {AUTH} is not set.")
 
 
 def speaks_for_itself(settings: Settings, named_user_id: str | None) -> bool:

@@ -130,7 +130,7 @@ async def _tell(
     """Notes the status, and how many joins or leaves the message was about."""
     news = read_news(event, group, telling.style.template, datetime.now(UTC))
     gathered = await telling.digests.gather(news) if news else []
-    patience.counts["told"] = len(gathered)
+    patience.counts["announced"] = len(gathered)
     if gathered:
         message = write_message(gathered, telling.style)
         with _timed("sendMilliseconds", patience.counts):

@@ -5,7 +5,7 @@ import logging
 import time
 from typing import Protocol
 
-from usher.errors import NotReadyError, ServiceError
+from usher.errors import ServiceError, UnhealthyError
 from usher.logs import log_record
 
 REMEMBERED_SECONDS = 5.0
@@ -24,25 +24,23 @@ class Health:
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
         self._checked_at = float("-inf")
-        self._problem: str | None = None
+        self._failure: UnhealthyError | None = None
 
     async def check(self, service: Service) -> None:
-        """Raises NotReadyError where the last check failed; the log has the reason."""
+        """Raises UnhealthyError where the last check failed; the log has the reason."""
         async with self._lock:
             if time.monotonic() - self._checked_at >= REMEMBERED_SECONDS:
-                self._problem = await _ask(service)
+                self._failure = await _ask(service)
                 self._checked_at = time.monotonic()
-        if self._problem is not None:
-            raise NotReadyError(self._problem)
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
 
 
-async def _ask(service: Service) -> str | None:
+async def _ask(service: Service) -> UnhealthyError | None:
     """What callers may know of the failure: the status tells a wrong key from a missing role."""
     try:
         await service.check_health()
     except ServiceError as error:
         log_record("health", logging.ERROR, failure=str(error))
-        if error.answered is None:
-            return "Web PubSub does not answer."
-        return f"Web PubSub answers this app with {error.answered}."
+        return UnhealthyError(error.answered)
     return None

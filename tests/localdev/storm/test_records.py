@@ -11,7 +11,7 @@ def line(connection_id: str, **fields: Any) -> str:
 
 
 def sent(connection_id: str, told: int = 1) -> str:
-    return line(connection_id, told=told, sendStatus=202, sendMilliseconds=30)
+    return line(connection_id, announced=told, sendStatus=202, sendMilliseconds=30)
 
 
 def read(*lines: str) -> Records:
@@ -33,9 +33,11 @@ def test_negotiations_and_leaves() -> None:
     assert (records.negotiated, records.left, records.joins) == (1, {"a"}, [])
 
 
-def test_told() -> None:
+def test_announced() -> None:
     """What the service accepted, by instance; a join that another's message told is no second."""
-    records = read(sent("a"), line("b", told=0), sent("c", told=2), line("d", told=5, failure="x"))
+    records = read(
+        sent("a"), line("b", announced=0), sent("c", told=2), line("d", announced=5, failure="x")
+    )
     records.add(1, sent("e", told=3), 9)
     assert (records.told(), records.told_by_instance()) == (6, [3, 3])
     assert records.sending() == [0.03] * 3
@@ -47,8 +49,8 @@ def test_reasons() -> None:
     """A message that failed is one reason for all whom it was about."""
     records = read(
         sent("a"),
-        line("b", told=0),
-        line("c", told=4, failure="answered 500"),
+        line("b", announced=0),
+        line("c", announced=4, failure="answered 500"),
         line("d", failure="gone"),
     )
     assert records.reasons("abcde") == {
@@ -60,5 +62,5 @@ def test_reasons() -> None:
 
 def test_an_event_that_came_again() -> None:
     """The second one told nobody and needs no reason; nor does a first one that failed."""
-    assert read(sent("a"), line("a", told=0)).reasons("a") == {}
+    assert read(sent("a"), line("a", announced=0)).reasons("a") == {}
     assert read(line("a", failure="gone"), sent("a")).reasons("a") == {}

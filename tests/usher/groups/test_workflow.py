@@ -95,7 +95,7 @@ def test_join_adds_and_then_announces(act: Any) -> None:
         "retries": 0,
         "addStatus": 200,
         "sendStatus": 202,
-        "told": 1,
+        "announced": 1,
     }
 
 
@@ -143,7 +143,7 @@ def test_a_crowd_is_added_at_once_and_told_as_one(caplog: pytest.LogCaptureFixtu
     texts = [call[2] for call in pubsub.calls if call[0] == "send"]
     assert texts == ["u0 joined a", "u1, u2 and 1 other joined a"]
     records = [json.loads(record.getMessage()) for record in caplog.records]
-    told = {r["userId"]: (r["addStatus"], r["sendStatus"], r["told"]) for r in records}
+    told = {r["userId"]: (r["addStatus"], r["sendStatus"], r["announced"]) for r in records}
     nothing = (200, None, 0)
     assert told == {"u0": (200, 202, 1), "u1": (200, 202, 3), "u2": nothing, "u3": nothing}
 
