@@ -1,240 +1,121 @@
-"""Every function of the app: register, delegate."""
+"""The functions of the app: each one is registered here, and delegates."""
 
-import functools
 import os
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import azure.functions as func
 
-from usher.door import policy
-from usher.door.callers import Caller, Credentials, identify_caller, speaks_for_itself
-from usher.door.limits import Limits
-from usher.door.negotiation import check_method, read_negotiation
-from usher.door.policy_file import read_policy
-from usher.door.rules import Rules
-from usher.fields import read_group, read_optional_text, read_query, read_single
-from usher.groups import workflow
-from usher.groups.announcements import Style
-from usher.groups.digest import Digests
+from usher import fields, responses
+from usher.door import negotiation
+from usher.door.policy import GROUPS_STATE, check_new_state
 from usher.groups.events import read_event
 from usher.groups.provision import provision as run_workflow
 from usher.groups.provision_request import read_provision
-from usher.groups.roster import Rosters
-from usher.groups.workflow import Telling
-from usher.logs import log_record, quiet_sdk_logs, redact_all_records
-from usher.page import check_page, write_policy
-from usher.responses import (
-    answer_json,
-    answer_page,
-    answer_yaml,
-    connect_answers,
-    http_answers,
-    notice_answers,
-)
-from usher.service.health import Health
-from usher.service.signing import Signer
-from usher.service.tokens import TokenRequest
-from usher.settings import AUTH, Settings
-
-if TYPE_CHECKING:
-    from usher.door.oidc import OidcProvider
-    from usher.service.pubsub import AzurePubSub
+from usher.groups.workflow import join_groups, leave_groups
+from usher.logs import quiet_sdk_logs, redact_all_records
+from usher.page import check_page
+from usher.parts import Parts
+from usher.settings import find_mode
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-# The one setting that is read while indexing, because an authorization level is fixed then.
-NEGOTIATE_LEVEL = (
-    func.AuthLevel.FUNCTION if os.environ.get(AUTH) == "key" else func.AuthLevel.ANONYMOUS
-)
-health_state = Health()
-rosters = Rosters()
+parts = Parts(os.environ, Path(__file__).parent)
+# An authorization level is fixed while the host indexes the app, before the settings are parsed.
+caller_level = func.AuthLevel[find_mode(os.environ).key_level]
 quiet_sdk_logs()
 redact_all_records()
 
 
-@functools.cache
-def get_settings() -> Settings:
-    """Read on first use: an error while indexing would take every function away."""
-    return Settings.from_environ(os.environ)
-
-
-@functools.cache
-def get_rules() -> Rules:
-    """The policy, which is read once: another one takes a deployment or a restart."""
-    return read_policy(Path(__file__).parent / get_settings().policy_file)
-
-
-@functools.cache
-def get_limits() -> Limits:
-    """One a process: each instance counts for itself."""
-    return Limits(get_settings())
-
-
-@functools.cache
-def get_digests() -> Digests:
-    """One a process: each instance gathers what it sees itself."""
-    return Digests(get_settings().digest_above, get_settings().digest_seconds)
-
-
-@functools.cache
-def get_pubsub() -> "AzurePubSub":
-    """One client a process. Imported on first use, because the SDK takes longer than the rest."""
-    from usher.service.pubsub import AzurePubSub
-
-    return AzurePubSub(get_settings())
-
-
-@functools.cache
-def get_minter() -> workflow.Minter:
-    """Who has a key signs, for which nobody needs to be asked and the SDK not to be there."""
-    settings = get_settings()
-    return Signer(settings) if settings.connection.access_key else get_pubsub()
-
-
-@functools.cache
-def get_identity_provider() -> "OidcProvider":
-    """One a process, which remembers the provider's keys. Imported in its mode only."""
-    from usher.door.oidc import OidcProvider
-
-    return OidcProvider(get_settings().oidc_issuer, get_settings().oidc_audience)
-
-
-@functools.cache
-def get_page() -> tuple[str, str]:
-    """The demo page, which is shipped beside this file, and its Content-Security-Policy."""
-    html = (Path(__file__).parent / "web" / "demo.html").read_text("utf-8")
-    return html, write_policy(html, get_settings().connection)
-
-
-async def verify_token(token: str) -> Mapping[str, Any]:
-    """The claims of a bearer token that the identity provider issued for this app."""
-    return await get_identity_provider().verify(token)
-
-
-async def identify(req: func.HttpRequest, named_user_id: str | None) -> Caller:
-    """Who is calling, and not too often; the address first, because that costs next to nothing."""
-    get_limits().check_address(req.headers)
-    credentials = Credentials(req.headers, named_user_id)
-    caller = await identify_caller(get_settings(), credentials, verify_token)
-    get_limits().check_caller(caller.user_id)
-    return caller
-
-
 def on_event(name: str) -> Callable[..., Any]:
-    """A system event of the hub. Only an argument that is named `request` gets the payload."""
+    """Register a function for a system event of the hub.
+
+    The Functions host passes the payload only to an argument that is called `request`.
+    """
     return app.generic_trigger(
-        arg_name="request",
-        type="webPubSubTrigger",
-        hub="%WebPubSubHub%",
-        eventType="system",
-        eventName=name,
+        "request", "webPubSubTrigger", hub="%WebPubSubHub%", eventType="system", eventName=name
     )
 
 
-@app.route("negotiate", methods=["GET", "POST"], auth_level=NEGOTIATE_LEVEL)
-@http_answers
+@app.route("negotiate", methods=["GET", "POST"], auth_level=caller_level)
+@responses.http_answers
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
-    """Mints a client access token for a user and its groups."""
-    settings, rules = get_settings(), get_rules()
-    check_method(req.method, settings)
-    wish = read_negotiation(req.url, req.get_body(), settings)
-    caller = await identify(req, wish.user_id)
-    groups = policy.grant_groups(settings, rules, caller, wish.groups)
-    roles = policy.grant_roles(rules, caller, groups)
-    request = TokenRequest(caller.user_id, groups, roles, wish.minutes)
-    token = await workflow.generate_token(get_minter(), request)
-    log_record("negotiate", userId=caller.user_id, groups=groups, minutes=wish.minutes)
-    return answer_json(
-        {
-            "url": token.url,
-            "baseUrl": token.base_url,
-            "token": token.token,
-            "hub": settings.hub,
-            "userId": caller.user_id,
-            "groups": groups,
-            "roles": roles,
-            "expiresAt": datetime.fromtimestamp(token.expires_at, UTC).isoformat(),
-        }
-    )
+    """Issue a client access token for a user and the user's groups."""
+    negotiation.check_method(req.method, parts.settings.mode)
+    request = negotiation.read_request(req.url, req.get_body(), parts.settings)
+    caller = await parts.gate.identify(req.headers, request.user_id)
+    token = await negotiation.negotiate(request, caller, parts.policy, parts.minter)
+    return responses.answer_json(token)
 
 
-@app.route("groups/{group}/members", methods=["GET"], auth_level=NEGOTIATE_LEVEL)
-@http_answers
+@app.route("groups/{group}/members", methods=["GET"], auth_level=caller_level)
+@responses.http_answers
 async def roster(req: func.HttpRequest) -> func.HttpResponse:
-    """Tells who is in a group."""
-    user_id = read_optional_text(read_single(read_query(req.url), "userId"), "userId")
-    group = read_group(req.route_params["group"])
-    if not speaks_for_itself(get_settings(), user_id):
-        policy.check_roster(get_rules(), await identify(req, user_id), group)
-    return answer_json(await rosters.read(get_pubsub(), group))
+    """Return the members of a group."""
+    user_id = fields.read_single_text(fields.read_query(req.url), "userId")
+    group = fields.read_name(req.route_params["group"], "group")
+    if not parts.settings.mode.is_trusted_without_user(user_id):
+        parts.policy.check_roster(await parts.gate.identify(req.headers, user_id), group)
+    return responses.answer_json(await parts.rosters.read(parts.pubsub, group))
 
 
 @app.route("provision", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@http_answers
+@responses.http_answers
 async def provision(req: func.HttpRequest) -> func.HttpResponse:
-    """Runs the whole workflow for a connection that is open already; for administrators."""
-    settings = get_settings()
-    wish = read_provision(req.get_body(), settings)
-    roles = policy.provision_roles(settings, get_rules(), wish.user_id, wish.group)
-    return answer_json(await run_workflow(get_pubsub(), settings.hub, wish, roles))
+    """Run the whole workflow for a connection that is open."""
+    request = read_provision(req.get_body(), parts.settings)
+    roles = parts.policy.provision_roles(request.user_id, request.group)
+    outputs = await run_workflow(parts.minter, parts.pubsub, parts.settings.hub, request, roles)
+    return responses.answer_json(outputs)
 
 
 @on_event("connect")
-@connect_answers
+@responses.connect_answers
 async def connect(request: str) -> dict[str, Any]:
-    """Admits a client and notes its groups, which no later event tells."""
-    settings = get_settings()
-    event = read_event(request, "connect", settings)
-    policy.check_origins(settings, event.client_origins)
-    policy.check_new_state(event.states)
-    groups = policy.admit_groups(settings, get_rules(), event.user_id, event.token_groups)
-    # Not `groups`: the service would put them in the place of the token's.
-    return {"userId": event.user_id, "states": {policy.GROUPS_STATE: groups}}
+    """Admit a client, and keep its groups in the connection state for later events."""
+    event = read_event(request, "connect", parts.settings)
+    parts.policy.check_origins(event.client_origins)
+    check_new_state(event.states)
+    groups = parts.policy.admit(event.user_id, event.token_groups)
+    # No `groups` here: the service would replace the groups of the token with them.
+    return {"userId": event.user_id, "states": {GROUPS_STATE: groups}}
 
 
 @on_event("connected")
-@notice_answers
+@responses.notice_answers
 async def connected(request: str) -> None:
-    """Adds the connection to its groups and announces the join."""
-    settings = get_settings()
-    event = read_event(request, "connected", settings)
-    groups = policy.groups_of(settings, event.states)
-    style = Style(settings.join_text, settings.announcement_format)
-    await workflow.join_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
+    """Add the connection to its groups and announce the join."""
+    event = read_event(request, "connected", parts.settings)
+    await join_groups(parts.announcer, event, parts.policy.groups_of(event.states))
 
 
 @on_event("disconnected")
-@notice_answers
+@responses.notice_answers
 async def disconnected(request: str) -> None:
-    """Announces the leave."""
-    settings = get_settings()
-    event = read_event(request, "disconnected", settings)
-    groups = policy.groups_of(settings, event.states)
-    style = Style(settings.leave_text, settings.announcement_format)
-    await workflow.leave_groups(get_pubsub(), event, groups, Telling(style, get_digests()))
+    """Announce the leave."""
+    event = read_event(request, "disconnected", parts.settings)
+    await leave_groups(parts.announcer, event, parts.policy.groups_of(event.states))
 
 
 @app.route("openapi.yaml", methods=["GET"])
-@http_answers
+@responses.http_answers
 async def openapi(req: func.HttpRequest) -> func.HttpResponse:
-    """The description of all of this, which is shipped beside this file."""
-    return answer_yaml((Path(__file__).parent / "api" / "openapi.yaml").read_text("utf-8"))
+    """Return the OpenAPI document of the app."""
+    return responses.answer_yaml((parts.folder / "api" / "openapi.yaml").read_text("utf-8"))
 
 
 @app.route("health", methods=["GET"])
-@http_answers
+@responses.http_answers
 async def health(req: func.HttpRequest) -> func.HttpResponse:
-    """200 when settings and policy are valid and the service answers; 503 otherwise."""
-    get_rules()
-    await health_state.check(get_pubsub())
-    return answer_json({"status": "ok"})
+    """Return 200 if settings and policy are valid and Web PubSub admits the app, else 503."""
+    parts.check_settings()
+    await parts.health.check(parts.pubsub)
+    return responses.answer_json({"status": "ok"})
 
 
 @app.route("demo", methods=["GET"])
-@http_answers
+@responses.http_answers
 async def demo(req: func.HttpRequest) -> func.HttpResponse:
-    """A page to see it all with, where it is switched on."""
-    check_page(get_settings())
-    return answer_page(*get_page())
+    """Return the demo page, where it is switched on."""
+    check_page(parts.settings)
+    return responses.answer_page(*parts.page)

@@ -1,127 +1,103 @@
-"""The one error family. Each error knows its HTTP status and a detail that callers may see."""
+"""The errors of the app. Each has an HTTP status, a problem type and a detail for the caller."""
 
+import logging
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
+
+NO_MEMBERS: Mapping[str, Any] = MappingProxyType({})
 
 
 class UsherError(Exception):
-    """Never raised itself. Its text goes to the log, everything else to the caller.
+    """The base of all errors of the app; not raised itself.
 
-    `members` are more of the problem's members.
+    `kind` is the last part of the problem type. `detail` and `field`, the name of the invalid
+    field, are for the caller. `log_text`, which is `str()` of the error, is for the log, and the
+    same as `detail` by default. `members` are extension members of the problem. Failures, with a
+    status from 500, are logged; so is every error with a `log_level`.
     """
 
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "internal"
-    title: ClassVar[str] = "Something went wrong"
+    title: ClassVar[str] = "Internal error"
+    log_level: ClassVar[int | None] = None
     headers: Mapping[str, str] = MappingProxyType({})
-    members: Mapping[str, Any] = MappingProxyType({})
+    members: Mapping[str, Any] = NO_MEMBERS
 
-    def __init__(self, detail: str, *, field: str | None = None) -> None:
-        super().__init__(detail)
+    def __init_subclass__(cls, *, status: int = 0, kind: str = "", title: str = "") -> None:
+        cls.status = status or cls.status
+        cls.kind, cls.title = kind or cls.kind, title or cls.title
+
+    def __init__(self, detail: str, *, field: str | None = None, log_text: str = "") -> None:
+        super().__init__(log_text or detail)
         self.detail = detail
         self.field = field
 
 
-class BadRequestError(UsherError):
-    """The request is malformed; `field` names what is wrong with it."""
-
-    status = 400
-    kind = "bad-request"
-    title = "The request is not valid"
+class BadRequestError(UsherError, status=400, kind="bad-request", title="The request is not valid"):
+    """The request is malformed."""
 
 
-class UnauthorizedError(UsherError):
-    """Nobody knows who is calling: no credentials, or none that hold."""
+class UnauthorizedError(
+    UsherError, status=401, kind="unauthorized", title="The caller is not authenticated"
+):
+    """The request has no valid credentials."""
 
-    status = 401
-    kind = "unauthorized"
-    title = "Who is calling is not known"
+    log_level = logging.WARNING  # no fault of the app
     headers = MappingProxyType({"WWW-Authenticate": "Bearer"})  # RFC 9110, section 15.5.2
 
 
-class ForbiddenError(UsherError):
-    """The caller may not have what it asks for."""
+class ForbiddenError(UsherError, status=403, kind="forbidden", title="Not allowed"):
+    """The caller is known and not allowed to have what it asks for."""
 
-    status = 403
-    kind = "forbidden"
-    title = "Not allowed"
+    log_level = logging.WARNING  # no fault of the app
 
 
-class NotFoundError(UsherError):
-    """There is nothing at this address."""
-
-    status = 404
-    kind = "not-found"
-    title = "Nothing is here"
+class NotFoundError(UsherError, status=404, kind="not-found", title="Not found"):
+    """There is nothing at this URL."""
 
 
-class MethodError(UsherError):
-    """The method is not the one for this."""
+class MethodError(
+    UsherError, status=405, kind="method-not-allowed", title="The method is not allowed"
+):
+    """The URL does not support this HTTP method."""
 
-    status = 405
-    kind = "method-not-allowed"
-    title = "The method is not allowed"
     headers = MappingProxyType({"Allow": "POST"})  # RFC 9110, section 15.5.6
 
 
-class TooLargeError(UsherError):
-    """The request is larger than it may be."""
-
-    status = 413
-    kind = "too-large"
-    title = "The request is too large"
+class TooLargeError(UsherError, status=413, kind="too-large", title="The request is too large"):
+    """The request, or the token that it asks for, is too large."""
 
 
-class TooLongError(UsherError):
-    """The request's URL is longer than it may be."""
-
-    status = 414
-    kind = "too-long"
-    title = "The URL is too long"
+class TooLongError(UsherError, status=414, kind="too-long", title="The URL is too long"):
+    """The URL of the request is too long."""
 
 
-class TooManyError(UsherError):
-    """The caller calls too often. `wait` is in seconds."""
-
-    status = 429
-    kind = "too-many"
-    title = "Too many requests"
+class TooManyError(UsherError, status=429, kind="too-many", title="Too many requests"):
+    """The caller exceeded its rate limit. `wait` is in seconds."""
 
     def __init__(self, wait: float) -> None:
-        super().__init__("Too many requests from here. Wait, and try again.")
+        super().__init__("The rate limit is exceeded. Wait, and try again.")
         self.headers = {"Retry-After": str(math.ceil(wait))}
 
 
-class BadEventError(UsherError):
-    """An event that is malformed, or that was not meant for this app. Nothing is done for it."""
+class BadEventError(UsherError, status=401, kind="bad-event", title="The event was refused"):
+    """The event is malformed, or is not meant for this app. It has no effect."""
 
-    status = 401
-    kind = "bad-event"
-    title = "The event was refused"
+    log_level = logging.ERROR  # the service should not have sent it
 
 
-class NotReadyError(UsherError):
-    """The app is not set up to answer this."""
-
-    status = 503
-    kind = "not-ready"
-    title = "Usher is not set up"
-
-
-class NoModeError(NotReadyError):
+class NoModeError(
+    UsherError, status=503, kind="mode-not-set", title="No authentication mode is set"
+):
     """No authentication mode is set, so the app cannot identify callers."""
 
-    kind = "mode-not-set"
-    title = "No authentication mode is set"
 
-
-class UnhealthyError(NotReadyError):
+class UnhealthyError(
+    UsherError, status=503, kind="service-unhealthy", title="Web PubSub does not serve this app"
+):
     """Web PubSub does not answer, or rejects the app. `status` is its answer, None without one."""
-
-    kind = "service-unhealthy"
-    title = "Web PubSub does not serve this app"
 
     def __init__(self, status: int | None) -> None:
         answer = "does not answer" if status is None else f"answers this app with {status}"
@@ -129,32 +105,27 @@ class UnhealthyError(NotReadyError):
         self.members = {"serviceStatus": status}
 
 
-class SettingsError(NotReadyError):
-    """Every wrong setting at once. Callers learn that something is wrong, the log says what."""
-
-    kind = "settings-invalid"
-    title = "The settings of the app are not valid"
+class SettingsError(
+    UsherError, status=503, kind="settings-invalid", title="The settings are not valid"
+):
+    """Some settings are wrong. `problems` has every wrong key, for the log only."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__("The settings of this app are not valid. Its log names each wrong one.")
+        log_text = "; ".join(f"{key} {problem}" for key, problem in problems.items())
+        detail = "The app's settings are not valid. Its log names every wrong setting."
+        super().__init__(detail, log_text=log_text)
         self.problems = dict(problems)
 
-    def __str__(self) -> str:
-        return "; ".join(f"{key} {problem}" for key, problem in self.problems.items())
 
+class ServiceError(UsherError, status=502, kind="service-failed", title="Web PubSub failed"):
+    """A call of Web PubSub failed; `reason` is for the log.
 
-class ServiceError(UsherError):
-    """Web PubSub did not do what was asked; `reason` is for the log.
-
-    `answered` is the status it gave, None where there was no answer, and `code` its error code;
-    `retry_after` the seconds it asked to wait; `reached` is False only where the request surely
-    never got to it. `may_have_acted` is False where it surely did nothing.
+    `answered` is the HTTP status and `code` the error code of the answer, None without an answer.
+    `retry_after` is the wait in seconds that the answer asked for. `reached` is False if the
+    request certainly did not arrive; `may_have_acted` is False if it certainly had no effect.
     """
 
-    status = 502
-    kind = "service-failed"
-    title = "Web PubSub did not do what was asked"
-    told: ClassVar[str] = "Web PubSub did not answer, or not as expected."
+    public_detail: ClassVar[str] = "Web PubSub did not answer as expected."
 
     def __init__(
         self,
@@ -164,27 +135,34 @@ class ServiceError(UsherError):
         code: str | None = None,
         retry_after: float | None = None,
         reached: bool = True,
+        may_have_acted: bool | None = None,
+        members: Mapping[str, Any] = NO_MEMBERS,
     ) -> None:
-        super().__init__(self.told)
-        self.reason = reason
-        self.answered = answered
-        self.code = code
-        self.retry_after = retry_after
-        self.reached = reached
+        super().__init__(self.public_detail, log_text=f"Web PubSub: {reason}.")
+        self.reason, self.answered, self.code = reason, answered, code
+        self.retry_after, self.reached, self.members = retry_after, reached, members
         is_refusal = answered is not None and 300 <= answered < 500 and answered != 408
-        self.may_have_acted = reached and not is_refusal
+        may_act = reached and not is_refusal
+        self.may_have_acted = may_act if may_have_acted is None else may_have_acted
 
-    def __str__(self) -> str:
-        return f"Web PubSub: {self.reason}."
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same call may succeed later."""
+        return self.answered is None or self.answered in (408, 429) or self.answered >= 500
+
+    def copy(self, **changes: Any) -> Self:
+        """Return this error with other values of `may_have_acted` or `members`."""
+        names = ("answered", "code", "retry_after", "reached", "may_have_acted", "members")
+        return type(self)(self.reason, **{name: getattr(self, name) for name in names} | changes)
 
 
-class ThrottledError(ServiceError):
-    """Web PubSub is asked too often."""
+class ThrottledError(
+    ServiceError, status=429, kind="service-throttled", title="Web PubSub is busy"
+):
+    """Web PubSub throttles the app."""
 
-    status = 429
-    kind = "service-throttled"
-    title = "Web PubSub is asked too often"
-    told = "Web PubSub is busy. Wait, and try again."
+    log_level = logging.ERROR
+    public_detail = "Web PubSub is busy. Wait, and try again."
 
     def __init__(self, reason: str, **answer: Any) -> None:
         super().__init__(reason, **answer)
@@ -192,24 +170,21 @@ class ThrottledError(ServiceError):
             self.headers = {"Retry-After": str(math.ceil(self.retry_after))}
 
 
-class UnansweredError(ServiceError):
-    """Web PubSub gave no answer in time, or was not reached at all."""
+class UnansweredError(
+    ServiceError, status=504, kind="service-unanswered", title="Web PubSub did not answer"
+):
+    """Web PubSub did not answer in time, or could not be reached."""
 
-    status = 504
-    kind = "service-unanswered"
-    title = "Web PubSub did not answer"
-    told = "Web PubSub did not answer in time."
+    public_detail = "Web PubSub did not answer in time."
 
 
-class UnknownConnectionError(ServiceError):
-    """Web PubSub knows no such connection, or none of that user. It did nothing."""
+class UnknownConnectionError(
+    ServiceError, status=404, kind="connection-unknown", title="The connection is unknown"
+):
+    """Web PubSub has no such connection, or it belongs to another user. The call had no effect."""
 
-    status = 404
-    kind = "connection-unknown"
-    title = "There is no such connection"
-    told = "Web PubSub knows no such connection, or none of that user."
+    public_detail = "Web PubSub has no such connection, or it belongs to another user."
 
     def __init__(self, reason: str, **answer: Any) -> None:
-        super().__init__(reason, **answer)
+        super().__init__(reason, **({"may_have_acted": False} | answer))
         self.field = "connectionId"
-        self.may_have_acted = False

@@ -1,4 +1,4 @@
-"""Fields of a request, from its query or its JSON body, read and checked one by one."""
+"""Fields of a request: read from the query or the JSON body, and checked."""
 
 import json
 from collections import defaultdict
@@ -7,19 +7,20 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from usher.errors import BadRequestError, TooLargeError, TooLongError
-from usher.settings import GROUP_RULE, Settings, is_group_name
+from usher.names import GROUP_RULE, is_group_name
+from usher.settings import Settings
 
-# A request that says more than a token can hold is no honest one.
+# A token has no room for more.
 LARGEST_BODY = 4096  # bytes
-LONGEST_URL = 4096  # characters
+LONGEST_REQUEST_URL = 4096  # characters
 
 
 def read_query(url: str) -> dict[str, list[Any]]:
-    """The values of each key. Raises TooLongError."""
-    if len(url) > LONGEST_URL:
-        raise TooLongError(f"The URL may have {LONGEST_URL} characters.")
-    # From the URL: the Functions host joins the values of a repeated key with commas, and a
-    # group's name may contain one (azure-functions-host, HttpRequest to RpcHttp conversion).
+    """Return the values of each key of the query. Raises TooLongError."""
+    if len(url) > LONGEST_REQUEST_URL:
+        raise TooLongError(f"The URL is longer than {LONGEST_REQUEST_URL} characters.")
+    # Not from the parsed query: the Functions host joins the values of a repeated key with commas,
+    # and a group name may have a comma (azure-functions-host, HttpRequest to RpcHttp conversion).
     values: dict[str, list[Any]] = defaultdict(list)
     if "?" in url:
         for key, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
@@ -28,11 +29,14 @@ def read_query(url: str) -> dict[str, list[Any]]:
 
 
 def read_body(body: bytes, known: Sequence[str]) -> Mapping[str, Any]:
-    """The fields of a JSON object; null is as good as absent. BadRequestError, TooLargeError."""
+    """Return the fields of a JSON object without those that are null.
+
+    Raises BadRequestError for invalid JSON and unknown fields, TooLargeError.
+    """
     if not body:
         return {}
     if len(body) > LARGEST_BODY:
-        raise TooLargeError(f"The body may have {LARGEST_BODY} bytes.", field="body")
+        raise TooLargeError(f"The body is larger than {LARGEST_BODY} bytes.", field="body")
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -45,28 +49,33 @@ def read_body(body: bytes, known: Sequence[str]) -> Mapping[str, Any]:
 
 
 def read_single(values: Mapping[str, list[Any]], field: str) -> Any:
-    """The one value of a field, or None. Raises BadRequestError where there are more."""
+    """Return the value of a field, None without one. Raises BadRequestError for several values."""
     given = values.get(field, [])
     if len(given) > 1:
-        raise BadRequestError(f"{field} may be given once only.", field=field)
+        raise BadRequestError(f"{field} may be given only once.", field=field)
     return given[0] if given else None
 
 
 def read_text(value: Any, field: str) -> str:
-    """Raises BadRequestError for what is no text."""
-    # JSON can spell half a surrogate pair, which no URL and no token can carry.
+    """Return a value that must be text. Raises BadRequestError."""
+    # JSON can have half a surrogate pair, which no URL and no token can carry.
     if not isinstance(value, str) or value.encode(errors="ignore").decode() != value:
         raise BadRequestError(f"{field} must be text.", field=field)
     return value
 
 
 def read_optional_text(value: Any, field: str) -> str | None:
-    """None stays None. Raises BadRequestError for what is no text."""
+    """Return a value that must be text or None. Raises BadRequestError."""
     return None if value is None else read_text(value, field)
 
 
-def read_group(value: Any, field: str = "group") -> str:
-    """The name of one group. Raises BadRequestError."""
+def read_single_text(values: Mapping[str, list[Any]], field: str) -> str | None:
+    """Return the only value of a field, which must be text or None. Raises BadRequestError."""
+    return read_optional_text(read_single(values, field), field)
+
+
+def read_name(value: Any, field: str) -> str:
+    """Return a name that can be a segment of a path, as a group has. Raises BadRequestError."""
     name = read_text(value, field)
     if not is_group_name(name):
         raise BadRequestError(f"{field} must {GROUP_RULE}.", field=field)
@@ -74,7 +83,7 @@ def read_group(value: Any, field: str = "group") -> str:
 
 
 def read_minutes(value: Any, longest: int) -> int:
-    """The lifetime of a token, the longest if none is given. Raises BadRequestError."""
+    """Return the lifetime of a token, the longest by default. Raises BadRequestError."""
     if value is None:
         return longest
     if isinstance(value, float) and value.is_integer():
@@ -88,7 +97,7 @@ def read_minutes(value: Any, longest: int) -> int:
 
 
 def check_hub(hub: Any, settings: Settings) -> None:
-    """Whether a request means this hub, if it names one. Raises BadRequestError."""
-    # Hub names are compared without case, as the service does.
+    """Raise BadRequestError if a request names a hub, and not the hub of this app."""
+    # The service ignores the case of hub names.
     if hub is not None and str(hub).lower() != settings.hub.lower():
         raise BadRequestError("This app serves another hub.", field="hub")

@@ -1,4 +1,4 @@
-"""Structured log records, and the removal of secrets from every record of the process."""
+"""Structured log records, and the redaction of secrets in every record of the process."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import re
 
 logger = logging.getLogger("usher")
 
-# What a token, a key or a signature looks like, wherever it turns up.
+# The forms of tokens, keys and signatures.
 SECRETS = re.compile(
     r"""(?ix)
     eyJ[\w-]{8,}\.[\w-]+\.[\w-]*                    # a JSON Web Token
@@ -19,21 +19,21 @@ SECRETS = re.compile(
 
 
 def log_record(record: str, level: int = logging.INFO, **fields: object) -> None:
-    """Writes `{"record": ..., field: ...}`, a line that a query can parse."""
+    """Log `{"record": ..., field: ...}`, a line of JSON that queries can parse."""
     logger.log(level, "%s", json.dumps({"record": record, **fields}))
 
 
 def redact(text: str) -> str:
-    """The text without what opens anything."""
+    """Replace the secrets in a text."""
     lowered = text.lower()
-    # One of these is in or before each secret. To look for them takes a tenth of the time.
+    # Each secret contains or follows one of these, and this search takes a tenth of the time.
     if "=" in lowered or "eyj" in lowered or "bearer " in lowered:
         return SECRETS.sub("REDACTED", text)
     return text
 
 
 def redact_all_records() -> None:
-    """From now on no record of this process shows a secret, whoever writes it."""
+    """Redact every record of this process from now on, of every logger."""
     make_record = logging.getLogRecordFactory()
     if getattr(make_record, "redacts", False):
         return
@@ -41,7 +41,7 @@ def redact_all_records() -> None:
     def make_redacted(*args: object, **kwargs: object) -> logging.LogRecord:
         return _redact_record(make_record(*args, **kwargs))
 
-    make_redacted.redacts = True  # type: ignore[attr-defined]  # marks a second installation
+    make_redacted.redacts = True  # type: ignore[attr-defined]  # so that a second call does nothing
     logging.setLogRecordFactory(make_redacted)
 
 
@@ -49,7 +49,7 @@ def _redact_record(record: logging.LogRecord) -> logging.LogRecord:
     try:
         text = record.getMessage()
     except (TypeError, ValueError, KeyError):
-        return record  # the handler reports what is wrong with it
+        return record  # the handler reports a malformed record
     if (shown := redact(text)) != text:
         record.msg, record.args = shown, None
     if record.exc_info and record.exc_info[0]:
@@ -58,9 +58,9 @@ def _redact_record(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def quiet_sdk_logs() -> None:
-    """Turns off the SDK's records for each request: they cost a quarter of a call's CPU time.
+    """Turn off the SDK's records of each request, a quarter of the CPU time of a call.
 
-    Not the whole `azure` tree: the Functions worker logs below `azure.functions`.
+    Not for all of `azure`, because the Functions worker logs below `azure.functions`.
     """
     for name in ("azure.core", "azure.identity"):
         logging.getLogger(name).setLevel(logging.WARNING)

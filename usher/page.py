@@ -1,4 +1,4 @@
-"""The demo page's door: whether it is open, and what a browser lets the page do."""
+"""The demo page: whether it is served, and its Content-Security-Policy."""
 
 import base64
 import hashlib
@@ -9,16 +9,16 @@ from usher.settings import Connection, Settings
 
 
 def check_page(settings: Settings) -> None:
-    """Raises NotFoundError where the page is not switched on."""
+    """Raise NotFoundError unless the page is switched on."""
     if not settings.demo:
-        raise NotFoundError("The demo page is off. The setting USHER_DEMO turns it on.")
+        raise NotFoundError("The demo page is off. Set USHER_DEMO to true to switch it on.")
 
 
-def write_policy(html: str, connection: Connection) -> str:
-    """The Content-Security-Policy (W3C, level 3) under which exactly this page works.
+def content_security_policy(html: str, connection: Connection) -> str:
+    """Return the Content-Security-Policy (W3C, level 3) that allows exactly this page.
 
-    Its own script and style run by their hashes; it may call this app and open a WebSocket to the
-    service. Trusted Types, where browsers have them, refuse any text that would become HTML.
+    It allows the page's script and style by their hashes, calls of this app and a WebSocket to the
+    service. Trusted Types, in browsers that have them, refuse text that would become HTML.
     """
     return "; ".join(
         [
@@ -37,7 +37,7 @@ def write_policy(html: str, connection: Connection) -> str:
 
 
 def _hash_elements(html: str, name: str) -> str:
-    """What CSP takes as proof that an inline element is ours: the hash of all that is in it."""
+    """Return the hash of the content of each such element, by which CSP allows it."""
     texts = re.findall(f"<{name}>(.*?)</{name}>", html, re.DOTALL)
     digests = (hashlib.sha256(text.encode()).digest() for text in texts)
     return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)

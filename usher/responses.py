@@ -1,4 +1,4 @@
-"""Answers of every kind of function, and the one place where errors become answers."""
+"""Responses of the functions, and the only place where errors become responses."""
 
 import functools
 import json
@@ -8,39 +8,29 @@ from typing import Any
 
 import azure.functions as func
 
-from usher.errors import (
-    BadEventError,
-    ForbiddenError,
-    SettingsError,
-    ThrottledError,
-    UnauthorizedError,
-    UsherError,
-)
+from usher.errors import BadEventError, SettingsError, UsherError
 from usher.logs import log_record, logger
 
-type HttpHandler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
-type ConnectHandler = Callable[[str], Awaitable[dict[str, Any]]]
-type NoticeHandler = Callable[[str], Awaitable[None]]
+type Handler[**P, R] = Callable[P, Awaitable[R]]
+type Responder[R] = Callable[[UsherError], R]
 
-# What the log tells of beside every failure; the host logs the status of each request anyway.
-REFUSALS = (BadEventError, ThrottledError, UnauthorizedError, ForbiddenError)
 NO_STORE = {"Cache-Control": "no-store"}
 
 
 def answer_json(body: Mapping[str, Any]) -> func.HttpResponse:
-    """200 with a JSON body that no cache may keep."""
+    """Return 200 with a JSON body that caches must not store."""
     return func.HttpResponse(json.dumps(body), mimetype="application/json", headers=NO_STORE)
 
 
 def answer_yaml(document: str) -> func.HttpResponse:
-    """200 with a document that is the same for everybody (media type: RFC 9512)."""
+    """Return 200 with a YAML document (media type: RFC 9512)."""
     return func.HttpResponse(document, mimetype="application/yaml")
 
 
-def answer_page(html: str, policy: str) -> func.HttpResponse:
-    """200 with a page that may do what its Content-Security-Policy says, and nothing else."""
+def answer_page(html: str, content_security_policy: str) -> func.HttpResponse:
+    """Return 200 with a page and its Content-Security-Policy."""
     headers = {
-        "Content-Security-Policy": policy,
+        "Content-Security-Policy": content_security_policy,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
@@ -48,7 +38,7 @@ def answer_page(html: str, policy: str) -> func.HttpResponse:
 
 
 def answer_problem(error: UsherError) -> func.HttpResponse:
-    """`application/problem+json` (RFC 9457); `field` and the error's own are extension members."""
+    """Return `application/problem+json` (RFC 9457) with `field` and `members` as extensions."""
     problem: dict[str, Any] = {
         "type": f"urn:problem-type:usher:{error.kind}",
         "title": error.title,
@@ -63,61 +53,47 @@ def answer_problem(error: UsherError) -> func.HttpResponse:
     )
 
 
-def http_answers(handler: HttpHandler) -> HttpHandler:
-    """Errors of an HTTP function become problems."""
-
-    @functools.wraps(handler)
-    async def answer(req: func.HttpRequest) -> func.HttpResponse:
-        try:
-            return await handler(req)
-        except Exception as error:
-            return answer_problem(_log_error(handler.__name__, error))
-
-    return answer
-
-
-def connect_answers(handler: ConnectHandler) -> ConnectHandler:
-    """Errors of a `connect` function refuse the client: an exception would hang its handshake.
+def refuse_client(error: UsherError) -> dict[str, Any]:
+    """Return the refusal of a `connect` event.
 
     Web PubSub extension, `EventErrorResponse`: the code gives the status (401 or 500), and both
-    keys must be there.
+    keys are required.
     """
-
-    @functools.wraps(handler)
-    async def answer(request: str) -> dict[str, Any]:
-        try:
-            return await handler(request)
-        except Exception as error:
-            problem = _log_error(handler.__name__, error)
-            code = "unauthorized" if isinstance(problem, BadEventError) else "serverError"
-            return {"code": code, "errorMessage": problem.detail}
-
-    return answer
+    code = "unauthorized" if isinstance(error, BadEventError) else "serverError"
+    return {"code": code, "errorMessage": error.detail}
 
 
-def notice_answers(handler: NoticeHandler) -> NoticeHandler:
-    """Errors of a `connected` or `disconnected` function are logged; the service asks no more."""
+def _answers[**P, R](respond: Responder[R]) -> Callable[[Handler[P, R]], Handler[P, R]]:
+    """Return a decorator of functions that turns each error into a response, and logs it."""
 
-    @functools.wraps(handler)
-    async def answer(request: str) -> None:
-        try:
-            await handler(request)
-        except Exception as error:
-            _log_error(handler.__name__, error)
+    def decorate(handler: Handler[P, R]) -> Handler[P, R]:
+        @functools.wraps(handler)
+        async def answer(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return await handler(*args, **kwargs)
+            except Exception as error:
+                return respond(_log_error(handler.__name__, error))
 
-    return answer
+        return answer
+
+    return decorate
 
 
 def _log_error(function: str, error: Exception) -> UsherError:
-    """Logs what the operator must know; gives the error that a caller may see."""
+    """Log what the operator must know, and return the error that the caller may see."""
     if not isinstance(error, UsherError):
         logger.error("%s failed", function, exc_info=error)
-        return UsherError("The log says more.")
+        return UsherError("An unexpected error occurred. The log of the app has the details.")
     if isinstance(error, SettingsError):
         log_record("settings", logging.ERROR, function=function, problems=error.problems)
-    elif error.status >= 500 or isinstance(error, REFUSALS):
-        # A caller that may not is no fault of ours; an event that may not should never have come.
-        is_caller = isinstance(error, UnauthorizedError | ForbiddenError)
-        level = logging.WARNING if is_caller else logging.ERROR
+    elif level := logging.ERROR if error.status >= 500 else error.log_level:
+        # The host logs the status of every request anyway.
         log_record("refusal", level, function=function, status=error.status, reason=str(error))
     return error
+
+
+# Decorators for HTTP functions; for `connect`, where an exception would hang the handshake; and for
+# `connected` and `disconnected`, whose answer is not used.
+http_answers = _answers(answer_problem)
+connect_answers = _answers(refuse_client)
+notice_answers = _answers(lambda _: None)

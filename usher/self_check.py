@@ -1,6 +1,6 @@
-"""`python -m usher.self_check`: what is wrong with settings and policy, in JSON and by every key.
+"""`python -m usher.self_check`: the wrong settings and policy rules, as JSON.
 
-It needs no service, and nothing secret is in what it says.
+It needs no service, and prints no secret.
 """
 
 import json
@@ -10,32 +10,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from usher.door.policy_file import read_policy
 from usher.errors import SettingsError
-from usher.settings import Settings
+from usher.parts import Parts
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    """0 where both are valid, 1 otherwise."""
+    """Return 0 if settings and policy are valid, 1 otherwise."""
     facts = check_settings(os.environ)
     print(json.dumps(facts))
     return 1 if facts["problems"] else 0
 
 
 def check_settings(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The problems by key, and, where there are none, what tells one deployment from another."""
+    """Return the problem of each wrong key; without problems, what identifies a deployment."""
+    parts = Parts(environ, ROOT)
     try:
-        settings = Settings.from_environ(environ)
-        read_policy(ROOT / settings.policy_file)
+        parts.check_settings()
     except SettingsError as error:
         return {"problems": error.problems}
+    settings = parts.settings
     return {
         "problems": {},
         "hub": settings.hub,
         "service": settings.connection.endpoint,
-        "auth": settings.auth,
+        "auth": settings.mode.name or None,
         "tellsJoins": bool(settings.join_text),
         "tellsLeaves": bool(settings.leave_text),
     }

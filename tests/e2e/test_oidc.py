@@ -68,7 +68,7 @@ async def refusal_of(verifier: OidcProvider, token: str) -> str:
     with pytest.raises(TokenRefusedError) as caught:
         await verifier.verify(token)
     assert (caught.value.status, caught.value.detail) == (401, "The bearer token is not valid.")
-    return caught.value.reason
+    return str(caught.value)
 
 
 async def assert_unavailable(verifier: OidcProvider, token: str) -> None:

@@ -13,13 +13,12 @@ from tests import virtual_time
 from tests.infra.bicep import INFRA
 from usher.errors import BadEventError, ServiceError, SettingsError, UsherError
 from usher.groups import workflow
-from usher.groups.announcements import Style
-from usher.groups.digest import Digests
+from usher.groups.announcements import FORMATS
+from usher.groups.digest import Digest
 from usher.groups.events import ConnectionEvent
-from usher.groups.workflow import Telling
+from usher.groups.workflow import Announcer, PubSub
 from usher.responses import notice_answers
 from usher.service.health import Health
-from usher.service.tokens import ClientToken
 
 CAME = ConnectionEvent("connected", "chat", "c-1", "ana", {})
 WENT = replace(CAME, name="disconnected")
@@ -31,13 +30,10 @@ BEGINNING = '{"record": "'
 class Working:
     """A service that does everything."""
 
-    async def generate_token(self, *_: Any) -> ClientToken:
-        raise NotImplementedError  # no record is made of it
-
     async def add_connection(self, *_: Any, **__: Any) -> int:
         return 200
 
-    async def send_message(self, *_: Any, **__: Any) -> int:
+    async def send_to_group(self, *_: Any, **__: Any) -> int:
         return 202
 
     async def check_health(self) -> None:
@@ -50,7 +46,7 @@ class Broken(Working):
     async def add_connection(self, *_: Any, **__: Any) -> int:
         raise ServiceError("refused", answered=400)
 
-    async def send_message(self, *_: Any, **__: Any) -> int:
+    async def send_to_group(self, *_: Any, **__: Any) -> int:
         raise ServiceError("refused", answered=400)
 
 
@@ -64,12 +60,16 @@ async def disconnected(_: str) -> None:
     raise SettingsError({"USHER_AUTH": "is wrong"})
 
 
+def announcer(pubsub: PubSub) -> Announcer:
+    templates = dict.fromkeys(("connected", "disconnected"), "{userId} came or went")
+    return Announcer(pubsub, FORMATS["text"], templates, Digest(above=0, seconds=1))
+
+
 async def write_records() -> None:
     """A join that went well, and one of each kind of what did not."""
-    telling = Telling(Style("{userId} came or went"), Digests(above=0, seconds=1))
-    await workflow.join_groups(Working(), CAME, ["lobby"], telling)
-    await workflow.join_groups(Broken(), CAME, ["lobby"], telling)
-    await workflow.leave_groups(Broken(), WENT, ["lobby"], telling)
+    await workflow.join_groups(announcer(Working()), CAME, ["lobby"])
+    await workflow.join_groups(announcer(Broken()), CAME, ["lobby"])
+    await workflow.leave_groups(announcer(Broken()), WENT, ["lobby"])
     await connected("")
     await disconnected("")
     with pytest.raises(UsherError):

@@ -1,15 +1,22 @@
-"""Settings for tests that need some."""
+"""Settings for tests."""
 
+from usher.door.modes import MODES, NoMode
 from usher.settings import Connection, Settings
 
 KEY = "a-made-up-access-key-of-32-bytes!"
 
 
-def make_settings(**changes: object) -> Settings:
-    """Key mode, hub `chat`, mode `local`; `changes` are fields of Settings."""
+def make_settings(
+    mode: str | None = "local",
+    user_claim: str | None = None,
+    has_platform_auth: bool = False,
+    **changes: object,
+) -> Settings:
+    """Return settings with an access key and the hub `chat`; `changes` are fields of Settings."""
+    mode_type = NoMode if mode is None else MODES[mode]
     fields: dict[str, object] = {
         "connection": Connection("https://demo.webpubsub.azure.com", access_key=KEY),
         "hub": "chat",
-        "auth": "local",
+        "mode": mode_type(user_claim, has_platform_auth),
     }
-    return Settings(**(fields | changes))  # type: ignore[arg-type]  # the tests give what fits
+    return Settings(**(fields | changes))  # type: ignore[arg-type]  # the tests pass what fits

@@ -8,7 +8,7 @@ import pytest
 
 from tests.usher.settings import make_settings
 from usher.errors import NotFoundError
-from usher.page import check_page, write_policy
+from usher.page import check_page, content_security_policy
 from usher.settings import Connection
 
 PAGE = (Path(__file__).parents[2] / "web" / "demo.html").read_text("utf-8")
@@ -32,7 +32,7 @@ class Elements(HTMLParser):
 
 
 def directives(endpoint: str = "https://demo.webpubsub.azure.com") -> dict[str, list[str]]:
-    policy = write_policy(PAGE, Connection(endpoint))
+    policy = content_security_policy(PAGE, Connection(endpoint))
     return {name: values for name, *values in map(str.split, policy.split(";"))}
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from usher import settings as settings_module
+from usher.door import modes
+from usher.door.modes import Local, NoMode
 from usher.errors import SettingsError
+from usher.groups.announcements import FORMATS
 from usher.settings import AZURE_MARKERS, Settings
 
 KEY = "a-made-up-access-key-of-32-bytes!"
@@ -29,12 +32,16 @@ def test_key_mode_with_defaults() -> None:
     assert settings.connection.endpoint == "https://demo.webpubsub.azure.com"
     assert settings.connection.access_key == KEY
     assert settings.connection.host == "demo.webpubsub.azure.com"
-    assert (settings.auth, settings.default_group, settings.single_group) == (None, "lobby", False)
+    assert (settings.mode, settings.default_group, settings.single_group) == (
+        NoMode(),
+        "lobby",
+        False,
+    )
     assert settings.token_minutes == 60
     assert not settings.demo
     assert settings.join_text == "{userId} joined {group}"
     assert settings.leave_text == "{userId} left {group}"
-    assert settings.announcement_format == "text"
+    assert settings.announcement_format is FORMATS["text"]
 
 
 def test_every_optional_setting() -> None:
@@ -52,9 +59,9 @@ def test_every_optional_setting() -> None:
             "USHER_DEMO": "true",
         }
     )
-    assert (settings.auth, settings.default_group, settings.single_group) == ("local", "hall", True)
+    assert (settings.mode, settings.default_group, settings.single_group) == (Local(), "hall", True)
     assert (settings.token_minutes, settings.join_text) == (15, "")
-    assert (settings.leave_text, settings.announcement_format) == ("bye {userId}", "json")
+    assert (settings.leave_text, settings.announcement_format) == ("bye {userId}", FORMATS["json"])
     assert settings.demo
 
 
@@ -108,7 +115,7 @@ def test_a_connection_string_wins_over_an_identity() -> None:
         (f"Endpoint=demo.webpubsub.azure.com;AccessKey={KEY}", "https://"),
         (f"Endpoint=https://demo.example/path;AccessKey={KEY}", "more than a host"),
         (f"Endpoint=https://user@demo.example;AccessKey={KEY}", "https://"),
-        (f"Endpoint=https://demo.example;Port=many;AccessKey={KEY}", "cannot be read"),
+        (f"Endpoint=https://demo.example;Port=many;AccessKey={KEY}", "cannot be parsed"),
         (f"Endpoint=http://demo.example;AccessKey={KEY}", "http"),
         (f"Endpoint=http://169.254.169.254;AccessKey={KEY}", "http"),
     ],
@@ -155,6 +162,7 @@ def test_every_wrong_key_is_named_at_once() -> None:
     assert set(problems(wrong)) == expected
 
 
+EASY_AUTH = KEY_MODE | {"USHER_AUTH": "easyauth"}
 OIDC = {"USHER_OIDC_ISSUER": "https://login.example/tenant", "USHER_OIDC_AUDIENCE": "usher"}
 
 
@@ -162,7 +170,7 @@ OIDC = {"USHER_OIDC_ISSUER": "https://login.example/tenant", "USHER_OIDC_AUDIENC
 @pytest.mark.parametrize("marker", AZURE_MARKERS)
 def test_modes_for_azure(mode: str, marker: str) -> None:
     """Every other mode is for there."""
-    assert Settings.from_environ({**KEY_MODE, "USHER_AUTH": mode, marker: "x"}).auth == mode
+    assert Settings.from_environ({**KEY_MODE, "USHER_AUTH": mode, marker: "x"}).mode.name == mode
 
 
 def test_oidc_mode() -> None:
@@ -195,7 +203,7 @@ def test_app_service_authentication_is_what_the_platform_says(
     environ: dict[str, str], on: bool
 ) -> None:
     """Only its own word makes the principal's headers count."""
-    assert Settings.from_environ(KEY_MODE | environ).platform_auth is on
+    assert Settings.from_environ(EASY_AUTH | environ).mode.has_platform_auth is on
 
 
 def test_allowed_origins() -> None:
@@ -214,8 +222,10 @@ def test_bad_origins(text: str) -> None:
 
 def test_the_user_claim() -> None:
     """None means the usual one of the mode."""
-    assert Settings.from_environ(KEY_MODE).user_claim is None
-    assert Settings.from_environ(KEY_MODE | {"USHER_USER_CLAIM": "email"}).user_claim == "email"
+    assert Settings.from_environ(EASY_AUTH).mode.user_claim is None
+    assert (
+        Settings.from_environ(EASY_AUTH | {"USHER_USER_CLAIM": "email"}).mode.user_claim == "email"
+    )
 
 
 @pytest.mark.parametrize("marker", AZURE_MARKERS)
@@ -229,7 +239,8 @@ def test_the_sample_has_every_setting() -> None:
     """Each key that the app reads, and no other; the platform's own are not for people to set."""
     root = Path(settings_module.__file__).parent.parent
     sample = json.loads((root / "local.settings.sample.json").read_text("utf-8"))["Values"]
-    source = Path(settings_module.__file__).read_text("utf-8")
+    modules = (settings_module, modes)
+    source = "".join(Path(str(module.__file__)).read_text("utf-8") for module in modules)
     keys = set(re.findall(r'"(USHER_[A-Z_]+|WebPubSub[A-Za-z]+)"', source))
     assert keys == {key for key in sample if key.startswith(("USHER_", "WebPubSub"))}
 

@@ -1,4 +1,4 @@
-"""How often one name may call. Each instance of the app counts for itself, and keeps no record."""
+"""Rate limits. Each instance of the app counts for itself, in memory."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,20 +7,20 @@ from ipaddress import IPv6Address, IPv6Network
 from usher.errors import TooManyError
 from usher.settings import Settings
 
-MOST_NAMES = 10_000  # remembered at once; the one that has been silent longest is forgotten first
+MOST_NAMES = 10_000  # buckets at once; the bucket that was used longest ago is dropped first
 WINDOW = 60.0  # seconds
 
 
 class CallLimit:
-    """A token bucket for each name: a minute's calls at once, and then as they flow back in."""
+    """A token bucket for each name. It holds the calls of one minute, and refills steadily."""
 
-    def __init__(self, calls_a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval = WINDOW / calls_a_minute if calls_a_minute else 0.0
+    def __init__(self, calls_per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval = WINDOW / calls_per_minute if calls_per_minute else 0.0
         self._clock = clock
-        self._full_at: dict[str, float] = {}  # when each bucket is full again; silent ones first
+        self._full_at: dict[str, float] = {}  # when each bucket is full again; oldest use first
 
     def check(self, name: str) -> None:
-        """Takes one call out of the name's bucket. Raises TooManyError where it is empty."""
+        """Take one call out of the name's bucket. Raises TooManyError if the bucket is empty."""
         if not self._interval:
             return
         now = self._clock()
@@ -34,33 +34,32 @@ class CallLimit:
 
 
 class Limits:
-    """How often each caller and each address may call, by the settings."""
+    """The limits of each caller and of each address, where the authentication mode has them."""
 
     def __init__(self, settings: Settings) -> None:
-        # In development nothing is at stake; a backend calls for everybody from one address.
-        is_open, is_backend = settings.auth == "local", settings.auth == "key"
-        self._of_caller = CallLimit(0 if is_open else settings.caller_limit)
-        self._of_address = CallLimit(0 if is_open or is_backend else settings.address_limit)
+        mode = settings.mode
+        self._of_caller = CallLimit(settings.caller_limit if mode.has_caller_limit else 0)
+        self._of_address = CallLimit(settings.address_limit if mode.has_address_limit else 0)
 
     def check_address(self, headers: Mapping[str, str]) -> None:
-        """Raises TooManyError. For before anything else is done for the request."""
+        """Count a call of the address that the headers name. Raises TooManyError."""
         if address := client_address(headers):
             self._of_address.check(address)
 
     def check_caller(self, user_id: str) -> None:
-        """Raises TooManyError."""
+        """Count a call of the user. Raises TooManyError."""
         self._of_caller.check(user_id)
 
 
 def client_address(headers: Mapping[str, str]) -> str | None:
-    """The address that called, or the network of an IPv6 one; None where no front end tells.
+    """Return the address of the client, or the /64 network of an IPv6 address; None if unknown.
 
-    App Service's front end appends what it saw to `X-Forwarded-For`; what stands before that, the
-    caller wrote. Whoever has one IPv6 address has 2**64 of them (RFC 6177, section 2).
+    App Service's front end appends the address that it saw to `X-Forwarded-For`; the client wrote
+    what comes before it. The owner of one IPv6 address has 2**64 of them (RFC 6177, section 2).
     """
     text = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     if text.count(":") < 2:
-        return text.partition(":")[0] or None  # IPv4, perhaps with a port
+        return text.partition(":")[0] or None  # IPv4, with or without a port
     try:
         address = IPv6Address(text.partition("]")[0].removeprefix("["))
     except ValueError:

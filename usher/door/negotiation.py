@@ -1,46 +1,71 @@
-"""What a negotiate request asks for, read from its URL and its JSON body."""
+"""`negotiate`: what a request asks for, and the client access token that answers it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
+from usher import fields
+from usher.door.callers import Caller
+from usher.door.modes import Mode
+from usher.door.policy import Policy
 from usher.errors import MethodError
-from usher.fields import (
-    check_hub,
-    read_body,
-    read_minutes,
-    read_optional_text,
-    read_query,
-    read_single,
-    read_text,
-)
+from usher.logs import log_record
+from usher.service.tokens import Minter, TokenRequest, generate_token
 from usher.settings import Settings
 
 FIELDS = ("userId", "group", "minutesToExpire", "hub")
 
 
-@dataclass(frozen=True)
-class Negotiation:
-    """The wishes of a caller; nothing of it is granted yet. `minutes` is within the limit."""
+@dataclass(frozen=True, slots=True)
+class NegotiateRequest:
+    """What the caller asks for; nothing of it is granted. `minutes` is within the limit."""
 
     user_id: str | None
     groups: tuple[str, ...]
     minutes: int
 
 
-def check_method(method: str, settings: Settings) -> None:
-    """GET is for trying things out: a page elsewhere can make a browser send it. MethodError."""
-    if method != "POST" and settings.auth not in ("local", None):
-        raise MethodError("Ask for a token with POST.")
+def check_method(method: str, mode: Mode) -> None:
+    """Raise MethodError for a method that the mode does not allow."""
+    if method != "POST" and not mode.allows_get:
+        raise MethodError("Use POST to ask for a token.")
 
 
-def read_negotiation(url: str, body: bytes, settings: Settings) -> Negotiation:
-    """Raises BadRequestError, which names the field; TooLargeError, TooLongError."""
-    values = read_query(url)
-    for key, value in read_body(body, FIELDS).items():
+def read_request(url: str, body: bytes, settings: Settings) -> NegotiateRequest:
+    """Read the query and the JSON body. Raises BadRequestError, TooLargeError, TooLongError."""
+    values = fields.read_query(url)
+    for key, value in fields.read_body(body, FIELDS).items():
         values[key] += value if key == "group" and isinstance(value, list) else [value]
-    user_id = read_optional_text(read_single(values, "userId"), "userId")
-    check_hub(read_single(values, "hub"), settings)
-    return Negotiation(
+    user_id = fields.read_single_text(values, "userId")
+    fields.check_hub(fields.read_single(values, "hub"), settings)
+    minutes = fields.read_single(values, "minutesToExpire")
+    return NegotiateRequest(
         user_id=user_id,
-        groups=tuple(read_text(group, "group") for group in values["group"]),
-        minutes=read_minutes(read_single(values, "minutesToExpire"), settings.token_minutes),
+        groups=tuple(fields.read_text(group, "group") for group in values["group"]),
+        minutes=fields.read_minutes(minutes, settings.token_minutes),
     )
+
+
+async def negotiate(
+    request: NegotiateRequest, caller: Caller, policy: Policy, minter: Minter
+) -> Mapping[str, Any]:
+    """Issue a client access token for the groups and roles that the policy grants.
+
+    Raises BadRequestError, ForbiddenError, TooLargeError, ServiceError.
+    """
+    groups = policy.grant_groups(caller, request.groups)
+    roles = policy.grant_roles(caller, groups)
+    wanted = TokenRequest(caller.user_id, groups, roles, request.minutes)
+    token = await generate_token(minter, wanted)
+    log_record("negotiate", userId=caller.user_id, groups=groups, minutes=request.minutes)
+    return {
+        "url": token.url,
+        "baseUrl": token.base_url,
+        "token": token.token,
+        "hub": policy.settings.hub,
+        "userId": caller.user_id,
+        "groups": groups,
+        "roles": roles,
+        "expiresAt": datetime.fromtimestamp(token.expires_at, UTC).isoformat(),
+    }

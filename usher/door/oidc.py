@@ -1,4 +1,4 @@
-"""Verifies bearer tokens of an OpenID Connect provider. What they allow is decided elsewhere."""
+"""Verifies bearer tokens of an OpenID Connect provider. The policy decides what they allow."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from usher.settings import LOOPBACK_HOSTS
 type Key = Mapping[str, Any]  # a JSON Web Key, RFC 7517
 
 # Algorithm -> the `kty` and `crv` that a key for it has (RFC 7518, section 3.1; RFC 8037, section
-# 3.1). All are asymmetric: a public key, which everybody has, must never serve as a shared secret.
+# 3.1). All are asymmetric: a public key must never serve as a shared secret.
 RSA: Sequence[tuple[str, str | None]] = [("RSA", None)]
 ALGORITHMS: Mapping[str, Sequence[tuple[str, str | None]]] = {
     **{"RS256": RSA, "RS384": RSA, "RS512": RSA, "PS256": RSA, "PS384": RSA, "PS512": RSA},
@@ -28,14 +28,14 @@ ALGORITHMS: Mapping[str, Sequence[tuple[str, str | None]]] = {
     "EdDSA": [("OKP", "Ed25519"), ("OKP", "Ed448")],
 }
 REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub"]
-LEEWAY_SECONDS = 60  # how far the provider's clock may be from ours
+LEEWAY_SECONDS = 60  # allowed difference of the clocks of the provider and the app
 LONGEST_TOKEN = 8 * 1024  # characters
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 LONGEST_ANSWER = 256 * 1024  # bytes
 ANSWER_SECONDS = 5.0  # for the discovery document and the key set together
-FRESH_SECONDS = 60 * 60.0  # so long keys are used without asking again
-USABLE_SECONDS = 24 * 60 * 60.0  # so long they are used while the provider does not answer
+FRESH_SECONDS = 60 * 60.0  # keys are used for this time without a refresh
+USABLE_SECONDS = 24 * 60 * 60.0  # and for this time if the provider does not answer
 PAUSE_SECONDS = 30.0  # between two refreshes while there are keys
 PAUSE_SECONDS_WITHOUT_KEYS = 5.0
 
@@ -51,63 +51,53 @@ REASONS: Mapping[type[jwt.PyJWTError], str] = {
 
 
 class TokenRefusedError(UnauthorizedError):
-    """A token that does not hold. Its text is a word for the log; callers never learn which."""
+    """The token is not valid. `reason` is for the log; callers get no reason."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__("The bearer token is not valid.")
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return self.reason
+        super().__init__("The bearer token is not valid.", log_text=reason)
 
 
-class IdentityProviderError(UsherError):
-    """The provider did not give its keys. Its text is for the log; callers never learn why."""
-
-    status = 503
-    kind = "identity-provider-failed"
-    title = "The identity provider does not answer"
+class IdentityProviderError(
+    UsherError, status=503, kind="identity-provider-failed", title="The identity provider failed"
+):
+    """The provider did not answer with its keys. `reason` is for the log; callers get none."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__("The identity provider does not answer.")
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return self.reason
+        super().__init__("The identity provider does not answer.", log_text=reason)
 
 
 class OidcProvider:
-    """One provider. One a process: it remembers the provider's keys."""
+    """A provider. One per process, because it caches the provider's keys."""
 
     def __init__(
         self, issuer: str, audience: str, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`issuer` is an https URL, or http on this machine; the caller has checked that.
+        """Set up a provider. `issuer` is an https URL, or http on this machine.
 
-        `clock` gives seconds, for the age of the keys; a token's times are compared to the real
-        time.
+        `clock` returns seconds, for the age of the keys; the times of a token are compared with
+        the real time.
         """
         self._issuer = issuer
         self._audience = audience
         self._keys = KeyCache(issuer, clock)
 
     async def verify(self, token: str) -> Mapping[str, Any]:
-        """The claims (OpenID Connect Core 1.0, section 3.1.3.7; RFC 7519, section 7.2).
+        """Return the claims (OpenID Connect Core 1.0, section 3.1.3.7; RFC 7519, section 7.2).
 
-        Raises TokenRefusedError, or IdentityProviderError where nobody can tell.
+        Raises TokenRefusedError, or IdentityProviderError if the provider's keys are not known.
         """
         try:
             algorithm, kid = read_header(token)
             key = await self._keys.find(algorithm, kid)
             return _attempt(lambda: self._read_claims(token, jwt.PyJWK(dict(key), algorithm)))
         except TokenRefusedError as error:
-            log_record("token-refused", reason=error.reason)
+            log_record("token-refused", reason=str(error))
             raise
 
     def _read_claims(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
         claims = jwt.decode(
             token,
-            key,  # bound to one algorithm, which the token's header must name
+            key,  # bound to one algorithm, which the header of the token must have
             algorithms=list(ALGORITHMS),
             issuer=self._issuer,
             audience=self._audience,
@@ -120,7 +110,7 @@ class OidcProvider:
 
 
 class KeyCache:
-    """The provider's keys, asked for when they are needed, and not too often."""
+    """The provider's keys: requested when they are needed, with a pause between requests."""
 
     def __init__(self, issuer: str, clock: Callable[[], float]) -> None:
         self._issuer = issuer
@@ -132,37 +122,37 @@ class KeyCache:
         self._is_failing = False
 
     async def find(self, algorithm: str, kid: str | None) -> Key:
-        """Raises TokenRefusedError, or IdentityProviderError where the key may exist."""
-        if self._must_ask(kid):
+        """Return a key. Raises TokenRefusedError, or IdentityProviderError if the key may exist."""
+        if self._must_refresh(kid):
             async with self._lock:
-                if self._must_ask(kid):  # another caller may have asked meanwhile
-                    await self._ask()
+                if self._must_refresh(kid):  # unless another caller just did
+                    await self._refresh()
         if not self._may_decide(kid):
-            raise IdentityProviderError("no keys that may be used")
+            raise IdentityProviderError("no usable keys")
         return choose_key(self._keys, algorithm, kid)
 
-    def _must_ask(self, kid: str | None) -> bool:
+    def _must_refresh(self, kid: str | None) -> bool:
         is_known = kid is None or self._knows(kid)
         is_settled = is_known and self._age < FRESH_SECONDS
         return not is_settled and self._clock() >= self._quiet_until
 
     def _may_decide(self, kid: str | None) -> bool:
-        """Old keys still serve those who name one, but they cannot tell that a key is unknown."""
+        """Old keys may verify a token that has a key id, but not decide that a key is unknown."""
         if kid is not None and self._knows(kid):
             return self._age <= USABLE_SECONDS
         return self._age < FRESH_SECONDS and (kid is None or not self._is_failing)
 
-    async def _ask(self) -> None:
+    async def _refresh(self) -> None:
         was_fresh = self._age < FRESH_SECONDS
         try:
             self._keys = await _fetch_keys(self._issuer)
             self._fetched_at = self._clock()
             self._is_failing = False
         except IdentityProviderError as error:
-            log_record("identity-provider", logging.ERROR, failure=error.reason)
+            log_record("identity-provider", logging.ERROR, failure=str(error))
             self._is_failing = True
-        # Keys that were merely too old may be followed by a new one at once; made-up key ids and
-        # a provider in trouble have to wait.
+        # Expired keys can be refreshed again at once, because a new key may follow; an invented key
+        # id and a failing provider have to wait.
         if was_fresh or self._is_failing:
             self._quiet_until = self._clock() + self._pause
 
@@ -180,7 +170,7 @@ class KeyCache:
 
 
 def read_header(token: str) -> tuple[str, str | None]:
-    """Algorithm and key id that a token names; nothing is verified. Raises TokenRefusedError."""
+    """Return algorithm and key id of a token, not verified. Raises TokenRefusedError."""
     if len(token) > LONGEST_TOKEN or not token.isascii():
         raise TokenRefusedError("malformed")
     header = _attempt(lambda: jwt.get_unverified_header(token))
@@ -191,29 +181,29 @@ def read_header(token: str) -> tuple[str, str | None]:
 
 
 def choose_key(keys: Sequence[Key], algorithm: str, kid: str | None) -> Key:
-    """The only key that fits; a token without a key id must leave no choice.
+    """Return the only matching key; a token without a key id must match exactly one.
 
     OpenID Connect Core 1.0, section 10.1. Raises TokenRefusedError.
     """
     named = [key for key in keys if kid is None or key.get("kid") == kid]
-    fitting = [key for key in named if _fits(key, algorithm)]
-    if len(fitting) != 1:
+    matching = [key for key in named if _matches(key, algorithm)]
+    if len(matching) != 1:
         raise TokenRefusedError("key")
-    return fitting[0]
+    return matching[0]
 
 
-def _fits(key: Key, algorithm: str) -> bool:
-    """RFC 7517, section 4: `kty`, and `use` and `alg` where they are given."""
+def _matches(key: Key, algorithm: str) -> bool:
+    """Compare `kty`, and `use` and `alg` where they are present (RFC 7517, section 4)."""
     has_shape = (key.get("kty"), key.get("crv")) in ALGORITHMS[algorithm]
     is_for_it = key.get("use", "sig") == "sig" and key.get("alg", algorithm) == algorithm
-    is_private = "d" in key  # a key that everybody could read proves nothing
+    is_private = "d" in key  # a published private key proves nothing
     return has_shape and is_for_it and not is_private
 
 
 def read_jwks_uri(discovery: object, issuer: str) -> str:
-    """Where the keys are (OpenID Connect Discovery 1.0, sections 3 and 4.3).
+    """Return the URL of the keys (OpenID Connect Discovery 1.0, sections 3 and 4.3).
 
-    Raises IdentityProviderError, and ValueError for what is no URL.
+    Raises IdentityProviderError, and ValueError for a malformed URL.
     """
     if not isinstance(discovery, dict) or discovery.get("issuer") != issuer:
         raise IdentityProviderError("discovery document of another issuer")
@@ -226,9 +216,9 @@ def read_jwks_uri(discovery: object, issuer: str) -> str:
 
 
 def read_keys(key_set: object) -> Sequence[Key]:
-    """The keys of a JWK set (RFC 7517, section 5). Raises IdentityProviderError.
+    """Return the keys of a JWK set (RFC 7517, section 5). Raises IdentityProviderError.
 
-    None at all is an answer too: the provider has withdrawn them.
+    An empty set is valid: the provider has withdrawn its keys.
     """
     keys = key_set.get("keys") if isinstance(key_set, dict) else None
     if not isinstance(keys, list):
@@ -237,11 +227,11 @@ def read_keys(key_set: object) -> Sequence[Key]:
 
 
 async def _fetch_keys(issuer: str) -> Sequence[Key]:
-    """Asks the provider. Raises IdentityProviderError."""
-    # A session for each time: twice in an hour, a connection that is kept open saves nothing.
-    # Not compressed, so that what is read is as long as what was sent.
+    """Request discovery document and keys. Raises IdentityProviderError."""
+    # A new session each time, because there are about two requests an hour. Not compressed, so that
+    # the length limit holds for what the provider sent.
     session = ClientSession(headers={"Accept-Encoding": "identity"}, auto_decompress=False)
-    # Discovery, section 4.1: a slash at the end of the issuer is removed.
+    # Discovery, section 4.1: remove a slash at the end of the issuer.
     discovery_url = issuer.removesuffix("/") + DISCOVERY_PATH
     try:
         async with session, asyncio.timeout(ANSWER_SECONDS):
@@ -264,11 +254,11 @@ async def _fetch_json(session: ClientSession, url: str) -> object:
 
 
 def _attempt[T](step: Callable[[], T]) -> T:
-    """The step's result. Raises TokenRefusedError where PyJWT refuses."""
+    """Return the step's result. Raises TokenRefusedError for an error of PyJWT."""
     try:
         return step()
     except jwt.PyJWTError as error:
         reason = REASONS.get(type(error), "malformed")
-    # Out here, because PyJWT's errors carry pieces of the token or the key, and an error that is
-    # raised in the handler would keep them as its context.
+    # Outside of the handler, because an error raised in it would keep PyJWT's error as its context,
+    # and that may contain parts of the token or the key.
     raise TokenRefusedError(reason)

@@ -1,4 +1,4 @@
-"""Reads the policy file. Its JSON Schema, api/policy.schema.json, says the same as this."""
+"""Reads the policy file. Its JSON Schema is api/policy.schema.json."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,27 +7,27 @@ from typing import Any
 
 from usher.door.rules import JOIN, RIGHTS, SEND, GroupPattern, Rule, Rules
 from usher.errors import SettingsError
-from usher.settings import LONGEST_GROUP_NAME
+from usher.names import LONGEST_GROUP_NAME
 
 FIELDS = {"caller", "group", "allow"}
 
 
-def read_policy(file: Path) -> Rules:
-    """Raises SettingsError, which names every place that is wrong and repeats no value."""
+def read_rules(file: Path) -> Rules:
+    """Read the rules. Raises SettingsError, which names every wrong place and no value."""
     try:
         document = json.loads(file.read_text("utf-8"))
     except OSError as error:
         raise SettingsError({file.name: f"cannot be read: {error.strerror}"}) from None
     except (ValueError, RecursionError):
         raise SettingsError({file.name: "is not valid JSON"}) from None
-    return parse_policy(document, file.name)
+    return parse_rules(document, file.name)
 
 
-def parse_policy(document: Any, name: str) -> Rules:
-    """Raises SettingsError; `name` is what the file is called there."""
+def parse_rules(document: Any, name: str) -> Rules:
+    """Parse the rules of a policy file called `name`. Raises SettingsError."""
     is_policy = isinstance(document, dict) and isinstance(document.get("rules"), list)
     if not is_policy or set(document) - {"$schema", "rules"}:
-        raise SettingsError({name: "must be an object with a list of `rules` and nothing else"})
+        raise SettingsError({name: "must be an object with a list `rules`, and nothing else"})
     problems: dict[str, str] = {}
     rules = [
         _parse_rule(rule, f"{name} rules[{index}]", problems)
@@ -70,14 +70,14 @@ def _parse_caller(caller: Any) -> Mapping[str, Any]:
 
 def _parse_group(group: Any) -> Mapping[str, Any]:
     if not isinstance(group, str) or not 0 < len(group) <= LONGEST_GROUP_NAME or "/" in group:
-        raise ValueError(f"must be a text of 1 to {LONGEST_GROUP_NAME} characters, no slash")
+        raise ValueError(f"must be a string of 1 to {LONGEST_GROUP_NAME} characters, no slash")
     return {"group": GroupPattern(group)}
 
 
 def _parse_rights(rights: Any) -> Mapping[str, Any]:
     is_list = isinstance(rights, list) and all(isinstance(right, str) for right in rights)
     if not is_list or set(rights) - set(RIGHTS) or len(set(rights)) < len(rights):
-        raise ValueError(f"must be a list of {', '.join(RIGHTS)}, each once at most")
+        raise ValueError(f"must be a list of {', '.join(RIGHTS)}, each at most once")
     if SEND in rights and JOIN not in rights:
-        raise ValueError("has `send` without `join`, and a token is for groups that are joined")
+        raise ValueError("has `send` without `join`; only members can send")
     return {"rights": frozenset(rights)}

@@ -1,7 +1,7 @@
-"""Rules of who may do what in which group, and which of them decides; policy_file reads them."""
+"""The rules of the policy: who has which rights in which groups."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,40 +9,41 @@ from usher.door.callers import Caller
 
 JOIN, SEND, ROSTER = RIGHTS = ("join", "send", "roster")
 # `{userId}`, `{claim:NAME}`, or `*`.
-NAME = re.compile(r"(\{userId\}|\{claim:[^{}]+\}|\*)")
+PLACEHOLDER = re.compile(r"(\{userId\}|\{claim:[^{}]+\}|\*)")
 USER_ID, ANYTHING = "{userId}", "*"
 
 
 class GroupPattern:
-    """A group's name in which `{userId}`, `{claim:NAME}` and, at the end, `*` stand for text.
+    """The name of a group, with the placeholders `{userId}`, `{claim:NAME}` and, at the end, `*`.
 
-    Each name ends where the character behind it first occurs, so that a group has one reading only.
-    A user `a.b` therefore never fits `{userId}.*`: it could reach into the groups of a user `a`.
+    A placeholder ends at the first occurrence of the character that follows it, so a group matches
+    in one way only. The user `a.b` therefore never matches `{userId}.*`: otherwise `a.b` could
+    enter groups of the user `a`.
     """
 
     def __init__(self, text: str) -> None:
-        """Raises ValueError, which says what is wrong with the text."""
+        """Raises ValueError, whose text says what is wrong."""
         self.text = text
-        parts = [part for part in NAME.split(text) if part]
-        literals = "".join(part for part in parts if not NAME.fullmatch(part))
+        parts = [part for part in PLACEHOLDER.split(text) if part]
+        literals = "".join(part for part in parts if not PLACEHOLDER.fullmatch(part))
         if set("{}") & set(literals):
-            raise ValueError("may have {userId}, {claim:NAME} and no other braces")
+            raise ValueError("may have no braces other than {userId} and {claim:NAME}")
         if ANYTHING in parts[:-1]:
-            raise ValueError("may have * at its end only")
-        if any(NAME.fullmatch(a) and NAME.fullmatch(b) for a, b in pairwise(parts)):
-            raise ValueError("must have a character between two names")
-        # Each part, whether it is a name, and the character behind it.
+            raise ValueError("may have * only at its end")
+        if any(PLACEHOLDER.fullmatch(a) and PLACEHOLDER.fullmatch(b) for a, b in pairwise(parts)):
+            raise ValueError("must have a character between two placeholders")
+        # Each part, whether it is a placeholder, and the character that follows it.
         self._parts = [
-            (part, bool(NAME.fullmatch(part)), behind[:1])
-            for part, behind in zip(parts, [*parts[1:], ""], strict=True)
+            (part, bool(PLACEHOLDER.fullmatch(part)), following[:1])
+            for part, following in zip(parts, [*parts[1:], ""], strict=True)
         ]
 
-    def read(self, group: str) -> list[tuple[str, str]] | None:
-        """What each name stands for in this group, in order; None where the group does not fit."""
+    def match(self, group: str) -> list[tuple[str, str]] | None:
+        """Return each placeholder and its text in this group; None if the group does not match."""
         found: list[tuple[str, str]] = []
-        for part, is_name, behind in self._parts:
-            if is_name:
-                text = group.partition(behind)[0] if behind else group
+        for part, is_placeholder, following in self._parts:
+            if is_placeholder:
+                text = group.partition(following)[0] if following else group
                 found.append((part, text))
             else:
                 text = part if group.startswith(part) else ""
@@ -52,20 +53,20 @@ class GroupPattern:
         return None if group else found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """Who (`user`, or a `claim` with its value, or anybody) has which `rights` in which groups."""
+    """A caller (by user id, by a claim and its value, or any) has `rights` in matching groups."""
 
     group: GroupPattern
     rights: frozenset[str]
     user: str | None = None
     claim: tuple[str, str] | None = None
 
-    def fits(self, caller: Caller, group: str) -> bool:
-        """Whether this rule speaks of this caller in this group."""
-        if not self._is_about(caller.user_id) or not _has(caller.claims, self.claim):
+    def matches(self, caller: Caller, group: str) -> bool:
+        """Return whether this rule applies to this caller in this group."""
+        if not self._has_user(caller.user_id) or not _has(caller.claims, self.claim):
             return False
-        names = self.group.read(group)
+        names = self.group.match(group)
         return names is not None and all(
             name == ANYTHING
             or (name == USER_ID and text == caller.user_id)
@@ -73,53 +74,50 @@ class Rule:
             for name, text in names
         )
 
-    def could_fit(self, user_id: str | None, group: str) -> bool:
-        """Whether it fits a user of unknown claims, if he or she has the right ones."""
-        names = self.group.read(group) if self._is_about(user_id) else None
+    def could_match(self, user_id: str | None, group: str) -> bool:
+        """Return whether this rule applies to the user for some claims."""
+        names = self.group.match(group) if self._has_user(user_id) else None
         return names is not None and all(text == user_id for name, text in names if name == USER_ID)
 
     @property
-    def asks_claims(self) -> bool:
-        """Whether it takes a claim to tell if this rule fits."""
+    def needs_claims(self) -> bool:
+        """Whether this rule depends on the caller's claims."""
         return self.claim is not None or "{claim:" in self.group.text
 
-    def _is_about(self, user_id: str | None) -> bool:
+    def _has_user(self, user_id: str | None) -> bool:
         return self.user is None or self.user == user_id
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Rules:
-    """The first rule that fits decides; where none does, nothing is allowed."""
+    """The first matching rule wins; without one nothing is allowed."""
 
     rules: Sequence[Rule]
 
-    def deciding(self, caller: Caller, group: str) -> Rule | None:
-        """The rule for this caller in this group."""
-        return next((rule for rule in self.rules if rule.fits(caller, group)), None)
+    def first_match(self, caller: Caller, group: str) -> Rule | None:
+        """Return the rule that applies to this caller in this group."""
+        return next((rule for rule in self.rules if rule.matches(caller, group)), None)
 
     def rights(self, caller: Caller, group: str) -> frozenset[str]:
-        """What the caller may do there."""
-        rule = self.deciding(caller, group)
+        """Return what the caller may do in the group."""
+        rule = self.first_match(caller, group)
         return rule.rights if rule else frozenset()
 
     def could_join(self, user_id: str | None, group: str) -> bool:
-        """Whether there are claims with which this user may join."""
-        return self._could(user_id, group, JOIN)
+        """Return whether the user may join with some claims."""
+        return self._could_have(user_id, group, JOIN)
 
     def could_send(self, user_id: str | None, group: str) -> bool:
-        """Whether there are claims with which this user may send."""
-        return self._could(user_id, group, SEND)
+        """Return whether the user may send with some claims."""
+        return self._could_have(user_id, group, SEND)
 
-    def _could(self, user_id: str | None, group: str, right: str) -> bool:
-        for rule in self._could_fit(user_id, group):
+    def _could_have(self, user_id: str | None, group: str, right: str) -> bool:
+        for rule in (rule for rule in self.rules if rule.could_match(user_id, group)):
             if right in rule.rights:
                 return True
-            if not rule.asks_claims:
+            if not rule.needs_claims:
                 return False
         return False
-
-    def _could_fit(self, user_id: str | None, group: str) -> Iterable[Rule]:
-        return (rule for rule in self.rules if rule.could_fit(user_id, group))
 
 
 def _has(claims: Mapping[str, frozenset[str]], claim: tuple[str, str] | None) -> bool:

@@ -1,33 +1,27 @@
-"""What the group is told when somebody comes or goes: the news, and the message that tells it."""
+"""Announcements of joins and leaves, and the formats of the messages that carry them."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from usher.groups.events import ConnectionEvent
+from usher.errors import ServiceError
 
 LONGEST_TEXT = 1024  # characters
-NAMED = 2  # users of a crowd whose names are told
-SOMEBODY = "somebody"  # a connection whose token names no user has no better name
-TYPES = {"connected": "joined", "disconnected": "left"}
+NAMED_USERS = 2  # in a summary; it counts the others
+UNNAMED_USER = "somebody"  # for a connection whose token has no user id
 
-type Message = str | dict[str, Any]  # is sent as text/plain, or as application/json
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a group is told: the template of the text, and `text` or `json`."""
-
-    template: str
-    format: str = "text"
+type Body = bytes | dict[str, Any]  # of a message: text in UTF-8, or a JSON object
 
 
-@dataclass(frozen=True)
-class News:
-    """Somebody joined a group or left it. `id` is the same for the same event sent again."""
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A user joined a group or left it. `type` is "joined" or "left".
+
+    The `id` of a retried event stays the same, so that clients can ignore duplicates.
+    """
 
     type: str
     id: str
@@ -37,62 +31,95 @@ class News:
     at: datetime
 
 
-def read_news(event: ConnectionEvent, group: str, template: str, now: datetime) -> News | None:
-    """What an event means for one group; None where the template says nothing."""
-    text = write_announcement(template, event.user_id, group)
-    if not text:
-        return None
-    at = event.time or now
-    return News(TYPES[event.name], _identify(event, group), group, event.user_id, text, at)
+class Format(Protocol):
+    """A format of announcements: what is sent, and when a failed message may be sent again."""
+
+    @property
+    def content_type(self) -> str:
+        """The content type of the message."""
+
+    def write(self, announcements: Sequence[Announcement], template: str) -> Body:
+        """Return the body of the message for one announcement, or for a summary of several.
+
+        The announcements have one type and one group. The template is for the summary's text.
+        """
+
+    def may_send_again(self, error: ServiceError) -> bool:
+        """Return whether a message may be sent again after this error."""
 
 
-def write_message(gathered: Sequence[News], style: Style) -> Message:
-    """The message about one event, or about several of one kind, in the style's format."""
-    first, last = gathered[0], gathered[-1]
-    if style.format == "text":
-        return first.text if first is last else _write_digest(gathered, style)
-    told = {"type": first.type, "group": first.group, "at": last.at.isoformat()}
-    if first is last:
-        return told | {"id": first.id, "userId": first.user_id, "text": first.text}
-    users = list(dict.fromkeys(news.user_id for news in gathered))[:NAMED]
-    return told | {
-        # Not that of one of them: whoever has heard of that one must not drop the others.
-        "id": _hash([news.id for news in gathered]),
-        "userIds": users,
-        "count": len(gathered),
-        "text": _write_digest(gathered, style),
-    }
+class TextFormat:
+    """A line of text. Receivers cannot tell a duplicate, so it is sent once, if at all."""
+
+    content_type: ClassVar[str] = "text/plain"
+
+    def write(self, announcements: Sequence[Announcement], template: str) -> Body:
+        """Return the text of the announcement, or of the summary."""
+        return _write_text(announcements, template).encode()
+
+    def may_send_again(self, error: ServiceError) -> bool:
+        """Allow it only if the service certainly sent nothing."""
+        return not error.reached or error.answered in (429, 503)
 
 
-def _write_digest(gathered: Sequence[News], style: Style) -> str:
-    """Two names and the number of the others: `u1, u2 and 37 others`."""
-    names = list(dict.fromkeys(news.user_id or SOMEBODY for news in gathered))
-    named, others = names[:NAMED], len(names) - NAMED
-    if others > 0:
-        whole = f"{', '.join(named)} and {others} {'others' if others > 1 else 'other'}"
-    else:
-        whole = " and ".join(named)
-    return write_announcement(style.template, whole, gathered[0].group)
+class JsonFormat:
+    """A JSON object with an id, by which receivers ignore duplicates."""
+
+    content_type: ClassVar[str] = "application/json"
+
+    def write(self, announcements: Sequence[Announcement], template: str) -> Body:
+        """Return the JSON object of one announcement, or of the summary."""
+        first, last = announcements[0], announcements[-1]
+        message: dict[str, Any] = {
+            "type": first.type,
+            "group": first.group,
+            "at": last.at.isoformat(),
+            "text": _write_text(announcements, template),
+        }
+        if first is last:
+            message |= {"id": first.id, "userId": first.user_id}
+        else:
+            users = list(dict.fromkeys(one.user_id for one in announcements))[:NAMED_USERS]
+            # A new id: a client that already saw one member's id must not drop the summary.
+            message |= {
+                "id": hash_id([one.id for one in announcements]),
+                "userIds": users,
+                "count": len(announcements),
+            }
+        return message
+
+    def may_send_again(self, error: ServiceError) -> bool:
+        """Allow it after every transient failure."""
+        return error.is_transient
 
 
-def write_announcement(template: str, user_id: str | None, group: str) -> str:
-    """The text for one group, from a template that the settings have checked; may be empty.
+FORMATS: Mapping[str, Format] = {"text": TextFormat(), "json": JsonFormat()}
 
-    It is one line: whatever is no printable character is left out of the names.
-    """
-    text = template.format(userId=make_printable(user_id or SOMEBODY), group=make_printable(group))
-    return text[:LONGEST_TEXT]
+
+def write_text(template: str, user_id: str | None, group: str) -> str:
+    """Fill in a template, which the settings have checked; the text has one printable line."""
+    user = make_printable(user_id or UNNAMED_USER)
+    return template.format(userId=user, group=make_printable(group))[:LONGEST_TEXT]
 
 
 def make_printable(text: str) -> str:
-    """The text without line breaks, control characters and marks that nobody sees."""
+    """Remove line breaks, control characters and invisible marks."""
     return "".join(filter(str.isprintable, text))
 
 
-def _identify(event: ConnectionEvent, group: str) -> str:
-    # A hash, because a connection's id is for those who may call the service.
-    return _hash([event.connection_id, group, event.name, event.event_id])
-
-
-def _hash(parts: Sequence[str]) -> str:
+def hash_id(parts: Sequence[str]) -> str:
+    """Return 32 hexadecimal digits that are the same for the same parts."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _write_text(announcements: Sequence[Announcement], template: str) -> str:
+    """Return the text of one announcement, or of a summary: `u1, u2 and 37 others`."""
+    if len(announcements) == 1:
+        return announcements[0].text
+    names = list(dict.fromkeys(one.user_id or UNNAMED_USER for one in announcements))
+    named, others = names[:NAMED_USERS], len(names) - NAMED_USERS
+    if others > 0:
+        users = f"{', '.join(named)} and {others} {'others' if others > 1 else 'other'}"
+    else:
+        users = " and ".join(named)
+    return write_text(template, users, announcements[0].group)

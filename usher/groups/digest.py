@@ -1,66 +1,65 @@
-"""Gathers what happens to a group at once, so that a crowd is told of in one message.
+"""The digest: one summary instead of many announcements when many users join at once.
 
-Each instance gathers for itself and keeps it in memory: one that stops while it gathers tells
-nobody of these events. Membership never waits for any of this.
+Each instance collects its own announcements in memory: an instance that stops loses what it
+collected. Adding connections to groups never waits for it.
 """
 
 import asyncio
 from collections.abc import Hashable
 
-from usher.groups.announcements import News
+from usher.groups.announcements import Announcement
 
-MOST_REMEMBERED = 10_000  # groups, and events; what has been silent longest is forgotten first
+MOST_REMEMBERED = 10_000  # groups, and ids; the oldest is forgotten first
 
 
-class Digests:
-    """News go out one by one until more than `above` a second come of one kind for one group.
+class Digest:
+    """Collect announcements while there are more than `above` per second of a type and a group.
 
-    From then on they are gathered for `seconds` and told together, until it is quiet again. 0 is
-    for never. News that came before, with the same id, are not told again.
+    From then on they are collected for `seconds` and sent together, until the rate falls. `above`
+    0 never collects. A duplicate, an announcement with a known id, is dropped.
     """
 
     def __init__(self, above: int, seconds: float) -> None:
         self._interval = 1 / above if above else 0.0
         self._seconds = seconds
-        self._gathered: dict[Hashable, list[News]] = {}  # under way
-        self._quiet_at: dict[Hashable, float] = {}  # when all that came has been made up for
-        self._known: dict[str, None] = {}
+        self._collected: dict[Hashable, list[Announcement]] = {}  # while one of them waits
+        self._empty_at: dict[Hashable, float] = {}  # when the bucket of each subject is empty
+        self._known_ids: dict[str, None] = {}
 
-    async def gather(self, news: News) -> list[News]:
-        """What is to be told now: these news, all of a moment, or nothing.
+    async def collect(self, announcement: Announcement) -> list[Announcement]:
+        """Return what the caller must send now: this announcement, a collection, or nothing.
 
-        The first of a crowd waits for the others and gets them all; it tells them, and the others
-        need not wait.
+        The first of many waits for the others and gets them all; the others get an empty list.
         """
-        if news.id in self._known:
+        if announcement.id in self._known_ids:
             return []
-        self._known[news.id] = None
-        _forget(self._known)
-        subject = (news.type, news.group)
-        is_crowd = self._is_crowd(subject)
-        if subject in self._gathered:
-            self._gathered[subject].append(news)
+        self._known_ids[announcement.id] = None
+        _forget_oldest(self._known_ids)
+        subject = (announcement.type, announcement.group)
+        is_crowd = self._is_above(subject)
+        if subject in self._collected:
+            self._collected[subject].append(announcement)
             return []
-        return await self._wait(subject, news) if is_crowd else [news]
+        return await self._wait(subject, announcement) if is_crowd else [announcement]
 
-    async def _wait(self, subject: Hashable, first: News) -> list[News]:
-        self._gathered[subject] = [first]
+    async def _wait(self, subject: Hashable, first: Announcement) -> list[Announcement]:
+        self._collected[subject] = [first]
         try:
             await asyncio.sleep(self._seconds)
         finally:
-            gathered = self._gathered.pop(subject)
-        return gathered
+            collected = self._collected.pop(subject)
+        return collected
 
-    def _is_crowd(self, subject: Hashable) -> bool:
-        """Counts one more: a bucket of a second's news that leaks as many in a second."""
+    def _is_above(self, subject: Hashable) -> bool:
+        """Count one more in a leaky bucket, which holds and leaks the announcements of a second."""
         now = asyncio.get_running_loop().time()
         full = now + 1 + self._interval / 2  # half a drop, because sums of fractions are not exact
-        quiet_at = max(self._quiet_at.pop(subject, now), now) + self._interval
-        self._quiet_at[subject] = min(quiet_at, full)
-        _forget(self._quiet_at)
-        return quiet_at > full
+        empty_at = max(self._empty_at.pop(subject, now), now) + self._interval
+        self._empty_at[subject] = min(empty_at, full)
+        _forget_oldest(self._empty_at)
+        return empty_at > full
 
 
-def _forget[K, V](remembered: dict[K, V]) -> None:
+def _forget_oldest[K, V](remembered: dict[K, V]) -> None:
     if len(remembered) > MOST_REMEMBERED:
         del remembered[next(iter(remembered))]

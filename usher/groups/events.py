@@ -1,6 +1,6 @@
-"""Trigger payloads to frozen dataclasses, checked before any workflow code sees them.
+"""Reads and checks the payloads of event triggers.
 
-The payload is what the Web PubSub extension hands to Python for `arg_name="request"`
+The Web PubSub extension passes the payload to Python for `arg_name="request"`
 (Microsoft.Azure.WebJobs.Extensions.WebPubSub, WebPubSubTriggerBinding).
 """
 
@@ -12,18 +12,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from usher.errors import BadEventError
-from usher.settings import Settings, is_user_id
+from usher.names import is_printable_id
+from usher.settings import Settings
 
 GROUP_CLAIM = "webpubsub.group"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ConnectionEvent:
-    """One event of one connection. `token_groups` and `client_origins` are of `connect` alone.
+    """An event of a connection. Only `connect` has `token_groups` and `client_origins`.
 
-    Only `connect` carries the token's claims; what later events need travels in `states`.
-    `client_origins` are the `Origin` headers of the client's handshake: where a page came from.
-    `event_id` and `time` are what the service says of the event, the same when it is sent again.
+    Only `connect` has the token's claims; `states`, the connection state, has what later events
+    need. `client_origins` are the `Origin` headers of the client's handshake, which a browser
+    sends. `event_id` and `time` come from the service and stay the same in a retried event.
     """
 
     name: str
@@ -38,7 +39,7 @@ class ConnectionEvent:
 
 
 def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
-    """Raises BadEventError for a payload that is malformed, of another event, hub or service."""
+    """Read an event of this name, hub and service. Raises BadEventError."""
     try:
         payload = json.loads(request)
         context = payload["connectionContext"]
@@ -46,8 +47,8 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
         event = ConnectionEvent(
             name=_text(context["eventName"]),
             hub=_text(context["hub"]),
-            connection_id=_name(context["connectionId"]),
-            user_id=_name(context["userId"]) if context["userId"] else None,
+            connection_id=_id(context["connectionId"]),
+            user_id=_id(context["userId"]) if context["userId"] else None,
             states=_mapping(context["states"]),
             token_groups=_read_groups(_mapping(payload.get("claims", {}))),
             client_origins=_read_headers(_mapping(payload.get("headers", {})), "origin"),
@@ -57,25 +58,25 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
         _check_source(event, _text(context["origin"]), settings)
         _check_signature(event, context["signature"], settings.connection.access_key)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadEventError("The event is not one of the Web PubSub extension.") from error
+        raise BadEventError("The event is malformed.") from error
     if event.name != name:
-        raise BadEventError(f"This function takes `{name}` events only.")
+        raise BadEventError(f"This function accepts only `{name}` events.")
     return event
 
 
 def _check_source(event: ConnectionEvent, origin: str, settings: Settings) -> None:
-    # The extension checks the origin too, but takes everything where it finds no connection
-    # setting, and in identity mode events carry no signature that anybody checks.
+    # The extension checks the origin too, but accepts every origin if it finds no connection
+    # setting; and with an identity the signature of an event is not checked at all.
     if event.hub.lower() != settings.hub.lower():
-        raise BadEventError("The event is of another hub.")
+        raise BadEventError("The event is for another hub.")
     if settings.connection.host not in origin.lower().replace(",", " ").split():
-        raise BadEventError("The event is of another Web PubSub service.")
+        raise BadEventError("The event is from another Web PubSub service.")
 
 
 def _check_signature(event: ConnectionEvent, signatures: object, access_key: str | None) -> None:
-    """One per key of the service; it covers the connection's id and nothing else.
+    """Check the signature of the connection id; the event has one for each key of the service.
 
-    CloudEvents extension of Web PubSub, "Signature". Without a key there is none to check.
+    CloudEvents extension of Web PubSub, "Signature". Without an access key it cannot be checked.
     """
     if access_key is None:
         return
@@ -83,7 +84,7 @@ def _check_signature(event: ConnectionEvent, signatures: object, access_key: str
     expected = f"sha256={digest.hex()}".encode()
     given = _text(signatures).lower().replace(",", " ").encode().split()
     if not any(hmac.compare_digest(signature, expected) for signature in given):
-        raise BadEventError("The event is not signed by this Web PubSub service.")
+        raise BadEventError("The event has no signature of this Web PubSub service.")
 
 
 def _read_headers(headers: Mapping[str, Any], wanted: str) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ def _read_headers(headers: Mapping[str, Any], wanted: str) -> tuple[str, ...]:
 
 
 def _read_time(text: str) -> datetime | None:
-    """None for a time that is missing or cannot be read: nothing depends on it but a display."""
+    """Return None for a missing or malformed time: it is only displayed."""
     try:
         time = datetime.fromisoformat(text)
         return time.astimezone(UTC) if time.tzinfo else None
@@ -101,24 +102,24 @@ def _read_time(text: str) -> datetime | None:
 
 
 def _read_groups(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    # The service gives some claims long URI names, so the last part of the name counts as well.
+    # The service gives some claims long names, URIs whose last part is the short name.
     values = [value for name, value in claims.items() if name.rpartition("/")[2] == GROUP_CLAIM]
     return tuple(_text(group) for groups in values for group in groups)
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise TypeError("a text was expected")
+        raise TypeError("not a text")
     return value
 
 
-def _name(value: object) -> str:
-    if not is_user_id(_text(value)):
-        raise ValueError("a name that can be shown was expected")
+def _id(value: object) -> str:
+    if not is_printable_id(_text(value)):
+        raise ValueError("not a printable id")
     return _text(value)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError("an object was expected")
+        raise TypeError("not an object")
     return value

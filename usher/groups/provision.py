@@ -1,74 +1,75 @@
-"""The whole workflow in one call, for a backend: the three steps in order, or how far they went."""
+"""`provision`: the whole workflow in one call of a backend, for a connection that is open."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from usher.errors import ServiceError, UnansweredError
+from usher.groups.announcements import FORMATS
+from usher.groups.outcomes import EVENT_SECONDS, Outcome, Step
 from usher.groups.provision_request import ProvisionRequest
-from usher.groups.retries import Patience
-from usher.groups.workflow import (
-    EVENT_SECONDS,
-    PubSub,
-    add_connection,
-    announce,
-    generate_token,
-    record_outcome,
-)
-from usher.service.tokens import TokenRequest
+from usher.groups.retries import RetryBudget
+from usher.groups.workflow import PubSub, add_connection, send_message
+from usher.service.tokens import Minter, TokenRequest, generate_token
+
+TEXT = FORMATS["text"]
 
 
 async def provision(
-    pubsub: PubSub, hub: str, request: ProvisionRequest, roles: Sequence[str]
+    minter: Minter, pubsub: PubSub, hub: str, request: ProvisionRequest, roles: Sequence[str]
 ) -> dict[str, Any]:
-    """The workflow's outputs. Raises ServiceError, whose members say what had been done.
+    """Run the three steps and return the workflow's outputs.
 
-    The token is of `request.user_id`, or of nobody. Where a user is named, only a connection of
-    that user is added, by the service's own record; another's is answered as an unknown one.
+    The token is for `request.user_id`, or for no user. With a user id, only a connection of this
+    user is added: Web PubSub itself compares them, and any other connection is unknown.
+    Raises ServiceError, whose members say which steps are done.
     """
     group, connection_id, user_id = request.group, request.connection_id, request.user_id
-    wanted = TokenRequest(user_id, [group], roles, request.minutes)
-    deadline = asyncio.get_running_loop().time() + EVENT_SECONDS
-    facts = {
-        **{"hub": hub, "group": group, "connectionId": connection_id, "userId": user_id},
-        **{"retries": 0, "addStatus": None, "sendStatus": None},
-    }
-    done: list[str] = []
-    with record_outcome("provision", facts) as outcome:
-        patience = Patience(deadline, outcome)
-        async with _step("generateToken", done, deadline):
-            token = await generate_token(pubsub, wanted)
-        async with _step("addConnection", done, deadline):
-            add_status = await add_connection(pubsub, group, connection_id, patience, user_id)
-            outcome["addStatus"] = add_status
-        async with _step("announceJoin", done, deadline):
-            send_status = await announce(pubsub, group, request.announcement, patience)
-            outcome["sendStatus"] = send_status
-    return {"token": token.token, "addStatus": add_status, "sendStatus": send_status}
+    budget = RetryBudget(asyncio.get_running_loop().time() + EVENT_SECONDS)
+    add = Step()
+    outcome = Outcome("provision", hub, group, connection_id, user_id, budget, add)
+    progress = _Progress(budget.deadline)
+    with outcome.recorded():
+        async with progress.step("generateToken"):
+            wanted = TokenRequest(user_id, [group], roles, request.minutes)
+            token = await generate_token(minter, wanted)
+        async with progress.step("addConnection"):
+            add.status = await add_connection(pubsub, group, connection_id, budget, user_id)
+        async with progress.step("announceJoin"):
+            body = request.announcement.encode()
+            outcome.send.status = await send_message(pubsub, group, body, TEXT, budget)
+    return {"token": token.token, "addStatus": add.status, "sendStatus": outcome.send.status}
 
 
-@asynccontextmanager
-async def _step(name: str, done: list[str], deadline: float) -> AsyncIterator[None]:
-    """Notes the step as done, or puts into its error how far the workflow went."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            yield
-    except TimeoutError:
-        late = UnansweredError(f"no answer within {EVENT_SECONDS:g} s")
-        _note_progress(late, name, done)
-        raise late from None
-    except ServiceError as error:
-        _note_progress(error, name, done)
-        raise
-    done.append(name)
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """The steps that are done; `deadline` is by the running loop's clock."""
 
+    deadline: float
+    done: list[str] = field(default_factory=list)
 
-def _note_progress(error: ServiceError, step: str, done: Sequence[str]) -> None:
-    error.members = {
-        "step": step,
-        "serviceStatus": error.answered,
-        "serviceCode": error.code,
-        "done": list(done),
-        "mayBeDone": error.may_have_acted,
-    }
+    @asynccontextmanager
+    async def step(self, name: str) -> AsyncIterator[None]:
+        """Run a step. Its ServiceError says which steps are done."""
+        try:
+            async with asyncio.timeout_at(self.deadline):
+                yield
+        except TimeoutError:
+            raise self._describe(
+                UnansweredError(f"no result within {EVENT_SECONDS:g} s"), name
+            ) from None
+        except ServiceError as error:
+            raise self._describe(error, name) from error
+        self.done.append(name)
+
+    def _describe(self, error: ServiceError, step: str) -> ServiceError:
+        members: Mapping[str, Any] = {
+            "step": step,
+            "serviceStatus": error.answered,
+            "serviceCode": error.code,
+            "done": list(self.done),
+            "mayBeDone": error.may_have_acted,
+        }
+        return error.copy(may_have_acted=error.may_have_acted, members=members)

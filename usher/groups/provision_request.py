@@ -1,28 +1,22 @@
-"""What a provision request asks for, read from its JSON body."""
+"""What a `provision` request asks for, read from its JSON body."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from usher import fields
 from usher.errors import BadRequestError
-from usher.fields import (
-    check_hub,
-    read_body,
-    read_group,
-    read_minutes,
-    read_optional_text,
-    read_text,
-)
 from usher.groups.announcements import LONGEST_TEXT, make_printable
-from usher.settings import Settings, is_user_id
+from usher.names import is_printable_id
+from usher.settings import Settings
 
 REQUIRED = ("group", "connectionId", "announcement")
 FIELDS = (*REQUIRED, "hub", "userId", "minutesToExpire")
-USUAL_MINUTES = 60  # the workflow's own
+DEFAULT_MINUTES = 60  # of the workflow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ProvisionRequest:
-    """The workflow's inputs, each within its limits. The announcement is one printable line."""
+    """The workflow's inputs, checked. The announcement is one printable line."""
 
     group: str
     connection_id: str
@@ -32,25 +26,25 @@ class ProvisionRequest:
 
 
 def read_provision(body: bytes, settings: Settings) -> ProvisionRequest:
-    """Raises BadRequestError, which names the field; TooLargeError."""
-    fields = read_body(body, FIELDS)
+    """Read the JSON body. Raises BadRequestError, which names the field, or TooLargeError."""
+    given = fields.read_body(body, FIELDS)
     for field in REQUIRED:
-        if field not in fields:
+        if field not in given:
             raise BadRequestError(f"{field} is required.", field=field)
-    check_hub(fields.get("hub"), settings)
-    usual = min(USUAL_MINUTES, settings.token_minutes)
+    fields.check_hub(given.get("hub"), settings)
+    default = min(DEFAULT_MINUTES, settings.token_minutes)
     return ProvisionRequest(
-        group=read_group(fields["group"]),
-        # In a path as a group's name is, and as opaque.
-        connection_id=read_group(fields["connectionId"], "connectionId"),
-        announcement=_read_announcement(fields["announcement"]),
-        user_id=_read_user_id(fields.get("userId")),
-        minutes=read_minutes(fields.get("minutesToExpire", usual), settings.token_minutes),
+        group=fields.read_name(given["group"], "group"),
+        # A connection id is opaque, and a segment of the same path as the group.
+        connection_id=fields.read_name(given["connectionId"], "connectionId"),
+        announcement=_read_announcement(given["announcement"]),
+        user_id=_read_user_id(given.get("userId")),
+        minutes=fields.read_minutes(given.get("minutesToExpire", default), settings.token_minutes),
     )
 
 
 def _read_announcement(value: Any) -> str:
-    text = make_printable(read_text(value, "announcement"))
+    text = make_printable(fields.read_text(value, "announcement"))
     if not text.strip() or len(text) > LONGEST_TEXT:
         raise BadRequestError(
             f"announcement must have 1 to {LONGEST_TEXT} printable characters and not be blank.",
@@ -60,8 +54,8 @@ def _read_announcement(value: Any) -> str:
 
 
 def _read_user_id(value: Any) -> str | None:
-    user_id = read_optional_text(value, "userId")
-    if user_id is not None and not is_user_id(user_id):
+    user_id = fields.read_optional_text(value, "userId")
+    if user_id is not None and not is_printable_id(user_id):
         raise BadRequestError(
             "userId must not be blank and must have printable characters only.", field="userId"
         )

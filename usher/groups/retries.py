@@ -1,54 +1,51 @@
-"""Calls again where that is safe, within a deadline. Knows nothing of what is called."""
+"""Retries of failed calls, within a deadline. Knows nothing about the calls."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from usher.errors import ServiceError
 
-FIRST_WAIT = 0.1  # seconds; doubled each time, and shortened at random so that a crowd spreads
+FIRST_WAIT = 0.1  # seconds; doubled each time, and shortened at random so that calls spread
 LONGEST_WAIT = 2.0
 
+# Decides by the error, and by the seconds since the first call, whether to call again.
+type RetryRule = Callable[[ServiceError, float], bool]
 
-@dataclass(frozen=True)
-class Patience:
-    """Until when calls are tried again, by the running loop's clock, and where that is counted."""
+
+@dataclass(slots=True)
+class RetryBudget:
+    """A deadline, by the running loop's clock, and the retries that were made."""
 
     deadline: float
-    counts: dict[str, Any] = field(default_factory=dict)
-
-    def count_retry(self) -> None:
-        """One more, as `retries`."""
-        self.counts["retries"] = self.counts.get("retries", 0) + 1
+    retries: int = 0
 
 
-async def call_again[T](
-    call: Callable[[], Awaitable[T]],
-    may_call_again: Callable[[ServiceError, float], bool],
-    patience: Patience,
+async def call_with_retries[T](
+    call: Callable[[], Awaitable[T]], may_retry: RetryRule, budget: RetryBudget
 ) -> T:
-    """Calls until an answer, an error that forbids another call, or no time for one.
+    """Call until it succeeds, an error forbids a retry, or the next wait would pass the deadline.
 
-    `may_call_again` is given the error and the seconds since the first call. Raises the last
-    ServiceError, or TimeoutError at the deadline; the error tells of all calls whether one may
-    have acted.
+    Raises the last ServiceError, or TimeoutError at the deadline. The error's `may_have_acted` is
+    True if one of the calls may have taken effect.
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    async with asyncio.timeout_at(patience.deadline):
+    async with asyncio.timeout_at(budget.deadline):
         failures, may_have_acted = 0, False
         while True:
             try:
                 return await call()
             except ServiceError as error:
-                may_have_acted = error.may_have_acted = may_have_acted or error.may_have_acted
+                may_have_acted = may_have_acted or error.may_have_acted
                 wait = _wait_after(failures, error)
-                is_late = loop.time() + wait >= patience.deadline
-                if is_late or not may_call_again(error, loop.time() - started):
-                    raise
-            patience.count_retry()
+                is_late = loop.time() + wait >= budget.deadline
+                if is_late or not may_retry(error, loop.time() - started):
+                    if may_have_acted == error.may_have_acted:
+                        raise
+                    raise error.copy(may_have_acted=may_have_acted) from error
+            budget.retries += 1
             await asyncio.sleep(wait)
             failures += 1
 

@@ -1,4 +1,4 @@
-"""Who is in a group, by the service's own list, remembered for some seconds. No store."""
+"""The roster: the members of a group, from the service's list, cached for some seconds."""
 
 import asyncio
 from collections import Counter
@@ -6,60 +6,64 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-REMEMBERED_SECONDS = 3.0
-MOST_GROUPS = 500  # of which a roster is remembered; with 200 members each, some 20 MB
+CACHE_SECONDS = 3.0
+MOST_GROUPS = 500  # in the cache; with 200 members each about 20 MB
 
 
 class Service(Protocol):
-    """What a roster asks."""
+    """The call of Web PubSub that a roster needs."""
 
     async def list_users(self, group: str) -> tuple[Sequence[str | None], bool]:
-        """The user of each of at most 200 connections, and whether there are more. ServiceError."""
+        """Return the user id of at most 200 connections, and whether there are more.
+
+        Raises ServiceError.
+        """
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """A question to the service that is under way, or its answer."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request to the service, pending or answered."""
 
     task: asyncio.Task[dict[str, Any]]
-    begun_at: float
+    started_at: float
 
-    def is_good(self, now: float) -> bool:
-        return not self.task.done() or now - self.begun_at < REMEMBERED_SECONDS
+    def is_fresh(self, now: float) -> bool:
+        return not self.task.done() or now - self.started_at < CACHE_SECONDS
 
 
 class Rosters:
-    """Remembers answers and failures, so that callers cannot load the service."""
+    """A cache of answers and failures, so that callers cannot overload the service."""
 
     def __init__(self) -> None:
-        self._readings: dict[str, _Reading] = {}
+        self._requests: dict[str, _Request] = {}
 
     async def read(self, service: Service, group: str) -> dict[str, Any]:
-        """The group's roster, at most 3 s old; callers at the same time share it. ServiceError."""
+        """Return a roster that is at most 3 s old; concurrent callers share it. ServiceError."""
         now = asyncio.get_running_loop().time()
-        reading = self._readings.get(group)
-        if reading is None or not reading.is_good(now):
-            reading = _Reading(asyncio.create_task(_ask(service, group)), now)
-            self._remember(group, reading)
-        # Shielded: one caller that goes away does not end the question of the others.
-        return await asyncio.shield(reading.task)
+        request = self._requests.get(group)
+        if request is None or not request.is_fresh(now):
+            request = _Request(asyncio.create_task(_request_roster(service, group)), now)
+            self._keep(group, request)
+        # Shielded: a caller that is cancelled does not cancel the request of the others.
+        return await asyncio.shield(request.task)
 
-    def _remember(self, group: str, reading: _Reading) -> None:
-        self._readings.pop(group, None)
-        if len(self._readings) >= MOST_GROUPS:
-            del self._readings[next(iter(self._readings))]  # the oldest
-        self._readings[group] = reading
+    def _keep(self, group: str, request: _Request) -> None:
+        self._requests.pop(group, None)
+        if len(self._requests) >= MOST_GROUPS:
+            del self._requests[next(iter(self._requests))]  # the oldest
+        self._requests[group] = request
 
 
-async def _ask(service: Service, group: str) -> dict[str, Any]:
+async def _request_roster(service: Service, group: str) -> dict[str, Any]:
     users, has_more = await service.list_users(group)
     return describe_roster(group, users, has_more)
 
 
 def describe_roster(group: str, users: Sequence[str | None], has_more: bool) -> dict[str, Any]:
-    """Distinct users by name, each with its connections; those without a user are one, at the end.
+    """Return the users in order, each with its number of connections.
 
-    `truncated` says that the group has more connections than were read.
+    Connections without a user count as one member, the last. `truncated` is True if the group has
+    more connections than were read.
     """
     counts = Counter(users)
     names = sorted(counts, key=lambda user: (user is None, user or ""))

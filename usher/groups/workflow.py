@@ -1,204 +1,136 @@
-"""The workflow `provision-client-and-join-group`: its three steps, and the events that run them.
+"""The workflow `provision-client-and-join-group`, and the events that run its steps.
 
-Step ids and success criteria (200, 200, 202) are those of the public Arazzo workflow.
+The step ids and the success criteria (200, 200, 202) are from the public Arazzo workflow. Step 1,
+`generateToken`, is in usher.service.tokens.
 """
 
 import asyncio
-import logging
-import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from usher.errors import ServiceError, TooLargeError, UnknownConnectionError
-from usher.groups.announcements import Message, Style, read_news, write_message
-from usher.groups.digest import Digests
+from usher.errors import ServiceError, UnknownConnectionError
+from usher.groups.announcements import Announcement, Body, Format, hash_id, write_text
+from usher.groups.digest import Digest
 from usher.groups.events import ConnectionEvent
-from usher.groups.retries import Patience, call_again
-from usher.logs import log_record
-from usher.service.tokens import ClientToken, TokenRequest
+from usher.groups.outcomes import EVENT_SECONDS, Outcome, Step
+from usher.groups.retries import RetryBudget, call_with_retries
 
-# Seconds that one event has for all its groups, retries included.
-EVENT_SECONDS = 10.0
-# Seconds for which the data plane may not know a connection that was just opened
-# (github.com/Azure/azure-webpubsub, issue 199).
+# Seconds for which the data plane may not know a new connection (github.com/Azure/azure-webpubsub,
+# issue 199).
 RACE_SECONDS = 2.0
-# What a step may end in. Of an event's steps nobody can help it, so their record is all.
+# How a step may fail. Nobody can retry a failed step of an event, so only the log reports it.
 FAILURES = (ServiceError, TimeoutError)
-# Characters that browsers, proxies and front ends surely take in a URL.
-LONGEST_URL = 4096
+TYPES = {"connected": "joined", "disconnected": "left"}
 
 
-class Minter(Protocol):
-    """What the first step needs."""
-
-    async def generate_token(self, request: TokenRequest) -> ClientToken:
-        """Mints a client access token. Raises ServiceError where the service is asked for it."""
-
-
-class PubSub(Minter, Protocol):
-    """What the three steps need of Web PubSub. Each call is one request and raises ServiceError."""
+class PubSub(Protocol):
+    """The calls of Web PubSub that the steps need. Each is one request and raises ServiceError."""
 
     async def add_connection(
         self, group: str, connection_id: str, user_id: str | None = None
     ) -> int:
-        """Adds a connection to a group; returns the status that the service answered.
+        """Add a connection to a group and return the service's status.
 
-        With a user id only a connection of that user. Raises UnknownConnectionError.
+        With a user id, add only a connection of this user. Raises UnknownConnectionError.
         """
 
-    async def send_message(self, group: str, message: Message) -> int:
-        """Sends to a group; returns the status that the service answered."""
-
-
-async def generate_token(minter: Minter, request: TokenRequest) -> ClientToken:
-    """Step 1, `generateToken`. Raises TooLargeError for a URL too long, ServiceError."""
-    token = await minter.generate_token(request)
-    if len(token.url) > LONGEST_URL:
-        is_long_user_id = len(request.user_id or "") > sum(map(len, request.groups))
-        raise TooLargeError(
-            f"The client's URL may have {LONGEST_URL} characters and would have {len(token.url)}. "
-            f"Ask for {'a shorter userId' if is_long_user_id else 'fewer groups'}.",
-            field="userId" if is_long_user_id else "group",
-        )
-    return token
+    async def send_to_group(self, group: str, body: Body, content_type: str) -> int:
+        """Send a message to a group and return the service's status."""
 
 
 async def add_connection(
-    pubsub: PubSub, group: str, connection_id: str, patience: Patience, user_id: str | None = None
+    pubsub: PubSub, group: str, connection_id: str, budget: RetryBudget, user_id: str | None = None
 ) -> int:
-    """Step 2, `addConnection`, of that user's connection only where one is named.
+    """Run step 2, `addConnection`; with a user id, only for a connection of this user.
 
-    Returns 200; raises ServiceError, TimeoutError at the deadline.
+    Returns 200. Raises ServiceError, or TimeoutError at the deadline.
     """
-    return await call_again(
-        lambda: pubsub.add_connection(group, connection_id, user_id), _may_add_again, patience
+    return await call_with_retries(
+        lambda: pubsub.add_connection(group, connection_id, user_id), _may_add_again, budget
     )
 
 
-async def announce(pubsub: PubSub, group: str, message: Message, patience: Patience) -> int:
-    """Step 3, `announceJoin`. Returns 202; raises ServiceError, TimeoutError at the deadline."""
-    may_call_again = _may_send_again if isinstance(message, str) else _may_pass
-    return await call_again(lambda: pubsub.send_message(group, message), may_call_again, patience)
+async def send_message(
+    pubsub: PubSub, group: str, body: Body, style: Format, budget: RetryBudget
+) -> int:
+    """Run step 3, `announceJoin`. Returns 202. Raises as `add_connection`."""
+    return await call_with_retries(
+        lambda: pubsub.send_to_group(group, body, style.content_type),
+        lambda error, _: style.may_send_again(error),
+        budget,
+    )
 
 
-@dataclass(frozen=True)
-class Telling:
-    """How groups are told: in which words, and when a crowd is told of as one."""
+@dataclass(frozen=True, slots=True)
+class Announcer:
+    """Announces joins and leaves. `templates` has the text of each event, empty for no message."""
 
-    style: Style
-    digests: Digests
+    pubsub: PubSub
+    format: Format
+    templates: Mapping[str, str]
+    digest: Digest
 
-
-async def join_groups(
-    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], telling: Telling
-) -> None:
-    """Adds the connection to each group and then tells the group, newcomer included."""
-
-    async def join(group: str, deadline: float) -> None:
-        facts = {**_describe(event, group), "addStatus": None, "sendStatus": None}
-        with suppress(*FAILURES), record_outcome("join", facts) as outcome:
-            patience = Patience(deadline, outcome)
-            with _timed("addMilliseconds", outcome):
-                outcome["addStatus"] = await add_connection(
-                    pubsub, group, event.connection_id, patience
+    async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
+        """Send the announcement of the event, or a summary of several, or nothing."""
+        template = self.templates[event.name]
+        announcement = announcement_of(event, outcome.group, template)
+        collected = await self.digest.collect(announcement) if announcement.text else []
+        outcome.announced = len(collected)
+        if collected:
+            body = self.format.write(collected, template)
+            with outcome.send.timed():
+                outcome.send.status = await send_message(
+                    self.pubsub, outcome.group, body, self.format, outcome.budget
                 )
-            await _tell(pubsub, event, group, telling, patience)
-
-    await _in_each(groups, join)
 
 
-async def leave_groups(
-    pubsub: PubSub, event: ConnectionEvent, groups: Sequence[str], telling: Telling
-) -> None:
-    """Tells each group that the connection is gone; the service has taken it out already."""
+async def join_groups(announcer: Announcer, event: ConnectionEvent, groups: Sequence[str]) -> None:
+    """Add the connection to each group, and then announce the join to the group."""
 
-    async def leave(group: str, deadline: float) -> None:
-        facts = {**_describe(event, group), "sendStatus": None}
-        with suppress(*FAILURES), record_outcome("leave", facts) as outcome:
-            await _tell(pubsub, event, group, telling, Patience(deadline, outcome))
+    async def join(outcome: Outcome) -> None:
+        add = outcome.add = Step()
+        with suppress(*FAILURES), outcome.recorded():
+            with add.timed():
+                add.status = await add_connection(
+                    announcer.pubsub, outcome.group, event.connection_id, outcome.budget
+                )
+            await announcer.announce(event, outcome)
 
-    if telling.style.template:
-        await _in_each(groups, leave)
-
-
-async def _tell(
-    pubsub: PubSub, event: ConnectionEvent, group: str, telling: Telling, patience: Patience
-) -> None:
-    """Notes the status, and how many joins or leaves the message was about."""
-    news = read_news(event, group, telling.style.template, datetime.now(UTC))
-    gathered = await telling.digests.gather(news) if news else []
-    patience.counts["announced"] = len(gathered)
-    if gathered:
-        message = write_message(gathered, telling.style)
-        with _timed("sendMilliseconds", patience.counts):
-            patience.counts["sendStatus"] = await announce(pubsub, group, message, patience)
+    await asyncio.gather(*map(join, _begin("join", event, groups)))
 
 
-@contextmanager
-def record_outcome(record: str, facts: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Ends in one log record of the facts, the block's own, and its failure, which goes on."""
-    outcome, started = dict(facts), time.monotonic()
+async def leave_groups(announcer: Announcer, event: ConnectionEvent, groups: Sequence[str]) -> None:
+    """Announce the leave to each group; the service has already removed the connection."""
 
-    def write(level: int, **failure: str) -> None:
-        milliseconds = round((time.monotonic() - started) * 1000)
-        log_record(record, level, **outcome, milliseconds=milliseconds, **failure)
+    async def leave(outcome: Outcome) -> None:
+        with suppress(*FAILURES), outcome.recorded():
+            await announcer.announce(event, outcome)
 
-    try:
-        yield outcome
-    except UnknownConnectionError:
-        write(logging.INFO, failure="gone")
-        raise
-    except ServiceError as error:
-        write(logging.ERROR, failure=str(error))
-        raise
-    except TimeoutError:
-        write(logging.ERROR, failure=f"not done within {EVENT_SECONDS:g} s")
-        raise
-    write(logging.INFO)
+    if announcer.templates[event.name]:
+        await asyncio.gather(*map(leave, _begin("leave", event, groups)))
 
 
-def _describe(event: ConnectionEvent, group: str) -> dict[str, Any]:
-    return {
-        "hub": event.hub,
-        "group": group,
-        "connectionId": event.connection_id,
-        "userId": event.user_id,
-        "retries": 0,
-    }
-
-
-@contextmanager
-def _timed(name: str, outcome: dict[str, Any]) -> Iterator[None]:
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        outcome[name] = round((time.monotonic() - started) * 1000)
-
-
-async def _in_each(
-    groups: Sequence[str], act: Callable[[str, float], Coroutine[Any, Any, None]]
-) -> None:
-    """Groups do not wait for each other; one deadline holds for all."""
+def _begin(record: str, event: ConnectionEvent, groups: Sequence[str]) -> list[Outcome]:
+    """Return an outcome for each group, all with the same deadline."""
     deadline = asyncio.get_running_loop().time() + EVENT_SECONDS
-    await asyncio.gather(*(act(group, deadline) for group in groups))
+    facts = (event.connection_id, event.user_id)
+    return [Outcome(record, event.hub, group, *facts, RetryBudget(deadline)) for group in groups]
+
+
+def announcement_of(event: ConnectionEvent, group: str, template: str) -> Announcement:
+    """Return the announcement of an event to a group; its text is empty if the template is."""
+    # Hashed, because a connection id is only for callers of the service.
+    event_id = hash_id([event.connection_id, group, event.name, event.event_id])
+    text = write_text(template, event.user_id, group)
+    at = event.time or datetime.now(UTC)
+    return Announcement(TYPES[event.name], event_id, group, event.user_id, text, at)
 
 
 def _may_add_again(error: ServiceError, elapsed: float) -> bool:
-    # Adding twice is harmless, so every failure that may pass is worth another try.
+    # To add a connection twice is harmless, so every transient failure is retried.
     if isinstance(error, UnknownConnectionError):
         return elapsed < RACE_SECONDS
-    return _may_pass(error, elapsed)
-
-
-def _may_pass(error: ServiceError, _elapsed: float) -> bool:
-    # Also for announcements in JSON: their doubles have the same id, and clients drop them.
-    return error.answered is None or error.answered in (408, 429) or error.answered >= 500
-
-
-def _may_send_again(error: ServiceError, _elapsed: float) -> bool:
-    # Nobody can tell a text from its double, so only where the service surely did not act.
-    return not error.reached or error.answered in (429, 503)
+    return error.is_transient

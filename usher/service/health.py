@@ -1,4 +1,4 @@
-"""Whether the app can do its job, remembered for some seconds."""
+"""The health of the app: whether Web PubSub answers it, cached for some seconds."""
 
 import asyncio
 import logging
@@ -8,39 +8,39 @@ from typing import Protocol
 from usher.errors import ServiceError, UnhealthyError
 from usher.logs import log_record
 
-REMEMBERED_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 
 
 class Service(Protocol):
-    """What a health check asks."""
+    """The call of Web PubSub that a health check needs."""
 
     async def check_health(self) -> None:
-        """Raises ServiceError where the service does not answer, or does not let the app in."""
+        """Raise ServiceError if the service does not answer, or does not admit the app."""
 
 
 class Health:
-    """Remembers the last answer, so that callers of `health` cannot load the service."""
+    """Caches the last result, so that callers of `health` cannot overload the service."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
         self._checked_at = float("-inf")
-        self._failure: UnhealthyError | None = None
+        self._failure: ServiceError | None = None
 
     async def check(self, service: Service) -> None:
-        """Raises UnhealthyError where the last check failed; the log has the reason."""
+        """Raise UnhealthyError if the last check failed; the log has the reason."""
         async with self._lock:
-            if time.monotonic() - self._checked_at >= REMEMBERED_SECONDS:
-                self._failure = await _ask(service)
+            if time.monotonic() - self._checked_at >= CACHE_SECONDS:
+                self._failure = await _check(service)
                 self._checked_at = time.monotonic()
         if self._failure is not None:
-            raise self._failure.with_traceback(None)
+            # The status is for callers: it distinguishes a wrong key from a missing role.
+            raise UnhealthyError(self._failure.answered)
 
 
-async def _ask(service: Service) -> UnhealthyError | None:
-    """What callers may know of the failure: the status tells a wrong key from a missing role."""
+async def _check(service: Service) -> ServiceError | None:
     try:
         await service.check_health()
     except ServiceError as error:
         log_record("health", logging.ERROR, failure=str(error))
-        return UnhealthyError(error.answered)
+        return error
     return None

@@ -1,4 +1,4 @@
-"""The workflow's `PubSub` over the official SDK. Only this module knows the SDK and its errors."""
+"""Calls of Web PubSub with the official SDK. Only this module knows the SDK and its errors."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -21,13 +21,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.settings import settings as sdk_settings
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
-from usher.errors import (
-    ServiceError,
-    ThrottledError,
-    UnansweredError,
-    UnknownConnectionError,
-)
-from usher.groups.announcements import Message
+from usher.errors import ServiceError, ThrottledError, UnansweredError, UnknownConnectionError
 from usher.service.signing import Signer
 from usher.service.tokens import ClientToken, TokenRequest
 from usher.settings import Connection, Settings
@@ -35,25 +29,25 @@ from usher.settings import Connection, Settings
 CONNECT_SECONDS = 5
 READ_SECONDS = 5
 API_VERSION = "2024-12-01"  # the SDK's own
-SCOPE = "https://webpubsub.azure.com/.default"  # likewise
-NO_KINDS: Mapping[int, type[ServiceError]] = MappingProxyType({})
-MOST_MEMBERS = 200  # connections of a group that are read
+SCOPE = "https://webpubsub.azure.com/.default"  # the SDK's own
+NO_ERRORS: Mapping[int, type[ServiceError]] = MappingProxyType({})
+MOST_MEMBERS = 200  # connections of a group that a roster reads
 
 
 class AzurePubSub:
-    """One hub of one Web PubSub service. One a process: it keeps its connections open."""
+    """A hub of a Web PubSub service. One per process, because it keeps its connections open."""
 
     def __init__(self, settings: Settings) -> None:
         connection = settings.connection
         self._signer = None if connection.access_key is None else Signer(settings)
-        credential: Any = _build_credential(connection)  # two kinds, which have nothing in common
-        # Any, because the SDK annotates None where its `cls` hook gives a value.
+        credential: Any = _build_credential(connection)  # the two types have no common base
+        # Any, because the SDK annotates None where its `cls` hook returns a value.
         self._client: Any = WebPubSubServiceClient(
             connection.endpoint,
             settings.hub,
             credential,
-            # The SDK has eleven more, which do nothing here that is wanted and take a sixth of a
-            # call's CPU time. One would send a text again after a 500: groups.retries decides.
+            # The SDK's other eleven policies are not needed, and take a sixth of the CPU time of a
+            # call. One would send a text again after a 500, which groups.retries decides.
             policies=[
                 KeyPolicy(self._signer)
                 if self._signer
@@ -67,14 +61,12 @@ class AzurePubSub:
         self._hub = settings.hub
         self._group = settings.default_group
         self._options = transport_options(connection)
-        # What the environment says, asked once: the SDK would ask five times for each event.
+        # Read from the environment once: the SDK would read it five times for each event.
         sdk_settings.tracing_enabled = sdk_settings.tracing_enabled()
 
     async def generate_token(self, request: TokenRequest) -> ClientToken:
-        """Signs with the key, or asks the service where there is none. Raises ServiceError."""
-        if self._signer:
-            return await self._signer.generate_token(request)
-        # The token's own time is at most a second later, and reading it would take it apart.
+        """Let the service make a client access token. Raises ServiceError."""
+        # The token's own time is at most a second later, and to read it would mean to decode it.
         expires_at = int(time.time()) + 60 * request.minutes
         with _translate_errors():
             answer = await self._client.get_client_access_token(
@@ -89,9 +81,10 @@ class AzurePubSub:
     async def add_connection(
         self, group: str, connection_id: str, user_id: str | None = None
     ) -> int:
-        """PUT `groups/{group}/connections/{connectionId}`; 200 or ServiceError.
+        """PUT `groups/{group}/connections/{connectionId}`. Returns 200.
 
-        With a user id only a connection of that user is added. UnknownConnectionError.
+        With a user id, add only a connection of this user. Raises UnknownConnectionError and other
+        ServiceErrors.
         """
         if user_id is not None:
             return await self._add_connection_of(user_id, group, connection_id)
@@ -101,40 +94,31 @@ class AzurePubSub:
             )
         return int(status)
 
-    async def send_message(self, group: str, message: Message) -> int:
-        """POST `groups/{group}/:send`, a text or an object; 202 or ServiceError."""
-        # Bytes: for a text the SDK counts characters as its Content-Length, and cuts it there.
-        body = message.encode() if isinstance(message, str) else message
-        kind = "text/plain" if isinstance(message, str) else "application/json"
+    async def send_to_group(self, group: str, body: object, content_type: str) -> int:
+        """POST `groups/{group}/:send`: a text as bytes, or a JSON object. 202 or ServiceError."""
+        # No str: the SDK counts its characters as the Content-Length, and so truncates it.
         with _translate_errors():
             status = await self._client.send_to_group(
-                group, body, content_type=kind, cls=_read_status, **self._options
+                group, body, content_type=content_type, cls=_read_status, **self._options
             )
         return int(status)
 
     async def _add_connection_of(self, user_id: str, group: str, connection_id: str) -> int:
-        """POST `:addToGroups`, in which the service itself compares connection and user.
+        """POST `:addToGroups`, where the service itself compares connection and user.
 
-        It is the only call that knows both, and answers 200 also where nothing matches
-        (azure-rest-api-specs, WebPubSub 2024-12-01): the group's list then tells.
+        No other call takes both. It answers 200 even if nothing matches (azure-rest-api-specs,
+        WebPubSub 2024-12-01), so the group's list has to confirm it.
         """
         wanted = f"connectionId eq {_quote(connection_id)} and userId eq {_quote(user_id)}"
-        request = HttpRequest(
-            "POST",
-            f"/api/hubs/{quote(self._hub, safe='')}/:addToGroups",
-            params={"api-version": API_VERSION},
-            json={"groups": [group], "filter": wanted},
-        )
+        path = f"/api/hubs/{quote(self._hub, safe='')}/:addToGroups?api-version={API_VERSION}"
         with _translate_errors():
-            response = await self._client.send_request(request, **self._options)
-            if response.status_code != 200:
-                raise HttpResponseError(response=response)
+            await self._request("POST", path, json={"groups": [group], "filter": wanted})
         if not await self._has_member(group, connection_id, user_id):
-            raise UnknownConnectionError("no connection of that user was added", answered=200)
-        return int(response.status_code)
+            raise UnknownConnectionError("no connection of this user was added", answered=200)
+        return 200
 
     async def _has_member(self, group: str, connection_id: str, user_id: str) -> bool:
-        """GET `groups/{group}/connections`, page by page until it is found."""
+        """GET `groups/{group}/connections`, page by page until the connection is found."""
         asked = self._client.list_connections(group=group, **self._options)
         try:
             with _translate_errors():
@@ -142,15 +126,15 @@ class AzurePubSub:
                     if (member.connection_id, member.user_id) == (connection_id, user_id):
                         return True
         except ServiceError as error:
-            error.may_have_acted = True  # the call before this one
-            raise
+            raise error.copy(may_have_acted=True) from error  # the call before this one
         return False
 
     async def list_users(self, group: str) -> tuple[list[str | None], bool]:
-        """GET `groups/{group}/connections`; of no group an empty list. Raises ServiceError.
+        """GET `groups/{group}/connections`: user ids, and whether there are more. ServiceError.
 
-        A page of the service has at most 200 (azure-rest-api-specs, `maxpagesize`); the SDK does
-        not tell whether it was the last one, so one connection more is asked for.
+        A group that does not exist has no connections. A page of the service has at most 200
+        (azure-rest-api-specs, `maxpagesize`). The SDK hides whether it was the last page, so this
+        asks for one connection more.
         """
         asked = self._client.list_connections(group=group, top=MOST_MEMBERS + 1, **self._options)
         with _translate_errors():
@@ -158,26 +142,29 @@ class AzurePubSub:
         return users[:MOST_MEMBERS], len(users) > MOST_MEMBERS
 
     async def check_health(self) -> None:
-        """HEAD `/api/health`, for which the SDK has no method, and a call that asks who we are.
+        """HEAD `/api/health`, which the SDK has no method for, and a call with credentials.
 
-        The first needs no credentials, so it alone says nothing of a wrong key or a missing role.
+        The first call needs no credentials, so it would not show a wrong key or a missing role.
         Raises ServiceError.
         """
         with _translate_errors():
-            response = await self._client.send_request(
-                HttpRequest("HEAD", "/api/health"), **self._options
-            )
-            if response.status_code != 200:
-                raise HttpResponseError(response=response)
+            await self._request("HEAD", "/api/health")
             await self._client.group_exists(self._group, **self._options)
 
+    async def _request(self, method: str, path: str, **content: Any) -> None:
+        """Make a call that the SDK has no method for, and that answers 200."""
+        request = HttpRequest(method, path, **content)
+        response = await self._client.send_request(request, **self._options)
+        if response.status_code != 200:
+            raise HttpResponseError(response=response)
+
     async def close(self) -> None:
-        """Closes the connections to the service."""
+        """Close the connections to the service."""
         await self._client.close()
 
 
 class KeyPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Signs each request with the access key, as the SDK's own policy does."""
+    """Signs each request with the access key, like the SDK's own policy."""
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
@@ -188,10 +175,10 @@ class KeyPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
 
 def transport_options(connection: Connection) -> dict[str, Any]:
-    """What each call tells the SDK of how it may be sent."""
-    # An identity's token goes over https only, but a stand-in on this machine has none.
-    is_stand_in = connection.access_key is None and connection.is_loopback
-    return {"enforce_https": False} if is_stand_in else {}
+    """Return the SDK's options for each call."""
+    # The SDK sends an identity's token only over https, which the emulator does not have.
+    is_emulator = connection.access_key is None and connection.is_loopback
+    return {"enforce_https": False} if is_emulator else {}
 
 
 def _build_credential(connection: Connection) -> AzureKeyCredential | AsyncTokenCredential:
@@ -206,40 +193,40 @@ def _build_credential(connection: Connection) -> AzureKeyCredential | AsyncToken
 
 
 def _read_status(response: Any, _body: object, _headers: object) -> int:
-    """The SDK's `cls` hook: gives the status that the service really answered."""
+    """Return the status that the service answered; a `cls` hook of the SDK."""
     return int(response.http_response.status_code)
 
 
 def _quote(text: str) -> str:
-    """A literal of a filter (OData 4.01, URL conventions: a quote is doubled)."""
+    """Return a string literal of a filter (OData 4.01, URL conventions: a quote is doubled)."""
     return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
-def _translate_errors(kinds: Mapping[int, type[ServiceError]] = NO_KINDS) -> Iterator[None]:
-    """The SDK's errors become ours; `kinds` says what a status means beside the usual."""
+def _translate_errors(errors: Mapping[int, type[ServiceError]] = NO_ERRORS) -> Iterator[None]:
+    """Raise ServiceErrors instead of the SDK's errors. `errors` has the error of some statuses."""
     try:
         yield
     except HttpResponseError as error:
-        raise _describe_answer(error, {429: ThrottledError, **kinds}) from error
+        raise _describe_answer(error, {429: ThrottledError, **errors}) from error
     except AzureError as error:
         raise UnansweredError(type(error).__name__, reached=_may_have_arrived(error)) from error
 
 
 def _may_have_arrived(error: AzureError) -> bool:
-    # The SDK has one error for a connection that was refused and for one that broke half way.
+    # The SDK has one error for a refused connection and for a connection that broke later.
     refused = isinstance(error.inner_exception, ClientConnectorError)
     return not refused and not isinstance(error, ServiceRequestTimeoutError)
 
 
 def _describe_answer(
-    error: HttpResponseError, kinds: Mapping[int, type[ServiceError]]
+    error: HttpResponseError, errors: Mapping[int, type[ServiceError]]
 ) -> ServiceError:
     response: Any = error.response
     headers = response.headers if response else {}
     code = headers.get("x-ms-error-code")
-    kind = kinds.get(error.status_code or 0, ServiceError)
-    return kind(
+    error_type = errors.get(error.status_code or 0, ServiceError)
+    return error_type(
         f"answered {error.status_code} ({code or type(error).__name__})",
         answered=error.status_code,
         code=code,
@@ -248,5 +235,5 @@ def _describe_answer(
 
 
 def _read_seconds(retry_after: str | None) -> float | None:
-    # The other form of this header, a date, is treated as absent; the service sends seconds.
+    # The header can also be a date, which is ignored; the service sends seconds.
     return float(retry_after) if retry_after and retry_after.isdecimal() else None

@@ -1,7 +1,7 @@
-"""Tokens that an access key signs: JSON Web Tokens, HS256 (RFC 7515; RFC 7518, section 3.2).
+"""Tokens signed with the access key: JSON Web Tokens, HS256 (RFC 7515; RFC 7518, section 3.2).
 
-The SDK makes the same. It is not asked, because importing it takes half as long again as all else
-before a first negotiate, and its signature five times the CPU time (`dev.py bench`).
+The SDK makes the same tokens. It is not used, because its import takes half as long as everything
+else before the first negotiate, and its signature five times the CPU time (`dev.py bench`).
 """
 
 import base64
@@ -14,37 +14,34 @@ from typing import Any
 from usher.service.tokens import ClientToken, TokenRequest
 from usher.settings import Settings
 
-CALL_SECONDS = 60  # how long the token of a REST call is good
+CALL_SECONDS = 60  # lifetime of the token of a REST call
 ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Signer:
-    """Signs for one hub of one service."""
+    """Signs tokens for a hub of a service."""
 
     def __init__(self, settings: Settings) -> None:
         key = settings.connection.access_key
         if not key:
-            raise ValueError("There is no key to sign with.")
+            raise ValueError("There is no access key.")
         self._key = key.encode()
         self._audience = f"{settings.connection.endpoint}/client/hubs/{settings.hub}"
         self._url = "ws" + self._audience.removeprefix("http")
 
     async def generate_token(self, request: TokenRequest) -> ClientToken:
-        """A client access token. Nothing is sent, and nobody can say no."""
+        """Return a client access token, without a call of the service."""
         now = int(time.time())
         expires_at = now + 60 * request.minutes
         claims: dict[str, Any] = {"aud": self._audience, "iat": now, "exp": expires_at}
-        if request.user_id:
-            claims["sub"] = request.user_id
-        if request.roles:
-            claims["role"] = list(request.roles)
-        if request.groups:
-            claims["webpubsub.group"] = list(request.groups)
+        roles, groups = list(request.roles), list(request.groups)
+        optional = {"sub": request.user_id, "role": roles, "webpubsub.group": groups}
+        claims |= {name: value for name, value in optional.items() if value}
         token = self._sign(claims)
         return ClientToken(f"{self._url}?access_token={token}", self._url, token, expires_at)
 
     def sign_call(self, url: str) -> str:
-        """The bearer token of one REST call."""
+        """Return the bearer token of a REST call."""
         return self._sign({"aud": url, "exp": int(time.time()) + CALL_SECONDS})
 
     def _sign(self, claims: Mapping[str, Any]) -> str:

@@ -123,7 +123,7 @@ def passes(limits: Limits, address: str = "203.0.113.7", user_id: str = "ana") -
 )
 def test_limits_by_mode(mode: str, by_address: bool, by_caller: bool) -> None:
     """A backend calls for everybody from one address; in development nothing is at stake."""
-    settings: dict[str, Any] = {"auth": mode, "caller_limit": 1, "address_limit": 2}
+    settings: dict[str, Any] = {"mode": mode, "caller_limit": 1, "address_limit": 2}
     limits = Limits(make_settings(**settings))
     assert passes(limits, "203.0.113.1", "ana")
     assert passes(limits, "203.0.113.2", "ana") is not by_caller

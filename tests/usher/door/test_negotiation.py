@@ -4,16 +4,16 @@ from typing import Any
 import pytest
 
 from tests.usher.settings import make_settings
-from usher.door.negotiation import Negotiation, check_method, read_negotiation
+from usher.door.negotiation import NegotiateRequest, check_method, read_request
 from usher.errors import BadRequestError, MethodError, TooLargeError, TooLongError
 
 SETTINGS = make_settings(token_minutes=30)
 URL = "https://app.example/api/negotiate"
 
 
-def read(query: str = "", body: Any = None) -> Negotiation:
+def read(query: str = "", body: Any = None) -> NegotiateRequest:
     data = b"" if body is None else json.dumps(body).encode()
-    return read_negotiation(f"{URL}?{query}", data, SETTINGS)
+    return read_request(f"{URL}?{query}", data, SETTINGS)
 
 
 def refused_field(query: str = "", body: Any = None) -> str | None:
@@ -24,20 +24,20 @@ def refused_field(query: str = "", body: Any = None) -> str | None:
 
 def test_nothing_asked() -> None:
     """Everything has a default; the user id is settled elsewhere."""
-    assert read() == Negotiation(user_id=None, groups=(), minutes=30)
+    assert read() == NegotiateRequest(user_id=None, groups=(), minutes=30)
 
 
 def test_everything_in_the_query() -> None:
     """`group` may be repeated, and its name may have a comma; the hub's name has no case."""
     wish = read("userId=ana&group=a,b&group=c%26d&minutesToExpire=5&hub=CHAT&code=key")
-    assert wish == Negotiation("ana", ("a,b", "c&d"), 5)
+    assert wish == NegotiateRequest("ana", ("a,b", "c&d"), 5)
 
 
 @pytest.mark.parametrize("group", ["a,b", ["a,b"]])
 def test_everything_in_the_body(group: Any) -> None:
     """One group may be a text, several are a list."""
     body = {"userId": "ana", "group": group, "minutesToExpire": 5, "hub": "chat"}
-    assert read(body=body) == Negotiation("ana", ("a,b",), 5)
+    assert read(body=body) == NegotiateRequest("ana", ("a,b",), 5)
 
 
 def test_query_and_body_add_up() -> None:
@@ -76,34 +76,34 @@ def test_bad_lifetimes_in_the_body(minutes: Any) -> None:
 def test_bodies_that_are_no_json_object(body: bytes) -> None:
     """Also not UTF-8, and nested so deep that the parser gives up."""
     with pytest.raises(BadRequestError) as caught:
-        read_negotiation(URL, body, SETTINGS)
+        read_request(URL, body, SETTINGS)
     assert caught.value.field == "body"
 
 
 def test_bodies_that_are_too_large() -> None:
     """4 KB are more than a token can say."""
     body = json.dumps({"userId": "ana"}).encode()
-    assert read_negotiation(URL, body.ljust(4096), SETTINGS).user_id == "ana"
+    assert read_request(URL, body.ljust(4096), SETTINGS).user_id == "ana"
     with pytest.raises(TooLargeError):
-        read_negotiation(URL, body.ljust(4097), SETTINGS)
+        read_request(URL, body.ljust(4097), SETTINGS)
 
 
 def test_urls_that_are_too_long() -> None:
     """Nothing of them is read."""
     url = f"{URL}?group=".ljust(4097, "g")
-    assert len(read_negotiation(url[:4096], b"", SETTINGS).groups) == 1
+    assert len(read_request(url[:4096], b"", SETTINGS).groups) == 1
     with pytest.raises(TooLongError):
-        read_negotiation(url, b"", SETTINGS)
+        read_request(url, b"", SETTINGS)
 
 
 def test_tokens_are_minted_by_post() -> None:
     """A page elsewhere can make a browser send a GET; in development nothing is at stake."""
-    check_method("GET", SETTINGS)
-    check_method("GET", make_settings(auth=None))  # which has something else to say
+    check_method("GET", SETTINGS.mode)
+    check_method("GET", make_settings(mode=None).mode)  # which has something else to say
     for mode in ("easyauth", "oidc", "key", "anonymous"):
-        check_method("POST", make_settings(auth=mode))
+        check_method("POST", make_settings(mode=mode).mode)
         with pytest.raises(MethodError):
-            check_method("GET", make_settings(auth=mode))
+            check_method("GET", make_settings(mode=mode).mode)
 
 
 def test_unknown_fields_of_the_body() -> None:

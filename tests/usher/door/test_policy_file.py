@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from usher.door.callers import Caller
-from usher.door.policy_file import parse_policy, read_policy
+from usher.door.policy_file import parse_rules, read_rules
 from usher.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -62,7 +62,7 @@ BAD = [
 @pytest.mark.parametrize("good", GOOD)
 def test_rules_that_are_valid(good: dict[str, Any]) -> None:
     """For the code and for the published schema."""
-    assert len(parse_policy({"rules": [good]}, "policy.json").rules) == 1
+    assert len(parse_rules({"rules": [good]}, "policy.json").rules) == 1
     VALIDATOR.validate({"$schema": "api/policy.schema.json", "rules": [good]})
 
 
@@ -70,7 +70,7 @@ def test_rules_that_are_valid(good: dict[str, Any]) -> None:
 def test_rules_that_are_not(place: str, bad: Any) -> None:
     """Likewise; the error names the place, and nothing that stands there."""
     with pytest.raises(SettingsError) as caught:
-        parse_policy({"rules": [rule(), bad]}, "policy.json")
+        parse_rules({"rules": [rule(), bad]}, "policy.json")
     assert list(caught.value.problems) == [f"policy.json rules[1]{place}"]
     assert not VALIDATOR.is_valid({"rules": [bad]})
 
@@ -79,7 +79,7 @@ def test_every_wrong_place_is_named_at_once() -> None:
     """So that one look at the log mends the file."""
     bad = [rule(caller="all", group="a}", allow=["enter"]), rule(), {}]
     with pytest.raises(SettingsError) as caught:
-        parse_policy({"rules": bad}, "p")
+        parse_rules({"rules": bad}, "p")
     wrong = ["p rules[0].caller", "p rules[0].group", "p rules[0].allow", "p rules[2]"]
     assert list(caught.value.problems) == wrong
 
@@ -88,7 +88,7 @@ def test_every_wrong_place_is_named_at_once() -> None:
 def test_documents_that_are_no_policy(document: Any) -> None:
     """For the schema neither."""
     with pytest.raises(SettingsError, match=r"policy\.json must be an object"):
-        parse_policy(document, "policy.json")
+        parse_rules(document, "policy.json")
     assert not VALIDATOR.is_valid(document)
 
 
@@ -102,7 +102,7 @@ def test_files_that_are_no_policy(tmp_path: Path, content: bytes | None, problem
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(SettingsError, match=problem) as caught:
-        read_policy(file)
+        read_rules(file)
     assert str(tmp_path) not in str(caught.value)
 
 
@@ -112,7 +112,7 @@ def test_the_shipped_policy() -> None:
     document = json.loads(file.read_text("utf-8"))
     assert (ROOT / document["$schema"]).exists()
     VALIDATOR.validate(document)
-    rules = read_policy(file)
+    rules = read_rules(file)
     everything = {"join", "send", "roster"}
     assert rules.rights(Caller("ana"), "lobby") == everything
     assert rules.rights(Caller("ana"), "user-ana") == everything
@@ -132,7 +132,7 @@ def test_the_readme_s_policies_are_valid() -> None:
     shipped, recipes = policies
     assert shipped == json.loads((ROOT / "policy.json").read_text("utf-8"))
     VALIDATOR.validate({"rules": recipes})
-    rules = parse_policy({"rules": recipes}, "README.md")
+    rules = parse_rules({"rules": recipes}, "README.md")
     contoso = Caller("u", {"tenant": frozenset({"contoso"}), "invited": frozenset({"room-7"})})
     for group in ("lobby", "room-7", "contoso.sales"):
         assert "join" in rules.rights(contoso, group)

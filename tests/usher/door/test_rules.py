@@ -7,7 +7,7 @@ ANA = Caller("ana", {"team": frozenset({"red"}), "groups": frozenset({"a", "b-c"
 
 
 def fits(pattern: str, group: str, caller: Caller = ANA) -> bool:
-    return Rule(GroupPattern(pattern), frozenset()).fits(caller, group)
+    return Rule(GroupPattern(pattern), frozenset()).matches(caller, group)
 
 
 @pytest.mark.parametrize(

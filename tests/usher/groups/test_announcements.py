@@ -4,23 +4,44 @@ from typing import Any
 
 import pytest
 
-from usher.groups.announcements import News, Style, read_news, write_announcement, write_message
+from usher.errors import ServiceError
+from usher.groups.announcements import FORMATS, Announcement, write_text
 from usher.groups.events import ConnectionEvent
+from usher.groups.workflow import announcement_of
 
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 EVENT = ConnectionEvent("connected", "chat", "c-1", "ana", {}, event_id="1", time=NOW)
-JSON = Style("{userId} is in {group}", "json")
+TEMPLATE = "{userId} is in {group}"
+TEXT, JSON = FORMATS["text"], FORMATS["json"]
 
 
-def news_of(event: ConnectionEvent, group: str = "blue") -> News:
-    news = read_news(event, group, JSON.template, NOW + timedelta(hours=1))
-    assert news
-    return news
+def announce(event: ConnectionEvent = EVENT, group: str = "blue") -> Announcement:
+    return announcement_of(event, group, TEMPLATE)
 
 
-def test_a_message_in_json() -> None:
-    """Everything that a client needs; the names are as they are, the text is one line."""
-    message: Any = write_message([news_of(replace(EVENT, user_id="a\nb"), "g\n")], JSON)
+def read_json(announcements: list[Announcement]) -> dict[str, Any]:
+    message = JSON.write(announcements, TEMPLATE)
+    assert isinstance(message, dict)
+    return message
+
+
+def read_text(announcements: list[Announcement], template: str = TEMPLATE) -> str:
+    text = TEXT.write(announcements, template)
+    assert isinstance(text, bytes)
+    return text.decode()
+
+
+def crowd(*users: str | None) -> list[Announcement]:
+    """Return an announcement for each user, one second apart."""
+    events = [replace(EVENT, connection_id=f"c-{n}", user_id=user) for n, user in enumerate(users)]
+    return [
+        replace(announce(event), at=NOW + timedelta(seconds=n)) for n, event in enumerate(events)
+    ]
+
+
+def test_an_announcement_in_json() -> None:
+    """Names are unchanged, the text is one printable line."""
+    message = read_json([announce(replace(EVENT, user_id="a\nb"), "g\n")])
     assert len(message.pop("id")) == 32
     assert message == {
         "type": "joined",
@@ -31,17 +52,8 @@ def test_a_message_in_json() -> None:
     }
 
 
-def test_a_message_in_text() -> None:
-    """The text and nothing else."""
-    assert write_message([news_of(EVENT)], Style(JSON.template)) == "ana is in blue"
-
-
-def crowd(*users: str | None) -> list[News]:
-    """The news of each, a second apart."""
-    events = [replace(EVENT, connection_id=f"c-{n}", user_id=user) for n, user in enumerate(users)]
-    return [
-        replace(news_of(event), at=NOW + timedelta(seconds=n)) for n, event in enumerate(events)
-    ]
+def test_an_announcement_in_text() -> None:
+    assert read_text([announce(replace(EVENT, user_id="añá"))]) == "añá is in blue"
 
 
 @pytest.mark.parametrize(
@@ -55,16 +67,16 @@ def crowd(*users: str | None) -> list[News]:
         ([None, None, "u1"], "somebody and u1 in blue"),
     ],
 )
-def test_a_crowd_in_text(users: list[str | None], text: str) -> None:
-    """Two names and how many others; who came twice is named once."""
-    assert write_message(crowd(*users), Style("{userId} in {group}")) == text
+def test_a_summary_in_text(users: list[str | None], text: str) -> None:
+    """It names two users, each once, and counts the others."""
+    assert read_text(crowd(*users), "{userId} in {group}") == text
 
 
-def test_a_crowd_in_json() -> None:
-    """With the number of joins, and an id of its own."""
-    news = crowd("u1", "u2", "u3", "u1")
-    message: Any = write_message(news, JSON)
-    assert message.pop("id") not in {one.id for one in news}
+def test_a_summary_in_json() -> None:
+    """It has the number of joins and an id of its own."""
+    announcements = crowd("u1", "u2", "u3", "u1")
+    message = read_json(announcements)
+    assert message.pop("id") not in {one.id for one in announcements}
     assert message == {
         "type": "joined",
         "group": "blue",
@@ -76,49 +88,63 @@ def test_a_crowd_in_json() -> None:
 
 
 def test_a_leave() -> None:
-    """Told by the name of the event; without its own time the time is now."""
-    news = news_of(replace(EVENT, name="disconnected", time=None, user_id=None))
-    assert (news.type, news.user_id, news.text) == ("left", None, "somebody is in blue")
-    assert news.at == NOW + timedelta(hours=1)
+    """Without the time of the event, the present time is used."""
+    started = datetime.now(UTC)
+    announcement = announce(replace(EVENT, name="disconnected", time=None, user_id=None))
+    assert (announcement.type, announcement.user_id) == ("left", None)
+    assert announcement.text == "somebody is in blue"
+    assert started <= announcement.at <= datetime.now(UTC)
 
 
-def test_an_empty_template_is_no_news() -> None:
-    """In either format."""
-    assert read_news(EVENT, "blue", "", NOW) is None
+def test_an_empty_template_has_an_empty_text() -> None:
+    assert announcement_of(EVENT, "blue", "").text == ""
 
 
-def test_the_same_event_has_the_same_id() -> None:
-    """Which does not show the connection's."""
-    assert news_of(EVENT).id == news_of(replace(EVENT, time=None, states={"groups": []})).id
-    assert "c-1" not in news_of(EVENT).id
+def test_a_retried_event_keeps_its_id() -> None:
+    """The id does not contain the connection id."""
+    assert announce().id == announce(replace(EVENT, time=None, states={"groups": []})).id
+    assert "c-1" not in announce().id
 
 
 @pytest.mark.parametrize(
     "change", [{"connection_id": "c-2"}, {"event_id": "2"}, {"name": "disconnected"}]
 )
 def test_another_event_has_another_id(change: Any) -> None:
-    """And so has the same event in another group."""
-    ids = {news_of(EVENT).id, news_of(EVENT, "green").id, news_of(replace(EVENT, **change)).id}
+    """The same event in another group has another id, too."""
+    ids = {announce().id, announce(EVENT, "green").id, announce(replace(EVENT, **change)).id}
     assert len(ids) == 3
 
 
-def test_names_are_filled_in_and_not_read_again() -> None:
-    """A name that looks like a template stays as it is."""
-    assert write_announcement("{userId} joined {group}!", "{group}", "a") == "{group} joined a!"
+@pytest.mark.parametrize(
+    ("error", "text", "json"),
+    [
+        (ServiceError("refused", reached=False), True, True),
+        (ServiceError("x", answered=429), True, True),
+        (ServiceError("x", answered=503), True, True),
+        (ServiceError("x", answered=408), False, True),
+        (ServiceError("x", answered=500), False, True),
+        (ServiceError("no answer"), False, True),
+        (ServiceError("x", answered=400), False, False),
+    ],
+)
+def test_the_retry_rule_of_each_format(error: ServiceError, text: bool, json: bool) -> None:
+    """A text is only repeated if nothing was sent; duplicates in JSON have the same id."""
+    assert (TEXT.may_send_again(error), JSON.may_send_again(error)) == (text, json)
 
 
-def test_names_become_one_printable_line() -> None:
-    """No line breaks, control characters or direction marks; spaces and all scripts stay."""
-    assert (
-        write_announcement("{userId} joined {group}", "a\nb\x00 ñ\u202e", "g\r") == "ab ñ joined g"
-    )
+def test_names_are_not_read_as_templates() -> None:
+    assert write_text("{userId} joined {group}!", "{group}", "a") == "{group} joined a!"
 
 
-def test_long_texts_are_cut() -> None:
-    """A name may be long, what everybody is told may not."""
-    assert len(write_announcement("{userId}", "a" * 5000, "g")) == 1024
+def test_the_text_is_one_printable_line() -> None:
+    """Line breaks, control characters and direction marks are removed; all scripts stay."""
+    assert write_text("{userId} joined {group}", "a\nb\x00 ñ\u202e", "g\r") == "ab ñ joined g"
+
+
+def test_long_texts_are_truncated() -> None:
+    assert len(write_text("{userId}", "a" * 5000, "g")) == 1024
 
 
 def test_a_connection_without_a_user() -> None:
-    """Tokens that were not minted here may have none."""
-    assert write_announcement("{userId} joined", None, "a") == "somebody joined"
+    """Tokens that other apps issue may have no user."""
+    assert write_text("{userId} joined", None, "a") == "somebody joined"

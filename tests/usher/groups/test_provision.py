@@ -14,9 +14,10 @@ from usher.errors import (
     UnansweredError,
     UnknownConnectionError,
 )
+from usher.groups.outcomes import EVENT_SECONDS
 from usher.groups.provision import provision
 from usher.groups.provision_request import ProvisionRequest
-from usher.groups.workflow import EVENT_SECONDS, RACE_SECONDS
+from usher.groups.workflow import RACE_SECONDS
 from usher.service.tokens import ClientToken, TokenRequest
 
 ASKED = ProvisionRequest("blue", "c-1", "hello", None, 5)
@@ -51,7 +52,7 @@ def fail(caplog: pytest.LogCaptureFixture) -> Failed:
     def run(service: Service) -> tuple[ServiceError, list[dict[str, Any]], float]:
         async def failing() -> ServiceError:
             with pytest.raises(ServiceError) as caught:
-                await provision(service, "chat", ASKED, ROLES)
+                await provision(service, service, "chat", ASKED, ROLES)
             return caught.value
 
         with caplog.at_level(logging.INFO, "usher"):
@@ -66,7 +67,7 @@ async def test_the_three_steps(caplog: pytest.LogCaptureFixture) -> None:
     """In order, once each; the outputs are the workflow's, and the record has no token."""
     service = Service()
     with caplog.at_level(logging.INFO, "usher"):
-        answer = await provision(service, "chat", ASKED, ROLES)
+        answer = await provision(service, service, "chat", ASKED, ROLES)
     assert answer == {"token": "x", "addStatus": 200, "sendStatus": 202}
     assert service.calls == [ADDED, SENT]
     assert service.request == TokenRequest(None, ["blue"], ROLES, 5)
@@ -88,7 +89,7 @@ async def test_a_user_is_named_to_the_service() -> None:
     """For the token, and for the connection, which must be that user's."""
     service = Service()
     request = ProvisionRequest("blue", "c-1", "hello", "ana", 5)
-    await provision(service, "chat", request, ROLES)
+    await provision(service, service, "chat", request, ROLES)
     assert (service.request.user_id, service.owner) == ("ana", "ana")
 
 
@@ -189,5 +190,5 @@ async def test_a_token_that_is_too_long() -> None:
     service = Service()
     service.url = "x" * 5000
     with pytest.raises(TooLargeError):
-        await provision(service, "chat", ASKED, ROLES)
+        await provision(service, service, "chat", ASKED, ROLES)
     assert service.calls == []

@@ -2,7 +2,7 @@ import pytest
 
 from tests import virtual_time
 from usher.errors import ServiceError
-from usher.groups.retries import Patience, call_again
+from usher.groups.retries import RetryBudget, call_with_retries
 
 
 class Service:
@@ -20,8 +20,9 @@ class Service:
         return answer
 
 
-def run(service: Service, may_call_again: bool = True, deadline: float = 10) -> tuple[int, float]:
-    return virtual_time.run(call_again(service.call, lambda *_: may_call_again, Patience(deadline)))
+def run(service: Service, may_retry: bool = True, deadline: float = 10) -> tuple[int, float]:
+    budget = RetryBudget(deadline)
+    return virtual_time.run(call_with_retries(service.call, lambda *_: may_retry, budget))
 
 
 def test_an_answer_is_the_end() -> None:
@@ -37,11 +38,11 @@ def test_the_error_speaks_for_all_calls(first: int, may_have_acted: bool) -> Non
     errors = [ServiceError("x", answered=status) for status in (first, 400)]
     service = Service(*errors)
 
-    def may_call_again(error: ServiceError, _seconds: float) -> bool:
+    def may_retry(error: ServiceError, _seconds: float) -> bool:
         return error is errors[0]
 
     with pytest.raises(ServiceError) as caught:
-        virtual_time.run(call_again(service.call, may_call_again, Patience(10)))
+        virtual_time.run(call_with_retries(service.call, may_retry, RetryBudget(10)))
     assert (caught.value.answered, caught.value.may_have_acted) == (400, may_have_acted)
 
 
@@ -55,11 +56,11 @@ def test_waits_grow() -> None:
 
 def test_retries_are_counted() -> None:
     """Calls that were made again, not the first one."""
-    for failures, count in ((0, None), (3, 3)):
-        patience = Patience(10)
+    for failures, count in ((0, 0), (3, 3)):
+        budget = RetryBudget(10)
         service = Service(*[ServiceError("x")] * failures, 200)
-        virtual_time.run(call_again(service.call, lambda *_: True, patience))
-        assert patience.counts.get("retries") == count
+        virtual_time.run(call_with_retries(service.call, lambda *_: True, budget))
+        assert budget.retries == count
 
 
 def test_retry_after_is_honoured() -> None:
@@ -79,7 +80,7 @@ def test_errors_that_forbid_another_call() -> None:
     """The error itself comes out."""
     error = ServiceError("x", answered=400)
     with pytest.raises(ServiceError) as caught:
-        run(Service(error, 200), may_call_again=False)
+        run(Service(error, 200), may_retry=False)
     assert caught.value is error
 
 
@@ -100,4 +101,4 @@ def test_a_call_that_hangs_ends_at_the_deadline() -> None:
         return 200
 
     with pytest.raises(TimeoutError):
-        virtual_time.run(call_again(hang, lambda *_: True, Patience(10)))
+        virtual_time.run(call_with_retries(hang, lambda *_: True, RetryBudget(10)))

@@ -11,11 +11,12 @@ import pytest
 from tests import virtual_time
 from usher.errors import ServiceError, TooLargeError, UnknownConnectionError
 from usher.groups import workflow
-from usher.groups.announcements import Message, Style
-from usher.groups.digest import Digests
+from usher.groups.announcements import FORMATS, Body
+from usher.groups.digest import Digest
 from usher.groups.events import ConnectionEvent
-from usher.groups.workflow import Telling
-from usher.service.tokens import ClientToken, TokenRequest
+from usher.groups.outcomes import EVENT_SECONDS
+from usher.groups.workflow import Announcer
+from usher.service.tokens import ClientToken, TokenRequest, generate_token
 
 EVENT = ConnectionEvent("connected", "chat", "c-1", "ana", {})
 TEXT = "{userId} joined {group}"
@@ -30,7 +31,7 @@ def answered(status: int, retry_after: float | None = None) -> ServiceError:
 
 
 class Recorder:
-    """A PubSub that notes calls and fails as told: errors by call, given out one by one."""
+    """A PubSub that records its calls. `failures` has the errors of each call, in order."""
 
     def __init__(self, **failures: list[ServiceError]) -> None:
         self.calls: list[tuple[str, ...]] = []
@@ -45,8 +46,8 @@ class Recorder:
     ) -> int:
         return self._answer("add", 200, group, connection_id)
 
-    async def send_message(self, group: str, message: Message) -> int:
-        text = message if isinstance(message, str) else json.dumps(message)
+    async def send_to_group(self, group: str, body: Body, content_type: str) -> int:
+        text = body.decode() if isinstance(body, bytes) else json.dumps(body)
         return self._answer("send", 202, group, text)
 
     def _answer(self, call: str, status: int, *arguments: str) -> int:
@@ -59,19 +60,25 @@ class Recorder:
         return len([made for made in self.calls if made[0] == call])
 
 
+def announcer(
+    pubsub: Recorder, text: str = TEXT, style: str = "text", above: int = 0, leave_text: str = ""
+) -> Announcer:
+    templates = {"connected": text, "disconnected": leave_text}
+    return Announcer(pubsub, FORMATS[style], templates, Digest(above, seconds=1))
+
+
 Act = Callable[..., Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
 def act(caplog: pytest.LogCaptureFixture) -> Callable[..., tuple[list[dict[str, Any]], float]]:
-    """Runs join_groups or leave_groups; gives the log records (with level) and the seconds."""
+    """Run join_groups or leave_groups; return the log records (with level) and the seconds."""
 
     def run(
         pubsub: Recorder, groups: list[str], text: str = TEXT, how: Act = workflow.join_groups
     ) -> tuple[list[dict[str, Any]], float]:
-        digests = Digests(above=0, seconds=1)
         with caplog.at_level(logging.INFO, "usher"):
-            _, seconds = virtual_time.run(how(pubsub, EVENT, groups, Telling(Style(text), digests)))
+            _, seconds = virtual_time.run(how(announcer(pubsub, text), EVENT, groups))
         records = [json.loads(r.getMessage()) | {"level": r.levelname} for r in caplog.records]
         return records, seconds
 
@@ -121,19 +128,19 @@ def test_an_empty_text_is_no_announcement(act: Any) -> None:
 async def test_announcements_in_json_are_tried_again(error: ServiceError) -> None:
     """After each failure that may pass, because who hears a double drops it by its id."""
     pubsub = Recorder(send=[error])
-    telling = Telling(Style(TEXT, "json"), Digests(above=0, seconds=1))
-    await workflow.join_groups(pubsub, EVENT, ["a"], telling)
+    await workflow.join_groups(announcer(pubsub, style="json"), EVENT, ["a"])
     first, second = [json.loads(call[2]) for call in pubsub.calls if call[0] == "send"]
     assert first["id"] == second["id"]
 
 
 def test_a_crowd_is_added_at_once_and_told_as_one(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody waits to be added; each record says of how many its own message told."""
-    pubsub, telling = Recorder(), Telling(Style(TEXT), Digests(above=1, seconds=1))
+    pubsub = Recorder()
+    crowd = announcer(pubsub, above=1)
     events = [replace(EVENT, connection_id=f"c-{n}", user_id=f"u{n}") for n in range(4)]
 
     async def join_all() -> None:
-        joins = [workflow.join_groups(pubsub, event, ["a"], telling) for event in events]
+        joins = [workflow.join_groups(crowd, event, ["a"]) for event in events]
         await asyncio.gather(*joins)
 
     with caplog.at_level(logging.INFO, "usher"):
@@ -150,12 +157,10 @@ def test_a_crowd_is_added_at_once_and_told_as_one(caplog: pytest.LogCaptureFixtu
 
 async def test_announcements_in_json() -> None:
     """The message of the event, in each of its groups."""
-    pubsub, digests = Recorder(), Digests(above=0, seconds=1)
-    await workflow.join_groups(pubsub, EVENT, ["a"], Telling(Style(TEXT, "json"), digests))
-    gone = replace(EVENT, name="disconnected")
-    await workflow.leave_groups(
-        pubsub, gone, ["a"], Telling(Style("bye {userId}", "json"), digests)
-    )
+    pubsub = Recorder()
+    subject = announcer(pubsub, style="json", leave_text="bye {userId}")
+    await workflow.join_groups(subject, EVENT, ["a"])
+    await workflow.leave_groups(subject, replace(EVENT, name="disconnected"), ["a"])
     joined, left = [json.loads(call[2]) for call in pubsub.calls if call[0] == "send"]
     assert (joined["type"], joined["text"], joined["group"]) == ("joined", "ana joined a", "a")
     assert (left["type"], left["text"]) == ("left", "bye ana")
@@ -239,7 +244,7 @@ def test_a_service_that_never_answers(act: Any) -> None:
             return 200
 
     (record,), seconds = act(Silent(), ["lobby"])
-    assert (record["level"], seconds) == ("ERROR", workflow.EVENT_SECONDS)
+    assert (record["level"], seconds) == ("ERROR", EVENT_SECONDS)
     assert "10 s" in record["failure"]
 
 
@@ -266,8 +271,8 @@ async def test_a_url_that_is_too_long(user_id: str, groups: list[str], field: st
     pubsub = Recorder()
     pubsub.url = "x" * 4096
     request = TokenRequest(user_id, groups, [], 5)
-    assert (await workflow.generate_token(pubsub, request)).url == pubsub.url
+    assert (await generate_token(pubsub, request)).url == pubsub.url
     pubsub.url += "x"
     with pytest.raises(TooLargeError) as caught:
-        await workflow.generate_token(pubsub, request)
+        await generate_token(pubsub, request)
     assert caught.value.field == field

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from usher.errors import NotReadyError, ServiceError
+from usher.errors import ServiceError, UnhealthyError
 from usher.service import health
 from usher.service.health import Health
 
@@ -31,11 +31,11 @@ async def test_a_failure_is_remembered_and_forgotten(monkeypatch: pytest.MonkeyP
     service, state = Service(), Health()
     service.failure = ServiceError("answered 500", answered=500)
     for _ in range(2):
-        with pytest.raises(NotReadyError):
+        with pytest.raises(UnhealthyError):
             await state.check(service)
     assert service.asked == 1
     service.failure = None
-    monkeypatch.setattr(health, "REMEMBERED_SECONDS", 0)
+    monkeypatch.setattr(health, "CACHE_SECONDS", 0)
     await state.check(service)
     assert service.asked == 2
 
@@ -48,6 +48,6 @@ async def test_callers_learn_the_status_and_no_more(answered: int | None, told: 
     """It tells a missing role from a wrong key, and both from a service that is not there."""
     service, state = Service(), Health()
     service.failure = ServiceError("answered 403 (Some.Code)", answered=answered)
-    with pytest.raises(NotReadyError) as caught:
+    with pytest.raises(UnhealthyError) as caught:
         await state.check(service)
     assert caught.value.detail == told

@@ -75,7 +75,7 @@ def test_without_a_key_there_is_no_signer() -> None:
     """Rather than one that signs with nothing."""
     for key in (None, ""):
         connection = Connection("https://demo.webpubsub.azure.com", access_key=key)
-        with pytest.raises(ValueError, match="no key"):
+        with pytest.raises(ValueError, match="no access key"):
             Signer(make_settings(connection=connection))
 
 

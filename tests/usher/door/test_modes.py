@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tests.usher.settings import make_settings
-from usher.door.callers import Caller, Credentials, identify_caller, speaks_for_itself
+from usher.door.callers import Caller, Credentials
 from usher.errors import (
     BadRequestError,
     ForbiddenError,
-    NotReadyError,
+    NoModeError,
     UnauthorizedError,
     UsherError,
 )
@@ -37,13 +37,13 @@ async def identify(
     named: str | None = None,
     **more: Any,
 ) -> Caller:
-    settings = make_settings(auth=mode, **more)
-    return await identify_caller(settings, Credentials(headers or {}, named), verify)
+    settings = make_settings(mode, **more)
+    return await settings.mode.identify(Credentials(headers or {}, named), verify)
 
 
 async def test_without_a_mode_nobody_gets_in() -> None:
     """The problem says which setting is missing."""
-    with pytest.raises(NotReadyError, match="USHER_AUTH"):
+    with pytest.raises(NoModeError, match="USHER_AUTH"):
         await identify(None, BEARER, "ana")
 
 
@@ -87,8 +87,8 @@ async def test_the_principal_of_app_service_authentication() -> None:
     """Its id, or the claim that is set."""
     headers = {ID: "ana-id", PRINCIPAL: principal(email="ana@example.com")}
     claims = {"email": frozenset({"ana@example.com"})}
-    assert await identify("easyauth", headers, platform_auth=True) == Caller("ana-id", claims)
-    by_claim = await identify("easyauth", headers, platform_auth=True, user_claim="email")
+    assert await identify("easyauth", headers, has_platform_auth=True) == Caller("ana-id", claims)
+    by_claim = await identify("easyauth", headers, has_platform_auth=True, user_claim="email")
     assert by_claim == Caller("ana@example.com", claims)
 
 
@@ -96,7 +96,7 @@ async def test_claims_with_several_values() -> None:
     """App Service Authentication repeats the claim, a bearer token has a list."""
     listed = [{"typ": "groups", "val": "a"}, {"typ": "groups", "val": "b"}]
     header = base64.b64encode(json.dumps({"claims": listed}).encode()).decode()
-    caller = await identify("easyauth", {ID: "ana", PRINCIPAL: header}, platform_auth=True)
+    caller = await identify("easyauth", {ID: "ana", PRINCIPAL: header}, has_platform_auth=True)
     assert caller.claims == {"groups": frozenset({"a", "b"})}
     assert (await identify("oidc", BEARER)).claims["groups"] == frozenset({"a"})
 
@@ -106,7 +106,7 @@ async def test_a_claim_with_several_values_names_nobody() -> None:
     listed = [{"typ": "email", "val": "a"}, {"typ": "email", "val": "b"}]
     header = base64.b64encode(json.dumps({"claims": listed}).encode()).decode()
     with pytest.raises(UnauthorizedError):
-        await identify("easyauth", {PRINCIPAL: header}, platform_auth=True, user_claim="email")
+        await identify("easyauth", {PRINCIPAL: header}, has_platform_auth=True, user_claim="email")
 
 
 async def test_forged_principals_do_not_count() -> None:
@@ -134,7 +134,7 @@ async def test_forged_principals_do_not_count() -> None:
 async def test_principals_that_name_nobody(headers: dict[str, str], claim: str | None) -> None:
     """Not signed in, or a header that cannot be read."""
     with pytest.raises(UnauthorizedError):
-        await identify("easyauth", headers, platform_auth=True, user_claim=claim)
+        await identify("easyauth", headers, has_platform_auth=True, user_claim=claim)
 
 
 async def test_a_bearer_token() -> None:
@@ -167,10 +167,10 @@ async def test_the_request_may_repeat_the_verified_user_and_name_no_other(
     mode: str, headers: dict[str, str]
 ) -> None:
     """403, because the caller is known and asks for what it may not have."""
-    assert (await identify(mode, headers, "ana", platform_auth=True)).user_id == "ana"
+    assert (await identify(mode, headers, "ana", has_platform_auth=True)).user_id == "ana"
     for other in ("bo", "", "ANA"):
         with pytest.raises(ForbiddenError) as caught:
-            await identify(mode, headers, other, platform_auth=True)
+            await identify(mode, headers, other, has_platform_auth=True)
         assert caught.value.field == "userId"
 
 
@@ -183,16 +183,16 @@ async def test_unknown_callers_all_hear_the_same() -> None:
         ("oidc", {}, True),
     ):
         with pytest.raises(UsherError) as caught:
-            await identify(mode, headers, platform_auth=on)
+            await identify(mode, headers, has_platform_auth=on)
         details.add(caught.value.detail)
     assert len(details) == 1
 
 
 def test_a_backend_may_ask_for_itself() -> None:
     """With the key, and where it names no user; nobody else may."""
-    assert speaks_for_itself(make_settings(auth="key"), None)
-    assert not speaks_for_itself(make_settings(auth="key"), "ana")
+    assert make_settings(mode="key").mode.is_trusted_without_user(None)
+    assert not make_settings(mode="key").mode.is_trusted_without_user("ana")
     assert not any(
-        speaks_for_itself(make_settings(auth=mode), None)
+        make_settings(mode=mode).mode.is_trusted_without_user(None)
         for mode in (None, "easyauth", "oidc", "anonymous", "local")
     )

@@ -1,0 +1,94 @@
+"""The parts of the app and how they fit together: the composition root."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from usher.door.gate import Gate
+from usher.door.limits import Limits
+from usher.door.policy import Policy
+from usher.door.policy_file import read_rules
+from usher.groups.digest import Digest
+from usher.groups.roster import Rosters
+from usher.groups.workflow import Announcer
+from usher.page import content_security_policy
+from usher.service.health import Health
+from usher.service.signing import Signer
+from usher.service.tokens import Minter
+from usher.settings import Settings
+
+if TYPE_CHECKING:
+    from usher.door.oidc import OidcProvider
+    from usher.service.pubsub import AzurePubSub
+
+
+class Parts:
+    """The parts of one process, each made on first use.
+
+    So an error in the settings is the answer of a function, and not a failure of the import, which
+    would take all functions away. Nothing changes the parts later: new settings need a restart.
+    """
+
+    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
+        self._environ = environ
+        self.folder = folder
+        self.health = Health()
+        self.rosters = Rosters()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings. Raises SettingsError."""
+        return Settings.from_environ(self._environ)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy. Raises SettingsError."""
+        return Policy(self.settings, read_rules(self.folder / self.settings.policy_file))
+
+    def check_settings(self) -> None:
+        """Raise SettingsError if the settings or the policy are wrong."""
+        _ = self.policy
+
+    @cached_property
+    def gate(self) -> Gate:
+        """The gate."""
+        return Gate(self.settings.mode, Limits(self.settings), self._verify_token)
+
+    @cached_property
+    def pubsub(self) -> "AzurePubSub":
+        """The client of Web PubSub."""
+        # Imported on first use, because the SDK takes longer than everything else.
+        from usher.service.pubsub import AzurePubSub
+
+        return AzurePubSub(self.settings)
+
+    @cached_property
+    def minter(self) -> Minter:
+        """The maker of tokens: with an access key the app itself, otherwise the service."""
+        return Signer(self.settings) if self.settings.connection.access_key else self.pubsub
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        """The announcer of joins and leaves."""
+        settings = self.settings
+        templates = {"connected": settings.join_text, "disconnected": settings.leave_text}
+        digest = Digest(settings.digest_above, settings.digest_seconds)
+        return Announcer(self.pubsub, settings.announcement_format, templates, digest)
+
+    @cached_property
+    def identity_provider(self) -> "OidcProvider":
+        """The OpenID Connect provider."""
+        # Imported on first use, because only one mode needs it.
+        from usher.door.oidc import OidcProvider
+
+        return OidcProvider(self.settings.oidc_issuer, self.settings.oidc_audience)
+
+    @cached_property
+    def page(self) -> tuple[str, str]:
+        """The demo page and its Content-Security-Policy."""
+        html = (self.folder / "web" / "demo.html").read_text("utf-8")
+        return html, content_security_policy(html, self.settings.connection)
+
+    async def _verify_token(self, token: str) -> Mapping[str, Any]:
+        return await self.identity_provider.verify(token)
