@@ -17,7 +17,7 @@ FILES = sorted(str(path.relative_to(INFRA)) for path in INFRA.rglob("*.bicep"))
 MAIN = "main.bicep"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A resource of a file: its symbol, type, api-version, and what it sets."""
 

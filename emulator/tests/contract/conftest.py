@@ -26,7 +26,7 @@ HANDLED_HUBS = [f"handled{number}" for number in range(100)]
 """Each test of event handlers takes one for itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Service:
     """The service under test, and what the event handlers of `HANDLED_HUBS` listen with."""
 

@@ -17,7 +17,7 @@ def redact(text: str, access_key: str) -> str:
     return _TOKEN.sub("<token>", text).replace(access_key, "<key>")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Statement:
     """One fact that the target was asked about; `subject` is its file."""
 

@@ -23,7 +23,7 @@ TEXT = {"Content-Type": "text/plain"}
 NO_TOKEN = {"Authorization": ""}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a REST call was answered."""
 
@@ -37,7 +37,7 @@ class Answer:
         return self.headers.get("x-ms-error-code")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """A service by its connection string. `is_ours` is true for the emulator of this repository."""
 
@@ -147,7 +147,7 @@ def check_endpoint(endpoint: str) -> None:
         raise ValueError("The connection string's Endpoint must start with https:// or http://")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hub:
     """A hub of a service under test; as a text, its name."""
 

@@ -7,7 +7,7 @@ import pytest
 from contract.target import NO_TOKEN, Hub, Target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operation:
     """A call below a hub where {id} is a connection of user ann, who is in group g.
 
