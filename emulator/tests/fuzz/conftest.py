@@ -35,7 +35,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def target(running: Running) -> Target:
     """How to reach it."""
-    return Target.from_connection_string(running.facts["connectionString"], is_ours=True)
+    return Target.from_connection_string(running.facts["connectionString"], is_emulator=True)
 
 
 @pytest.fixture(autouse=True)
