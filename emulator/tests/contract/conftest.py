@@ -133,7 +133,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     try:
-        answer = asyncio.run(target.call("HEAD", "/api/hubs/contract/users/nobody"))
+        answer = asyncio.run(target.call("HEAD", "/api/hubs/contract/users/unknown"))
     except (aiohttp.ClientError, OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise pytest.UsageError(f"{target.endpoint} does not answer: {reason}") from None

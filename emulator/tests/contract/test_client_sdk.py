@@ -57,25 +57,25 @@ def make_blocking_client(hub: Hub, **claims: Any) -> WebPubSubClient:
 
 async def listen(client: Any, kind: CallbackType) -> asyncio.Queue[Any]:
     """Return a queue that gets what the client receives of one kind from now on."""
-    heard: asyncio.Queue[Any] = asyncio.Queue()
+    received: asyncio.Queue[Any] = asyncio.Queue()
 
     async def on_message(message: Any) -> None:
-        heard.put_nowait(message)
+        received.put_nowait(message)
 
     await client.subscribe(kind, on_message)
-    return heard
+    return received
 
 
 @each_protocol
 async def test_the_sdk_joins_publishes_and_leaves(hub: Hub, protocol: str) -> None:
     """It publishes each type of data and receives its own messages."""
     client = make_client(hub, protocol, user="ann", role=ANY_GROUP)
-    heard = await listen(client, CallbackType.GROUP_MESSAGE)
+    received = await listen(client, CallbackType.GROUP_MESSAGE)
     async with client:
         await client.join_group("g")
         for number, (data, data_type) in enumerate(DATA, start=1):
             await client.send_to_group("g", data, data_type)
-            message = await asyncio.wait_for(heard.get(), SECONDS)
+            message = await asyncio.wait_for(received.get(), SECONDS)
             assert (message.group, message.from_user_id) == ("g", "ann")
             assert (message.data, message.data_type) == (data, data_type)
             assert message.sequence_id == (number if protocol == RELIABLE_JSON else None)
@@ -103,26 +103,26 @@ async def test_the_sdk_raises_the_failure_of_an_event_without_a_handler(hub: Hub
 async def test_the_sdk_receives_messages_of_the_server(hub: Hub) -> None:
     """Metadata, which it does not know, do no harm."""
     client = make_client(hub, JSON)
-    heard = await listen(client, CallbackType.SERVER_MESSAGE)
+    received = await listen(client, CallbackType.SERVER_MESSAGE)
     async with client:
         await hub.call("POST", "/:send", '"x"', **{"X-WebPubSub-Metadata-k": "v"})
-        assert (await asyncio.wait_for(heard.get(), SECONDS)).data == "x"
+        assert (await asyncio.wait_for(received.get(), SECONDS)).data == "x"
 
 
 async def test_the_sdk_receives_the_reason_of_a_close(hub: Hub) -> None:
     """The reason is in the frame before the close frame."""
     client = make_client(hub, JSON, user="ann")
-    heard = await listen(client, CallbackType.DISCONNECTED)
+    received = await listen(client, CallbackType.DISCONNECTED)
     async with client:
         await hub.call("POST", "/users/ann/:closeConnections?reason=late")
-        message = (await asyncio.wait_for(heard.get(), SECONDS)).message
+        message = (await asyncio.wait_for(received.get(), SECONDS)).message
     assert message == "Application server closed the connection. Reason: late"
 
 
 async def test_the_sdk_recovers_its_connection(hub: Hub) -> None:
     """After the loss of its socket it has the same connection and missed no message."""
     client = make_client(hub, user="ann")
-    heard = await listen(client, CallbackType.SERVER_MESSAGE)
+    received = await listen(client, CallbackType.SERVER_MESSAGE)
     connected = await listen(client, CallbackType.CONNECTED)
     async with client:
         name = (await asyncio.wait_for(connected.get(), SECONDS)).connection_id
@@ -130,25 +130,25 @@ async def test_the_sdk_recovers_its_connection(hub: Hub) -> None:
         assert client._ws.sock is not None
         Client(client._ws.sock).drop()
         await hub.send("1", "/users/ann")
-        assert (await asyncio.wait_for(heard.get(), SECONDS)).data == "1"
+        assert (await asyncio.wait_for(received.get(), SECONDS)).data == "1"
         assert client._connection_id == name
         await hub.send("2", f"/connections/{name}")
-        assert (await asyncio.wait_for(heard.get(), SECONDS)).sequence_id == 2
+        assert (await asyncio.wait_for(received.get(), SECONDS)).sequence_id == 2
 
 
 async def test_the_blocking_sdk_opens_publishes_receives_and_closes(hub: Hub) -> None:
     loop = asyncio.get_running_loop()
-    heard: asyncio.Queue[Any] = asyncio.Queue()
+    received: asyncio.Queue[Any] = asyncio.Queue()
     client = make_blocking_client(hub, group="g", role=ANY_GROUP)
 
     def on_message(message: Any) -> None:
-        loop.call_soon_threadsafe(heard.put_nowait, message.data)
+        loop.call_soon_threadsafe(received.put_nowait, message.data)
 
     client.subscribe(CallbackType.GROUP_MESSAGE, on_message)
     await asyncio.to_thread(client.open)
     # The client can miss an ack.
     await asyncio.to_thread(client.send_to_group, "g", "x", WebPubSubDataType.TEXT, ack=False)
-    assert await asyncio.wait_for(heard.get(), SECONDS) == "x"
+    assert await asyncio.wait_for(received.get(), SECONDS) == "x"
     await asyncio.to_thread(client.close)
 
 
@@ -161,10 +161,10 @@ async def test_the_sdk_sends_events_and_receives_the_answer(
 ) -> None:
     app.scripts["greet"] = [web.json_response({"hello": "ann"})]
     client = make_client(handled, protocol, user="ann")
-    heard = await listen(client, CallbackType.SERVER_MESSAGE)
+    received = await listen(client, CallbackType.SERVER_MESSAGE)
     async with client:
         await client.send_event("greet", "hi", WebPubSubDataType.TEXT)
-        assert (await asyncio.wait_for(heard.get(), SECONDS)).data == {"hello": "ann"}
+        assert (await asyncio.wait_for(received.get(), SECONDS)).data == {"hello": "ann"}
     assert app.last("greet").body == b"hi"
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from contract.target import Client, Hub, eventually
 
-GOODBYE = "Application server closed the connection."
+CLOSED_BY_APP = "Application server closed the connection."
 
 
-async def receive_goodbye(client: Client) -> str:
+async def receive_reason(client: Client) -> str:
     """Return the text of the last frame. The close frame that follows has no reason."""
     frame = await client.receive()
     assert (frame["type"], frame["event"]) == ("system", "disconnected")
@@ -20,10 +20,12 @@ async def receive_goodbye(client: Client) -> str:
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        ("", GOODBYE),
-        ("?reason=", GOODBYE),
-        ("?reason=late", f"{GOODBYE} Reason: late"),
-        pytest.param(f"?reason={'x' * 500}", f"{GOODBYE} Reason: {'x' * 500}", id="long reason"),
+        ("", CLOSED_BY_APP),
+        ("?reason=", CLOSED_BY_APP),
+        ("?reason=late", f"{CLOSED_BY_APP} Reason: late"),
+        pytest.param(
+            f"?reason={'x' * 500}", f"{CLOSED_BY_APP} Reason: {'x' * 500}", id="long reason"
+        ),
     ],
 )
 async def test_a_json_client_receives_the_reason_in_a_frame(
@@ -32,7 +34,7 @@ async def test_a_json_client_receives_the_reason_in_a_frame(
     """A close frame has room for 123 bytes only."""
     async with hub.connect(user="ann") as client:
         assert (await hub.call("DELETE", f"{client.path}{query}")).status == 204
-        assert await receive_goodbye(client) == text
+        assert await receive_reason(client) == text
         await eventually(lambda: hub.has(client.path), expected=False)
         await eventually(lambda: hub.has("/users/ann"), expected=False)
 
@@ -53,12 +55,12 @@ async def test_all_a_group_or_a_user_are_closed_except_excluded(hub: Hub, path: 
         ]
         excluded = f"excluded={two.connection_id}&excluded={three.connection_id}"
         await hub.call("POST", f"{path}?reason=r&{excluded}")
-        assert await receive_goodbye(one) == f"{GOODBYE} Reason: r"
+        assert await receive_reason(one) == f"{CLOSED_BY_APP} Reason: r"
         for client in (two, three):
             assert await client.exchange(type="ping") == {"type": "pong"}
         await hub.call("POST", path)
         for client in (two, three):
-            assert await receive_goodbye(client) == GOODBYE
+            assert await receive_reason(client) == CLOSED_BY_APP
 
 
 async def test_other_groups_and_users_stay_connected(hub: Hub) -> None:
@@ -88,4 +90,4 @@ async def test_a_comma_does_not_separate_excluded_ids(hub: Hub) -> None:
             "POST", f"/:closeConnections?excluded={one.connection_id},{two.connection_id}"
         )
         for client in (one, two):
-            assert await receive_goodbye(client) == GOODBYE
+            assert await receive_reason(client) == CLOSED_BY_APP

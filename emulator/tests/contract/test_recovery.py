@@ -164,7 +164,7 @@ async def test_an_unreliable_or_unknown_connection_cannot_be_recovered(hub: Hub)
     async with hub.connect(RELIABLE_JSON) as reliable, hub.connect() as simple:
         token = reliable.hello["reconnectionToken"]
         assert await is_refused(hub, simple, token)
-        reliable.hello["connectionId"] = "nobody"
+        reliable.hello["connectionId"] = "unknown"
         assert await is_refused(hub, reliable, token)
 
 

@@ -156,7 +156,7 @@ async def test_the_sdk_sends_to_all_a_group_a_user_or_a_connection(
             ("server", "json", [1]),
             ("server", "binary", "/w=="),
         ]
-        await official("send_to_connection", "nobody", "lost")
+        await official("send_to_connection", "unknown", "lost")
         await official("send_to_all", "last")
         assert (await bob.receive())["data"] == "last"
 

@@ -66,7 +66,7 @@ async def test_values_at_their_limits_are_accepted(
 @pytest.mark.parametrize("name", ["a", "A_1`,.[]", pytest.param("x" * 128, id="128 characters")])
 async def test_hub_names_may_have_128_characters(target: Target, name: str) -> None:
     """A letter, then letters, digits and a few signs."""
-    path = f"/api/hubs/{escape(name)}/users/nobody"
+    path = f"/api/hubs/{escape(name)}/users/unknown"
     assert (await target.call("HEAD", path)).status == 404
 
 
