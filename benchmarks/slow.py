@@ -25,14 +25,14 @@ class Side:
     watched: str
 
     async def send(self, clients: int) -> bool:
-        """Send one message, wait until all have it, and return whether `watched` was connected.
+        """Send one message and wait until all have it. Return whether `watched` was connected.
 
         Both sides check a user who is connected, because a 404 takes another time.
         """
-        is_there = await self.server.has_user(self.watched)
+        is_connected = await self.server.has_user(self.watched)
         await self.server.send_to_group(timed_text(TEXT_SIZE))
         await self.audience.receive(clients)
-        return is_there
+        return is_connected
 
 
 async def measure(

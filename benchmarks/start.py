@@ -109,8 +109,8 @@ def _lazy_note(starts: Mapping[str, list[Start]], request: str) -> str:
     saved = median(two.indexed - one.indexed for one, two in pairs)
     cost = median((one.answered - one.indexed) - (two.answered - two.indexed) for one, two in pairs)
     return (
-        f"What only a first {request} imports: {round(saved)} ms less until the functions are "
-        f"indexed, {round(cost)} ms more in that request."
+        f"Lazy imports of a first {request}: they save {round(saved)} ms until the functions are "
+        f"indexed, and cost {round(cost)} ms in that request."
     )
 
 
@@ -118,5 +118,5 @@ def _imports_note(request: str, sums: Mapping[str, float]) -> str:
     largest = ", ".join(f"{name} {ms:.0f}" for name, ms in list(sums.items())[:LARGEST])
     return (
         f"The largest imports until a first {request} is answered, in ms with -X importtime, which "
-        f"slows them: {largest}; all {sum(sums.values()):.0f}."
+        f"slows them down: {largest}; total {sum(sums.values()):.0f}."
     )

@@ -1,4 +1,4 @@
-// The app's settings. None of them is a secret.
+// The app's settings. None of them grants access to anything.
 //
 // Left out on purpose, because the app has defaults; moreSettings can set them:
 //   USHER_USER_CLAIM, USHER_DEFAULT_GROUP, USHER_TOKEN_MINUTES, USHER_JOIN_TEXT, USHER_LEAVE_TEXT,

@@ -18,8 +18,8 @@ async def test_start_reports_usher_and_sample_in_each_round() -> None:
     assert [len(figure.sample) for figure in report.figures] == [1] * len(report.figures)
     assert progress == ["start: warm-up", "start: round 1 of 1"]
     assert [note.split(":")[0].split(",")[0] for note in report.notes] == [
-        "What only a first negotiate imports",
-        "What only a first connected imports",
+        "Lazy imports of a first negotiate",
+        "Lazy imports of a first connected",
         "The largest imports until a first negotiate is answered",
         "The largest imports until a first connected is answered",
     ]

@@ -100,7 +100,7 @@ def free_hubs() -> list[str]:
 
 @pytest.fixture
 def handled(request: pytest.FixtureRequest, emulator_only: Target, free_hubs: list[str]) -> Hub:
-    """Provide a hub for this test alone whose events go to `app`, or the hub it names."""
+    """Provide a hub for this test alone whose events go to `app`; a parameter may name it."""
     return Hub(emulator_only, getattr(request, "param", None) or free_hubs.pop(0))
 
 

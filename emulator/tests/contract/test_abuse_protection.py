@@ -43,7 +43,7 @@ async def test_validation_comes_once_before_the_first_event(handled: Hub, app: A
         (200, "other.example, 127.0.0.1", ["OPTIONS"], False),
     ],
 )
-async def test_only_an_answer_that_allows_the_service_is_accepted(
+async def test_a_handler_must_allow_the_service(
     handled: Hub, app: App, status: int, origin: str, methods: list[str], allowed: bool
 ) -> None:
     """The answer names `*` or the service's host. Only after a 404 a GET is tried.

@@ -48,7 +48,8 @@ async def test_a_simple_client_receives_only_the_close_frame(hub: Hub) -> None:
 @pytest.mark.parametrize(
     "path", ["/:closeConnections", "/groups/g/:closeConnections", "/users/ann/:closeConnections"]
 )
-async def test_all_a_group_or_a_user_are_closed_except_excluded(hub: Hub, path: str) -> None:
+async def test_closing_many_connections_spares_excluded_ones(hub: Hub, path: str) -> None:
+    """All connections, those in a group, or those with a user."""
     async with AsyncExitStack() as clients:
         one, two, three = [
             await clients.enter_async_context(hub.connect(user="ann", group="g")) for _ in range(3)

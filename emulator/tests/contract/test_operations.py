@@ -98,7 +98,9 @@ async def test_an_operation_succeeds_with_its_own_status(hub: Hub, operation: Op
 
 
 @each
-async def test_an_operation_on_something_missing(hub: Hub, operation: Operation) -> None:
+async def test_an_operation_on_something_missing_succeeds_or_names_it(
+    hub: Hub, operation: Operation
+) -> None:
     """Sends, closes and removals succeed. The others name what was not found.
 
     Microsoft's emulator answers AddUserToGroup without a code; Azure was recorded with one.

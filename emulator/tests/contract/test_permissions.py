@@ -121,7 +121,7 @@ async def test_targets_of_permissions_are_case_sensitive(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), [("1", "sendToGroup"), ("2", "joinLeaveGroup")])
-async def test_permissions_have_numbers(hub: Hub, number: str, name: str) -> None:
+async def test_permissions_may_be_named_by_number(hub: Hub, number: str, name: str) -> None:
     """Microsoft's emulator accepts the numbers that permissions have in .NET, too."""
     async with hub.connect() as client:
         rest = f"{client.path}?targetName=g"

@@ -93,7 +93,7 @@ async def test_the_sdk_changes_memberships(hub: Hub, official: Official) -> None
         ("grant_permission", ("sendToGroup", "x"), "Info.Connection.NotExisted"),
     ],
 )
-async def test_the_sdk_raises_what_was_not_found(
+async def test_the_sdk_raises_the_error_of_a_missing_resource(
     official: Official, method: str, names: tuple[str, ...], code: str
 ) -> None:
     """ResourceNotFoundError has the service's error code."""
@@ -161,7 +161,7 @@ async def test_the_sdk_sends_to_all_a_group_a_user_or_a_connection(
         assert (await bob.receive())["data"] == "last"
 
 
-async def test_the_sdk_raises_an_invalid_filter(official: Official) -> None:
+async def test_the_sdk_raises_the_error_of_an_invalid_filter(official: Official) -> None:
     """The message of HttpResponseError names the mistake."""
     with pytest.raises(HttpResponseError, match="expect 'int'") as caught:
         await official("send_to_all", "x", filter="userId lt 1")
