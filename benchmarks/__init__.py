@@ -1,1 +1,1 @@
-"""What app and emulator cost, beside floors of the same run. Not part of the tests."""
+"""Measure the app and the emulator against floors of the same run. Not part of the tests."""

@@ -1,4 +1,7 @@
-"""`python -m benchmarks [NAME ...]`: measures, and prints a table. `dev.py bench` starts it."""
+"""`python -m benchmarks [NAME ...]`: run benchmarks and print a table of each.
+
+`dev.py bench` starts it.
+"""
 
 import argparse
 import asyncio
@@ -15,9 +18,9 @@ from benchmarks import connected, fanout, idle, negotiate, slow, start
 from benchmarks.children import BenchmarkError
 from benchmarks.figures import Report
 
-Measure = Callable[[int, Callable[[str], None]], Coroutine[Any, Any, Report]]
+type Measure = Callable[[int, Callable[[str], None]], Coroutine[Any, Any, Report]]
 
-# Each with the number of its rounds.
+# Name -> function and default number of rounds.
 BENCHMARKS: dict[str, tuple[Measure, int]] = {
     "start": (start.measure, start.ROUNDS),
     "negotiate": (negotiate.measure, negotiate.ROUNDS),
@@ -29,7 +32,7 @@ BENCHMARKS: dict[str, tuple[Measure, int]] = {
 
 
 def main() -> int:
-    """Runs them; 0 also where a goal is missed, 1 where something broke."""
+    """Run the chosen benchmarks. Return 0 even if a goal is missed, 1 if a benchmark broke."""
     options = parse_arguments()
     try:
         reports = [run(name, options.rounds) for name in options.names or BENCHMARKS]
@@ -37,23 +40,28 @@ def main() -> int:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     if options.json:
-        options.json.write_text(json.dumps(everything(reports), indent=2) + "\n", "utf-8")
+        options.json.write_text(json.dumps(export(reports), indent=2) + "\n", "utf-8")
     return 0
 
 
 def parse_arguments() -> argparse.Namespace:
-    """Names are checked by hand: argparse refuses an empty list of choices."""
+    """Parse the command line.
+
+    Names are checked here, because argparse refuses an empty list of choices.
+    """
     parser = argparse.ArgumentParser(
         prog="dev.py bench",
-        description="Measures the app and the emulator, each beside a floor. The app: start (time "
+        description="Measures the app and the emulator, each against a floor. The app: start (time "
         "and memory to the first answer), negotiate (CPU per token), connected (CPU and delay of a "
         "connection that is added and announced). The emulator: fanout (CPU per message), idle "
-        "(memory per connection), slow (delays beside a client that does not read).",
+        "(memory per connection), slow (delays while one client does not read).",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all if not given")
-    usual = ", ".join(f"{name} {rounds}" for name, (_, rounds) in BENCHMARKS.items())
-    parser.add_argument("--rounds", type=int, metavar="N", help=f"if not given: {usual}")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there as JSON")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; default: all")
+    defaults = ", ".join(f"{name} {rounds}" for name, (_, rounds) in BENCHMARKS.items())
+    parser.add_argument("--rounds", type=int, metavar="N", help=f"default: {defaults}")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all samples to FILE as JSON"
+    )
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
         parser.error(f"unknown: {' '.join(unknown)}")
@@ -63,25 +71,25 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def run(name: str, rounds: int | None) -> Report:
-    """One benchmark; its table appears at once."""
-    measure, usual_rounds = BENCHMARKS[name]
-    report = asyncio.run(measure(rounds or usual_rounds, say))
+    """Run one benchmark and print its table at once."""
+    measure, default_rounds = BENCHMARKS[name]
+    report = asyncio.run(measure(rounds or default_rounds, say))
     print(report.text() + "\n", flush=True)
     return report
 
 
 def say(text: str) -> None:
-    """Progress, for a person who waits."""
+    """Print progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
-def everything(reports: list[Report]) -> dict[str, Any]:
-    """All samples, and what they were taken on."""
+def export(reports: list[Report]) -> dict[str, Any]:
+    """Return all samples with the machine, Python and packages they were taken on."""
     return {
         "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
         "python": platform.python_version(),
         "packages": {found.name: found.version for found in distributions()},
-        "benchmarks": [report.facts() for report in reports],
+        "benchmarks": [report.as_dict() for report in reports],
     }
 
 

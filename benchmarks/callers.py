@@ -1,4 +1,4 @@
-"""The processes that negotiate and connected compare: a stub, and those who call it. No figures."""
+"""The stub of the service, and the processes that call it: apps on the runtime, and the floor."""
 
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.certificates import make_certificate
 from benchmarks.children import ROOT, BenchmarkError, Child, run_child
-from benchmarks.loads import Load
+from benchmarks.loads import LoadResult
 from benchmarks.stub import IDENTITY_PATH
 from localdev.stack import sample_settings
 from webpubsub_emulator.tokens import ACCESS_KEY
@@ -17,31 +17,34 @@ APPS = ROOT / "benchmarks" / "apps"
 CONNECTION = "WebPubSubConnectionString"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """An app on the runtime, or what stands for the floor."""
+    """A process that calls the service: an app on the Functions runtime, or the floor."""
 
     child: Child
 
-    async def negotiate(self, count: int, in_flight: int) -> Load:
-        """So many tokens."""
-        return Load(**await self.child.call("negotiate", count=count, in_flight=in_flight))
+    async def negotiate(self, count: int, in_flight: int) -> LoadResult:
+        """Request `count` tokens, at most `in_flight` at a time."""
+        return LoadResult(**await self.child.call("negotiate", count=count, in_flight=in_flight))
 
-    async def connected(self, count: int, in_flight: int) -> Load:
-        """So many connections that are added and announced."""
-        return Load(**await self.child.call("connected", count=count, in_flight=in_flight))
+    async def connected(self, count: int, in_flight: int) -> LoadResult:
+        """Add and announce `count` connections, at most `in_flight` at a time."""
+        return LoadResult(**await self.child.call("connected", count=count, in_flight=in_flight))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stub:
-    """A stub at `endpoint`; `trust` is what a process needs in its environment to believe it."""
+    """A stub at `endpoint`. `trust`: variables that make a process trust its certificate."""
 
     endpoint: str
     child: Child
     trust: Mapping[str, str]
 
     async def check_events(self, count: int) -> None:
-        """BenchmarkError unless so many were added and announced since this was asked last."""
+        """Check that `count` connections were added and announced since the last check.
+
+        Raises BenchmarkError if not.
+        """
         counts = await self.child.call("take_counts")
         if (counts["add"], counts["send"]) != (count, count):
             raise BenchmarkError(
@@ -50,13 +53,13 @@ class Stub:
 
 
 def key_settings(endpoint: str) -> dict[str, str]:
-    """The app's settings with the service's access key; a backend names the callers."""
+    """Return the app's settings with an access key and the mode `key`."""
     connection_string = f"Endpoint={endpoint};AccessKey={ACCESS_KEY};Version=1.0;"
     return {**_common_settings(), CONNECTION: connection_string}
 
 
 def identity_settings(endpoint: str) -> dict[str, str]:
-    """The app's settings with a managed identity and no key."""
+    """Return the app's settings with a managed identity and without an access key."""
     return {
         **_common_settings(),
         CONNECTION: "",
@@ -67,13 +70,13 @@ def identity_settings(endpoint: str) -> dict[str, str]:
 
 
 def _common_settings() -> dict[str, str]:
-    # Each event is announced by itself, though there are hundreds in a second: the dearest case.
+    # No summaries: each of hundreds of events a second is announced, which costs the most.
     return {**sample_settings(), "USHER_AUTH": "key", "USHER_DIGEST_ABOVE": "0"}
 
 
 @asynccontextmanager
 async def run_stub(*, tls: bool) -> AsyncIterator[Stub]:
-    """A stub, until the block ends."""
+    """Run a stub until the block ends."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         certificate = make_certificate(folder) if tls else None
@@ -86,7 +89,7 @@ async def run_stub(*, tls: bool) -> AsyncIterator[Stub]:
 
 @asynccontextmanager
 async def run_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[Caller]:
-    """An app on the runtime, until the block ends."""
+    """Run an app on the Functions runtime until the block ends."""
     command = ("-m", "benchmarks.worker", str(folder))
     async with run_child(*command, environment=environment) as child:
         yield Caller(child)
@@ -94,7 +97,7 @@ async def run_app(folder: Path, environment: Mapping[str, str]) -> AsyncIterator
 
 @asynccontextmanager
 async def run_raw(stub: Stub) -> AsyncIterator[Caller]:
-    """The floor of what sends, until the block ends."""
+    """Run the floor, which calls the service with aiohttp alone, until the block ends."""
     command = ("-m", "benchmarks.raw", stub.endpoint)
     async with run_child(*command, environment=stub.trust) as child:
         yield Caller(child)

@@ -1,4 +1,4 @@
-"""A certificate for this machine, and the list of authorities that clients then trust."""
+"""A certificate for this machine, and a list of authorities that includes its own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,21 +8,24 @@ import certifi
 import trustme
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Certificate:
-    """Files: the server's certificate with its key, and the trusted authorities."""
+    """Two files: the server's certificate with its key, and the trusted authorities."""
 
     server: Path
     authorities: Path
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a process needs so that both kinds of clients, aiohttp's and requests', trust it."""
+        """Return variables that make clients of aiohttp and of requests trust the certificate."""
         return {"SSL_CERT_FILE": str(self.authorities), "REQUESTS_CA_BUNDLE": str(self.authorities)}
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """A new one. The list has all of certifi's authorities: clients load as many as elsewhere."""
+    """Create a certificate in `folder`.
+
+    The list includes all of certifi's authorities, so that clients load as many as in production.
+    """
     authority = trustme.CA()
     certificate = Certificate(folder / "server.pem", folder / "authorities.pem")
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(

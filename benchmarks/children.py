@@ -1,4 +1,4 @@
-"""The processes of a benchmark: started, spoken to, accounted for. What they do is their own."""
+"""Child processes of a benchmark: start them, send them commands, measure CPU and memory."""
 
 import asyncio
 import json
@@ -11,34 +11,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER_SECONDS = 60.0
-LOG_TAIL = 2_000
-"""How many characters of a process's log are shown when something broke."""
-
-HAS_ACCOUNTING = Path("/proc/self/stat").exists()
-NO_ACCOUNTING = "Not measured: this system has no /proc with a process's CPU and memory."
+LOG_TAIL = 2_000  # characters of a process's log that are shown when something broke
 
 
 class BenchmarkError(Exception):
-    """Something broke, so that there is nothing to measure; the text says what."""
+    """Something broke, so the benchmark has no result. The text says what."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Child:
-    """A process of ours."""
+    """A child process."""
 
     process: asyncio.subprocess.Process
     _log: IO[bytes]
 
     async def call(self, command: str, **arguments: Any) -> Any:
-        """Have it carry out a command (localdev/commands.py); returns the result."""
+        """Send a command (localdev/commands.py) and return its result."""
         if self.process.stdin:
             self.process.stdin.write(json.dumps([command, arguments]).encode() + b"\n")
         return json.loads(await self.read_line())
 
     async def read_line(self) -> str:
-        """The next line that it prints; BenchmarkError if none comes."""
+        """Return the next line of stdout. Raises BenchmarkError if none comes."""
         reader = self.process.stdout or asyncio.StreamReader()
         try:
             line = await asyncio.wait_for(reader.readline(), ANSWER_SECONDS)
@@ -49,29 +47,25 @@ class Child:
         return line.decode()
 
     def read_log(self) -> str:
-        """What it has written on stderr. It must not write at the same time."""
+        """Return what the process wrote to stderr. It must not write at the same time."""
         self._log.seek(0)
         return self._log.read().decode(errors="replace")
 
     def cpu_seconds(self) -> float:
-        """User and system time so far; the system counts in ticks, mostly of 10 ms."""
-        # The command's name, in parentheses, may have blanks in it (proc_pid_stat(5)).
-        fields = self._read_account("stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return user and system time so far; many systems count it in steps of 10 ms."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return times.user + times.system
 
     def resident_bytes(self) -> int:
-        """Resident memory now. The kernel's socket buffers are not in it."""
-        return int(self._read_account("statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    def _read_account(self, name: str) -> str:
-        return Path(f"/proc/{self.process.pid}/{name}").read_text()
+        """Return the resident memory, which excludes the kernel's socket buffers."""
+        return psutil.Process(self.process.pid).memory_info().rss
 
 
 @asynccontextmanager
 async def run_child(
     *arguments: str, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Child]:
-    """Runs `python ARGUMENTS` until the block ends; `environment` goes above this process's."""
+    """Run `python ARGUMENTS` until the block ends; `environment` adds to this process's."""
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, *arguments),
@@ -89,7 +83,7 @@ async def run_child(
                 print(f"{' '.join(arguments)}:\n{log_text}", file=sys.stderr)
             raise
         finally:
-            # There is nothing to save, and thousands of polite goodbyes take time.
+            # Nothing has to be saved, and closing thousands of connections in order takes time.
             if process.returncode is None:
                 process.kill()
             await process.wait()

@@ -1,6 +1,6 @@
-"""The clients, in a process of their own: raw sockets that open, drain, count and time.
+"""Clients in a process of their own: raw sockets that connect, read, count and measure delays.
 
-`python -m benchmarks.clients` obeys commands; processes.py gives them.
+`python -m benchmarks.clients` takes commands from processes.py.
 """
 
 import asyncio
@@ -9,18 +9,17 @@ import socket
 import statistics
 import time
 
-from benchmarks.texts import sent_at
+from benchmarks.timed_texts import sent_at
 from localdev.commands import obey
 from localdev.light_client import LightClient, upgrade_request
 from webpubsub_emulator import tokens
 
-AT_ONCE = 50
-"""How many clients open their connection at the same time."""
+AT_ONCE = 50  # clients that open their connection at the same time
 SLOW_RECEIVE_BUFFER = 4096
 
 
 class Arrivals:
-    """The delays of the broadcasts that came, in seconds, over all clients of this process."""
+    """Collect the delays of broadcasts, in seconds, over all clients of this process."""
 
     def __init__(self) -> None:
         self._delays: list[float] = []
@@ -28,26 +27,26 @@ class Arrivals:
         self._are_here = asyncio.Event()
 
     def add(self, delay: float) -> None:
-        """A client got a broadcast."""
+        """Record that a client received a broadcast."""
         self._delays.append(delay)
         if len(self._delays) == self._waited_for:
             self._are_here.set()
 
     async def wait(self, count: int) -> None:
-        """Until that many more are here than were waited for before."""
+        """Wait for `count` more arrivals than all earlier calls waited for."""
         self._waited_for += count
         self._are_here.clear()
         if len(self._delays) < self._waited_for:
             await self._are_here.wait()
 
     def take(self) -> list[float]:
-        """All of them, which are then forgotten."""
+        """Return all delays and start again with none."""
         delays, self._delays, self._waited_for = self._delays, [], 0
         return delays
 
 
 class Client(LightClient):
-    """One client, which reads broadcasts or nothing at all."""
+    """A client that reads broadcasts, or reads nothing."""
 
     def __init__(self, arrivals: Arrivals, request: bytes, *, reads: bool) -> None:
         super().__init__(request)
@@ -56,18 +55,18 @@ class Client(LightClient):
         self._count = 0
 
     def has_opened(self) -> None:
-        """Stop reading, where it is to be slow."""
+        """Stop reading if this client is the slow one."""
         if not self._reads:
             self._transport.pause_reading()
 
     def hear(self, payload: bytes) -> None:
-        """Count and time a broadcast; other messages do not matter."""
+        """Count a broadcast and record its delay; ignore other messages."""
         if (sent := sent_at(payload)) is not None:
             self._count += 1
             self._arrivals.add((time.monotonic_ns() - sent) / 1e9)
 
     def acknowledge(self) -> None:
-        """Tell the service what has come, as reliable clients do."""
+        """Acknowledge what has arrived, as reliable clients do."""
         acknowledgement = json.dumps({"type": "sequenceAck", "sequenceId": self._count})
         self.send(acknowledgement.encode())
 
@@ -80,7 +79,7 @@ class Clients:
         self._clients: list[Client] = []
 
     async def connect(self, port: int, count: int, subprotocol: str, reads: bool) -> None:
-        """Open so many connections more; the first one that fails raises ConnectionError."""
+        """Open `count` more connections. Raises ConnectionError for the first one that fails."""
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def open_one(number: int) -> Client:
@@ -96,26 +95,26 @@ class Clients:
         self._clients += await asyncio.gather(*opening)
 
     async def count_open(self) -> int:
-        """How many connections are open, as far as their clients know."""
+        """Return how many connections their clients believe to be open."""
         return sum(not client.is_gone for client in self._clients)
 
     async def receive(self, count: int) -> None:
-        """Wait until so many broadcasts more have come, over all clients."""
+        """Wait for `count` more broadcasts, over all clients."""
         await self._arrivals.wait(count)
 
     async def delays(self) -> list[float]:
-        """Median and 99th percentile of all delays since the last call, in milliseconds."""
+        """Return median and 99th percentile of the delays since the last call, in ms."""
         percentiles = statistics.quantiles(self._arrivals.take(), n=100)
         return [percentiles[49] * 1e3, percentiles[98] * 1e3]
 
     async def acknowledge(self) -> None:
-        """For reliable clients, which must do so from time to time."""
+        """Acknowledge for all clients. Reliable clients must do so from time to time."""
         for client in self._clients:
             client.acknowledge()
 
 
 async def _connect(port: int, client: Client, reads: bool) -> None:
-    # A small buffer, set before connecting, keeps the kernel from reading for the slow client.
+    # A small buffer, set before connecting, limits what the kernel reads for the slow client.
     connection = socket.socket()
     if not reads:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_RECEIVE_BUFFER)

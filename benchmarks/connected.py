@@ -1,4 +1,4 @@
-"""What a running app takes for each `connected` event: the add and the announcement."""
+"""CPU and delay of each `connected` event of a running app: the add and the announcement."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,14 +8,14 @@ from functools import partial
 from statistics import median
 
 from benchmarks.callers import APPS, Caller, Stub, key_settings, run_app, run_raw, run_stub
-from benchmarks.children import HAS_ACCOUNTING, ROOT
+from benchmarks.children import ROOT
 from benchmarks.figures import Figure, Goal, Report
-from benchmarks.loads import Load
+from benchmarks.loads import LoadResult
 from benchmarks.turns import FLOOR, SAMPLE, USHER, compare, take_turns
 
 ROUNDS = 9
 IN_FLIGHT = 10
-# Events in a turn. The sample's are few, because with TLS each of them takes about 30 ms.
+# Events a turn. The sample gets few, because with TLS each of them takes it about 30 ms.
 EVENTS = {FLOOR: 600, USHER: 300, SAMPLE: 40}
 CPU_GOAL = Goal(6, of_ratio=True)
 DELAY_GOAL = Goal(4, of_ratio=True)
@@ -27,20 +27,23 @@ TITLE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """Ten events at a time, then half as many one at a time; `busy` is the stub's part of one."""
+    """Results of a turn: ten events at a time, then half as many events one at a time.
 
-    ten: Load
-    one: Load
+    `busy` is the share of the first part in which the stub used the CPU.
+    """
+
+    ten: LoadResult
+    one: LoadResult
     busy: float
 
 
 async def measure(rounds: int, say: Callable[[str], None], share: float = 1) -> Report:
-    """Without TLS and with it; `share` of the events are sent."""
+    """Measure without and with TLS, with `share` of the usual number of events."""
     plain = await _measure(rounds, lambda text: say(f"connected: {text}"), share, tls=False)
     secure = await _measure(rounds, lambda text: say(f"connected, TLS: {text}"), share, tls=True)
-    figures = [*_figures("plain", plain), *_figures("TLS", secure), _beside_sample(secure)]
+    figures = [*_figures("plain", plain), *_figures("TLS", secure), _compared_with_sample(secure)]
     return Report("connected", TITLE, figures, [_busy_note(plain, secure)])
 
 
@@ -63,16 +66,12 @@ async def _measure(
 
 
 async def _take_turn(caller: Caller, stub: Stub, count: int) -> Turn:
-    used, started = _cpu_seconds(stub), time.monotonic()
+    used, started = stub.child.cpu_seconds(), time.monotonic()
     ten = await caller.connected(count, IN_FLIGHT)
-    busy = (_cpu_seconds(stub) - used) / (time.monotonic() - started)
+    busy = (stub.child.cpu_seconds() - used) / (time.monotonic() - started)
     one = await caller.connected(count // 2, 1)
     await stub.check_events(count + count // 2)
     return Turn(ten, one, busy)
-
-
-def _cpu_seconds(stub: Stub) -> float:
-    return stub.child.cpu_seconds() if HAS_ACCOUNTING else 0
 
 
 def _figures(transport: str, turns: Mapping[str, list[Turn]]) -> list[Figure]:
@@ -85,18 +84,12 @@ def _figures(transport: str, turns: Mapping[str, list[Turn]]) -> list[Figure]:
     ]
 
 
-def _beside_sample(turns: Mapping[str, list[Turn]]) -> Figure:
-    """The sample takes the place of the floor."""
+def _compared_with_sample(turns: Mapping[str, list[Turn]]) -> Figure:
+    """Return Usher's CPU with the sample in the place of the floor."""
     sample, usher = ([turn.ten.cpu for turn in turns[name]] for name in (SAMPLE, USHER))
     return Figure("CPU, TLS, the sample as floor", "us", sample, usher, SAMPLE_GOAL)
 
 
 def _busy_note(plain: Mapping[str, list[Turn]], secure: Mapping[str, list[Turn]]) -> str:
-    if not HAS_ACCOUNTING:
-        return "How busy the stub was is not known on this system."
     parts = [median(turn.busy for turn in turns[FLOOR]) for turns in (plain, secure)]
-    return (
-        "While the floor called, the stub was busy for {:.0%} of the time, with TLS {:.0%}.".format(
-            *parts
-        )
-    )
+    return "The stub was busy for {:.0%} of the floor's time, with TLS {:.0%}.".format(*parts)

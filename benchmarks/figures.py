@@ -1,4 +1,4 @@
-"""Figures beside their floors: ratios, goals, and the table. Nothing is measured here."""
+"""Figures and their floors: ratios, goals, and the table. Nothing is measured here."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,19 +9,19 @@ _HEAD = ("", "floor", "measured", "ratio", "min-max", "goal", "met")
 _SAMPLE = "sample"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Goal:
-    """An upper limit, of the ratio or of the measured figure itself."""
+    """An upper limit for the ratio, or for the measured figure itself."""
 
     limit: float
     of_ratio: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure in every round, interleaved with its floor.
+    """One figure of every round, measured in turn with its floor.
 
-    `sample` is the same figure of the usual sample, where there is one to compare with.
+    `sample` is the same figure of the usual sample; empty if there is none.
     """
 
     name: str
@@ -33,23 +33,23 @@ class Figure:
 
     @property
     def ratios(self) -> list[float]:
-        """Measured to floor, round by round."""
+        """Return measured / floor for each round."""
         return _ratios(self.measured, self.floor)
 
     @property
     def sample_ratios(self) -> list[float]:
-        """Sample to floor, round by round; empty without a sample."""
+        """Return sample / floor for each round; empty without a sample."""
         return _ratios(self.sample, self.floor) if self.sample else []
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the median keeps to the goal; None without a goal."""
+        """Return whether the median is within the goal; None without a goal."""
         if self.goal is None:
             return None
         return median(self.ratios if self.goal.of_ratio else self.measured) <= self.goal.limit
 
     def row(self) -> tuple[str, ...]:
-        """The figure in words, as the table has it."""
+        """Return the cells of the table's row."""
         ratios = self.ratios
         return (
             f"{self.name}, {self.unit}",
@@ -67,16 +67,16 @@ class Figure:
             return ""
         return f"<= {self.goal.limit:g} " + ("x" if self.goal.of_ratio else self.unit)
 
-    def facts(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return samples, ratios and the goal, for JSON."""
         ratios = {"ratios": self.ratios, "ratio": median(self.ratios)}
         sample_ratios = {"sample_ratios": self.sample_ratios} if self.sample else {}
         return {**asdict(self), **ratios, **sample_ratios, "met": self.is_met}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What one benchmark found; `title` says what the floor is."""
+    """The result of one benchmark. `title` says what the floor is."""
 
     name: str
     title: str
@@ -84,21 +84,21 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """A title, the table and the notes."""
+        """Return the title, the table and the notes."""
         lines = [f"{self.name}: {self.title}"]
         if self.figures:
             lines += _align(self._rows())
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
     def _rows(self) -> list[tuple[str, ...]]:
-        """The table; without a column for the sample where no figure has one."""
+        """Return the table's rows, without the sample's column if no figure has a sample."""
         rows = [(*_HEAD, _SAMPLE), *(figure.row() for figure in self.figures)]
         has_sample = any(figure.sample for figure in self.figures)
         return rows if has_sample else [row[:-1] for row in rows]
 
-    def facts(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""
-        figures = [figure.facts() for figure in self.figures]
+        figures = [figure.as_dict() for figure in self.figures]
         return {"name": self.name, "title": self.title, "figures": figures, "notes": self.notes}
 
 

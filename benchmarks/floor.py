@@ -1,6 +1,6 @@
-"""The floor: a bare asyncio server that broadcasts a POST's body with `transport.write`.
+"""The floor: a bare asyncio server that broadcasts the body of a POST with `transport.write`.
 
-It knows no hubs, tokens or paths. Started as `python -m benchmarks.floor`, it prints its port.
+It knows no hubs, tokens or paths. `python -m benchmarks.floor` prints its port.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ _open: set[asyncio.Transport] = set()
 
 
 class Peer(asyncio.Protocol):
-    """A WebSocket client, or a caller whose POSTs are broadcast."""
+    """A WebSocket client, or an HTTP client whose POSTs are broadcast."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A TCP connection is there."""
+        """Keep the transport of a new TCP connection."""
         self._transport = cast(asyncio.Transport, transport)
         self._received = b""
 
     def data_received(self, data: bytes) -> None:
-        """Serve a request when it is complete; what WebSocket clients send is ignored."""
+        """Answer a request once it is complete; ignore what WebSocket clients send."""
         if self._transport in _open:
             return
         self._received += data
@@ -52,12 +52,12 @@ class Peer(asyncio.Protocol):
         self._transport.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The TCP connection is gone."""
+        """Remove the connection from the receivers."""
         _open.discard(self._transport)
 
 
 async def serve() -> None:
-    """Serves until it is killed."""
+    """Serve until the process is killed."""
     server = await asyncio.get_running_loop().create_server(Peer, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

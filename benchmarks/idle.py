@@ -3,25 +3,22 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from benchmarks.children import HAS_ACCOUNTING, NO_ACCOUNTING, BenchmarkError
+from benchmarks.children import BenchmarkError
 from benchmarks.figures import Figure, Goal, Report
 from benchmarks.processes import Server, allow_connections, run_audience, run_emulator, run_floor
 
 ROUNDS = 3
 STEPS = (1_000, 5_000)
-WARM_UP = 50
-"""How many connections are open, and stay so, before the growth is measured."""
+WARM_UP = 50  # connections that are open, and stay open, before the growth is measured
 SUBPROTOCOL = "json.webpubsub.azure.v1"
 GOAL = Goal(20.0, of_ratio=False)
 
-_Run = Callable[[], AbstractAsyncContextManager[Server]]
+type _Run = Callable[[], AbstractAsyncContextManager[Server]]
 
 
 async def measure(rounds: int, say: Callable[[str], None], steps: Sequence[int] = STEPS) -> Report:
-    """The emulator with JSON clients, each a user in one group, beside the bare server."""
+    """Measure the emulator, each client being a user in one group, and the bare server."""
     title = "resident memory per idle connection (1 KB = 1,024 bytes); the floor is a bare server"
-    if not HAS_ACCOUNTING:
-        return Report("idle", title, notes=[NO_ACCOUNTING])
     allow_connections(max(steps) + WARM_UP)
     floor, emulator = [], []
     for number in range(rounds):
@@ -43,7 +40,10 @@ async def measure(rounds: int, say: Callable[[str], None], steps: Sequence[int] 
 
 
 async def _growth(run: _Run, steps: Sequence[int]) -> list[float]:
-    """KB per connection at each step, in a new process: memory once freed is used again."""
+    """Return KB per connection at each step.
+
+    Each call starts a new process, because a process reuses memory that it once freed.
+    """
     growth = []
     async with run() as server, run_audience(server) as audience:
         await audience.connect(WARM_UP, SUBPROTOCOL)

@@ -1,4 +1,4 @@
-"""What imports cost, from the output of Python's `-X importtime`. Nothing is measured here."""
+"""The cost of imports, from the output of Python's `-X importtime`. Nothing is measured here."""
 
 import re
 import sys
@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping
 
 STANDARD_LIBRARY = "standard library"
 _LINE = re.compile(r"^import time: +(\d+) \| +\d+ \| +(\S+)$", re.MULTILINE)
-# Distributions that share their first name with others.
+# Distributions whose first name is a namespace that several distributions share.
 _SHARED = ("azure.core", "azure.functions", "azure.identity", "azure.messaging.webpubsubservice")
 
 
 def import_times(log: str) -> dict[str, float]:
-    """Module and the ms that it took itself, without the modules that it imports."""
+    """Return each module's own time in ms, without the modules that it imports."""
     return {name: int(us) / 1000 for us, name in _LINE.findall(log)}
 
 
 def sum_packages(times: Mapping[str, float], known: Iterable[str]) -> dict[str, float]:
-    """Package and the ms of its modules, the largest first; what is known does not count."""
+    """Return the time in ms of each package, largest first, without the `known` modules."""
     sums: dict[str, float] = defaultdict(float)
     for name in times.keys() - set(known):
         sums[_package_of(name)] += times[name]

@@ -1,6 +1,6 @@
-"""What the runtime hands an app: requests to negotiate, and the events of a connection.
+"""Inputs of an app: negotiate requests, and the events of a connection.
 
-The emulator writes the event's request, and the local host makes the argument of it.
+The emulator builds the event's HTTP request; the local host makes the function's argument of it.
 """
 
 import json
@@ -20,7 +20,7 @@ WEBHOOK = "http://127.0.0.1:7071/runtime/webhooks/webpubsub"
 
 
 def negotiate_request(number: int) -> HttpRequest:
-    """A caller who is not the same as the one of another number, and wants a token for a group."""
+    """Return a request for a token with a group. Each number is another user."""
     body = json.dumps({"userId": f"user-{number}", "group": GROUP}).encode()
     return HttpRequest(
         method="POST",
@@ -37,7 +37,7 @@ def negotiate_request(number: int) -> HttpRequest:
 
 
 class Connection:
-    """One connection, and the arguments that functions get of its events."""
+    """A connection, and the arguments that functions get for its events."""
 
     def __init__(self, number: int, hub: str) -> None:
         claims = {"sub": [f"user-{number}"], "webpubsub.group": [GROUP]}
@@ -64,18 +64,18 @@ class Connection:
         self._state: str | None = None
 
     def connect_argument(self) -> str:
-        """The client is about to come in; its token says its group."""
+        """Return the argument of `connect`; the group is in the client's token."""
         return _argument(_request(self._connect))
 
     def take_answer(self, outcome: Outcome) -> None:
-        """Keeps the state that the app's answer to `connect` gives the connection."""
+        """Keep the connection state that the app set in its answer to `connect`."""
         answer = answer_event(read_context(_headers(_request(self._connect))), outcome)
         if answer is None or answer.status != 200:
             raise RuntimeError(f"connect was answered {answer}")
         self._state = dict(answer.headers).get("ce-connectionState")
 
     def connected_argument(self) -> str:
-        """The client is in."""
+        """Return the argument of `connected`."""
         payload, state = connected_payload(), self._state
         event = replace(
             self._connect, name="connected", number=1, payload=payload, connection_state=state
@@ -92,7 +92,7 @@ def _headers(request: UpstreamRequest) -> tuple[tuple[str, str], ...]:
 
 
 def _argument(request: UpstreamRequest) -> str:
-    """Of a function whose parameter is called `request`."""
+    """Return the argument for a function whose parameter is called `request`."""
     headers = _headers(request)
     values = event_values(read_context(headers), headers, request.body)
     return str(argument_value(values, "request", binary=False))

@@ -1,4 +1,4 @@
-"""Calls one after the other or some at a time, and what they took. What is called is not known."""
+"""Make calls one at a time or several at a time, and measure them."""
 
 import asyncio
 import statistics
@@ -7,30 +7,32 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
-class Load:
-    """What a number of calls took: CPU in us for each of them, p50 and p99 of the delays in ms."""
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """CPU time per call in us; median and 99th percentile of the delays in ms."""
 
     cpu: float
     p50: float
     p99: float
 
 
-async def run_load(call: Callable[[int], Awaitable[None]], count: int, in_flight: int) -> Load:
-    """Calls with the numbers from 0, never more than so many at once; two or more in all.
+async def run_load(
+    call: Callable[[int], Awaitable[None]], count: int, in_flight: int
+) -> LoadResult:
+    """Call with the numbers from 0 to `count` - 1, at most `in_flight` at a time.
 
-    The CPU time is that of this process.
+    `count` must be at least 2. The CPU time is the whole process's.
     """
     numbers, delays = iter(range(count)), list[float]()
 
-    async def go_on() -> None:
+    async def call_in_turn() -> None:
         for number in numbers:
             started = time.perf_counter()
             await call(number)
             delays.append(time.perf_counter() - started)
 
     before = time.process_time()
-    await asyncio.gather(*(go_on() for _ in range(in_flight)))
+    await asyncio.gather(*(call_in_turn() for _ in range(in_flight)))
     used = time.process_time() - before
     percentiles = statistics.quantiles(delays, n=100, method="inclusive")
-    return Load(used / count * 1e6, percentiles[49] * 1e3, percentiles[98] * 1e3)
+    return LoadResult(used / count * 1e6, percentiles[49] * 1e3, percentiles[98] * 1e3)

@@ -1,4 +1,4 @@
-"""CPU for each negotiate of a running app, with an access key and with an identity."""
+"""CPU for each negotiate of a running app, with an access key and with a managed identity."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -15,11 +15,11 @@ from benchmarks.callers import (
 )
 from benchmarks.children import ROOT
 from benchmarks.figures import Goal, Report
-from benchmarks.loads import Load
+from benchmarks.loads import LoadResult
 from benchmarks.turns import FLOOR, SAMPLE, USHER, compare, take_turns
 
 ROUNDS = 15
-# Calls in a turn, so that none takes much longer than the others.
+# Calls a turn, chosen so that all turns take about as long.
 KEY_CALLS = {FLOOR: 2_000, USHER: 700, SAMPLE: 200}
 IDENTITY_CALLS = {FLOOR: 400, USHER: 150, SAMPLE: 10}
 IN_FLIGHT = 10
@@ -29,13 +29,13 @@ TITLE = (
     "CPU per negotiate through the Functions runtime; the floors are a bare HMAC through the "
     "runtime, and aiohttp's own call of :generateToken"
 )
-NOTE = f"With a key one call at a time, with an identity {IN_FLIGHT}, whose own token is kept."
+NOTE = f"With a key 1 call at a time; with an identity {IN_FLIGHT}, and its own token is cached."
 
-Turns = Mapping[str, Callable[[], Awaitable[Load]]]
+type Turns = Mapping[str, Callable[[], Awaitable[LoadResult]]]
 
 
 async def measure(rounds: int, say: Callable[[str], None], share: float = 1) -> Report:
-    """Both modes; `share` of the calls are made."""
+    """Measure both modes with `share` of the usual number of calls."""
     figures = []
     async with AsyncExitStack() as stack:
         turns = _turns(await _start_key_mode(stack), KEY_CALLS, share, in_flight=1)
@@ -49,7 +49,7 @@ async def measure(rounds: int, say: Callable[[str], None], share: float = 1) -> 
 
 
 async def _start_key_mode(stack: AsyncExitStack) -> dict[str, Caller]:
-    """Nothing is sent in this mode, so nobody needs to listen at the endpoint."""
+    """Start the apps. Nothing listens at the endpoint, because this mode sends nothing."""
     settings = key_settings("http://127.0.0.1:1")
     folders = {FLOOR: APPS / "bare", USHER: ROOT, SAMPLE: APPS / "sample"}
     return {

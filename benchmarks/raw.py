@@ -1,6 +1,6 @@
-"""The floor of what sends: the same calls of the data plane by aiohttp alone, with a ready token.
+"""The floor for calls to the service: aiohttp alone, with a ready-made token.
 
-`python -m benchmarks.raw ENDPOINT` obeys the commands that worker.py obeys.
+`python -m benchmarks.raw ENDPOINT` takes the same commands as worker.py.
 """
 
 import asyncio
@@ -24,24 +24,24 @@ class Raw:
         self._hub = f"{endpoint}/api/hubs/chat"
 
     async def negotiate(self, count: int, in_flight: int) -> dict[str, float]:
-        """So many client tokens of the service's."""
+        """Request `count` client tokens from the service."""
 
-        async def ask(number: int) -> None:
-            wish = f"userId=user-{number}&group=lobby&role=webpubsub.sendToGroup.lobby"
-            await self._call("POST", f"/:generateToken?{VERSION}&minutesToExpire=60&{wish}", 200)
+        async def request_token(number: int) -> None:
+            query = f"userId=user-{number}&group=lobby&role=webpubsub.sendToGroup.lobby"
+            await self._call("POST", f"/:generateToken?{VERSION}&minutesToExpire=60&{query}", 200)
 
-        return asdict(await run_load(ask, count, in_flight))
+        return asdict(await run_load(request_token, count, in_flight))
 
     async def connected(self, count: int, in_flight: int) -> dict[str, float]:
-        """So many times an add and a text."""
+        """Add a connection and send a text, `count` times."""
 
-        async def tell(number: int) -> None:
+        async def add_and_announce(number: int) -> None:
             path = f"/groups/lobby/connections/connection-{number}?{VERSION}"
             await self._call("PUT", path, 200)
             text = f"user-{number} joined lobby".encode()
             await self._call("POST", f"/groups/lobby/:send?{VERSION}", 202, text)
 
-        return asdict(await run_load(tell, count, in_flight))
+        return asdict(await run_load(add_and_announce, count, in_flight))
 
     async def _call(self, method: str, path: str, status: int, text: bytes | None = None) -> None:
         headers = {**HEADERS, "Content-Type": "text/plain"} if text else HEADERS
@@ -49,11 +49,11 @@ class Raw:
         async with self._session.request(method, url, data=text, headers=headers) as response:
             await response.read()
             if response.status != status:
-                raise RuntimeError(f"{method} {path} was answered {response.status}")
+                raise RuntimeError(f"{method} {path}: {response.status}")
 
 
 async def main() -> None:
-    """Until stdin ends."""
+    """Take commands until stdin ends."""
     async with ClientSession() as session:
         await obey(Raw(session, sys.argv[1]))
 

@@ -1,4 +1,4 @@
-"""From the start of a process to its first answer: how long, how much memory, which imports."""
+"""From the start of a process to its first answer: time, memory and imports."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.callers import APPS, Stub, key_settings, run_stub
-from benchmarks.children import HAS_ACCOUNTING, ROOT, run_child
+from benchmarks.children import ROOT, run_child
 from benchmarks.figures import Figure, Goal, Report
 from benchmarks.imports import import_times, sum_packages
 from benchmarks.turns import FLOOR, SAMPLE, USHER, compare, take_turns
@@ -18,7 +18,7 @@ ROUNDS = 11
 INDEXED_GOAL = Goal(1.2, of_ratio=True)
 ANSWERED_GOAL = Goal(1.7, of_ratio=True)
 MEMORY_GOAL = Goal(1.5, of_ratio=True)
-# The first request -> the turns with its imports where they are, and with them at the top.
+# First request -> names of the turns that import lazily, and that import all at the top.
 LAZINESS = {
     "negotiate": (USHER, "negotiate, all at the top"),
     "connected": ("connected", "connected, all at the top"),
@@ -30,18 +30,18 @@ TITLE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Start:
-    """One start: times in ms, memory in MB, and what the first request imported."""
+    """One start: times in ms, resident memory in MB, and what the first request imported."""
 
     indexed: float
     answered: float
-    peak: float
+    memory: float
     later: Sequence[str]
     log: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Starter:
     """Starts apps that use the stub as their service."""
 
@@ -54,20 +54,20 @@ class Starter:
         modules: Sequence[str] = (),
         options: Sequence[str] = (),
     ) -> Start:
-        """See starter.py; `options` are Python's."""
+        """Start an app once; starter.py explains the parameters. `options` are Python's."""
         arguments = ("-m", "benchmarks.starter", str(folder), request, json.dumps(modules))
-        # Compiled modules are kept, whatever the reader's environment says: the warm-up makes them.
+        # Keep compiled modules even if the environment says otherwise: the warm-up writes them.
         environment = {**key_settings(self.stub.endpoint), "PYTHONDONTWRITEBYTECODE": ""}
         began = time.monotonic_ns()
         async with run_child(*options, *arguments, environment=environment) as child:
             facts = json.loads(await child.read_line())
-            log = child.read_log()
+            log, memory = child.read_log(), child.resident_bytes() / 2**20
         await self.stub.check_events(1 if request == "connected" else 0)
         indexed, answered = ((facts[name] - began) / 1e6 for name in ("indexed", "answered"))
-        return Start(indexed, answered, facts["peak"] / 1024, facts["later"], log)
+        return Start(indexed, answered, memory, facts["later"], log)
 
     async def measure_imports(self, request: str) -> dict[str, float]:
-        """Package and ms, of what Usher imports until then and hello world does not."""
+        """Return package and ms of what Usher imports until its answer and hello world does not."""
         options = ("-X", "importtime")
         hello = await self.start(APPS / "hello", options=options)
         usher = await self.start(ROOT, request, options=options)
@@ -75,7 +75,7 @@ class Starter:
 
 
 async def measure(rounds: int, say: Callable[[str], None]) -> Report:
-    """Usher and the sample beside hello world, and Usher as if it imported all at its top."""
+    """Compare Usher, the sample, hello world, and Usher with all imports at the top."""
     async with run_stub(tls=False) as stub:
         starter = Starter(stub)
         turns = {
@@ -95,24 +95,22 @@ async def measure(rounds: int, say: Callable[[str], None]) -> Report:
 
 
 def _figures(starts: Mapping[str, list[Start]]) -> list[Figure]:
-    figures = [
+    return [
         compare("indexed", "ms", starts, lambda start: start.indexed, INDEXED_GOAL),
         compare("answered", "ms", starts, lambda start: start.answered, ANSWERED_GOAL),
+        compare("memory", "MB", starts, lambda start: start.memory, MEMORY_GOAL),
     ]
-    if HAS_ACCOUNTING:
-        figures.append(compare("peak memory", "MB", starts, lambda start: start.peak, MEMORY_GOAL))
-    return figures
 
 
 def _lazy_note(starts: Mapping[str, list[Start]], request: str) -> str:
-    """What the first request imports saves time before it, and costs time in it."""
+    """Describe what lazy imports save before the first request and cost in it."""
     lazy, eager = (starts[name] for name in LAZINESS[request])
     pairs = list(zip(lazy, eager, strict=True))
     saved = median(two.indexed - one.indexed for one, two in pairs)
     cost = median((one.answered - one.indexed) - (two.answered - two.indexed) for one, two in pairs)
     return (
-        f"What only a first {request} imports: {round(saved)} ms less until the functions are "
-        f"indexed, {round(cost)} ms more in that request."
+        f"Lazy imports of a first {request}: they save {round(saved)} ms until the functions are "
+        f"indexed, and cost {round(cost)} ms in that request."
     )
 
 
@@ -120,5 +118,5 @@ def _imports_note(request: str, sums: Mapping[str, float]) -> str:
     largest = ", ".join(f"{name} {ms:.0f}" for name, ms in list(sums.items())[:LARGEST])
     return (
         f"The largest imports until a first {request} is answered, in ms with -X importtime, which "
-        f"slows them: {largest}; all {sum(sums.values()):.0f}."
+        f"slows them down: {largest}; total {sum(sums.values()):.0f}."
     )

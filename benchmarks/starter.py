@@ -1,7 +1,8 @@
-"""One start of an app: `python -m benchmarks.starter FOLDER REQUEST MODULES`.
+"""Start an app once: `python -m benchmarks.starter FOLDER REQUEST MODULES`.
 
-Loads it, sends the first request (`negotiate` or `connected`), and prints when what was done. The
-MODULES, a list in JSON, are imported beforehand, as if the app had them at its top.
+Loads the app, sends the first request (`negotiate` or `connected`), prints the times, and waits
+until stdin ends, so that its memory can be measured. MODULES, a list in JSON, are imported first,
+as if the app imported them at its top.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ NEGOTIATE = HttpRequest(
 
 
 async def start(folder: Path, request: str, modules: list[str]) -> dict[str, Any]:
-    """Times in ns of the monotonic clock, which serves all processes; memory in KB."""
+    """Return times in ns of the monotonic clock, which all processes share, and late imports."""
     for name in modules:
         importlib.import_module(name)
     functions = {each.name: each for each in runtime.load_functions(folder)}
@@ -37,18 +38,18 @@ async def start(folder: Path, request: str, modules: list[str]) -> dict[str, Any
     await REQUESTS[request](functions)
     answered = time.monotonic_ns()
     later = [name for name in sys.modules if name not in known]
-    return {"indexed": indexed, "answered": answered, "peak": _peak_memory(), "later": later}
+    return {"indexed": indexed, "answered": answered, "later": later}
 
 
 async def negotiate(functions: Mapping[str, Function]) -> None:
-    """A token; RuntimeError if there is none."""
+    """Request a token. Raises RuntimeError if there is none."""
     answer = await runtime.call_http(functions["negotiate"], NEGOTIATE)
     if answer.status != 200:
         raise RuntimeError(f"{answer.status}: {answer.body.decode()}")
 
 
 async def connected(functions: Mapping[str, Function]) -> None:
-    """An event of a new connection, after its `connect`."""
+    """Send the `connect` and `connected` events of a new connection."""
     from benchmarks.inputs import Connection  # imports much that the other request does not need
 
     connection = Connection(0, os.environ["WebPubSubHub"])
@@ -63,12 +64,7 @@ async def connected(functions: Mapping[str, Function]) -> None:
 REQUESTS = {"negotiate": negotiate, "connected": connected}
 
 
-def _peak_memory() -> int:
-    """Of this program alone: `getrusage` would also count what was here before exec."""
-    status = Path("/proc/self/status")
-    return int(status.read_text().partition("VmHWM:")[2].split()[0]) if status.exists() else 0
-
-
 if __name__ == "__main__":
     facts = start(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]))
-    print(json.dumps(asyncio.run(facts)))
+    print(json.dumps(asyncio.run(facts)), flush=True)
+    sys.stdin.read()

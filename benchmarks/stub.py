@@ -1,8 +1,8 @@
-"""A stub of the data plane, and of a managed identity's endpoint, that costs next to nothing.
+"""A stub of the data plane and of a managed identity's endpoint that uses little CPU.
 
-It answers the calls that the apps make, asks for no more than some token, and counts.
-`python -m benchmarks.stub [CERTIFICATE]` prints its port, speaks TLS where it has a certificate,
-and obeys commands; callers.py gives them.
+It answers the calls that the apps make, accepts any token, and counts the calls.
+`python -m benchmarks.stub [CERTIFICATE]` prints its port, uses TLS if it gets a certificate, and
+takes commands from callers.py.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ def _answer(status: str, body: object = None) -> bytes:
 
 
 def _client_token() -> bytes:
-    client = Client("somebody", ("webpubsub.sendToGroup.lobby",), ("lobby",), {})
+    client = Client("user", ("webpubsub.sendToGroup.lobby",), ("lobby",), {})
     token = sign_client_token(ACCESS_KEY, "http://127.0.0.1/client/hubs/chat", client, 60)
     return _answer("200 OK", {"token": token})
 
 
 def _identity_token() -> bytes:
-    """App Service documentation, "Managed identities", REST endpoint reference."""
+    """See App Service documentation, "Managed identities", REST endpoint reference."""
     facts = {
         "access_token": sign_data_plane_token(ACCESS_KEY),
         "expires_on": str(int(time.time()) + _TOKEN_MINUTES * 60),
@@ -64,13 +64,13 @@ NOT_FOUND = _answer("404 Not Found")
 
 
 class Stub:
-    """Counts the calls that it has answered."""
+    """Counts the calls that it answered."""
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(CALLS, 0)
 
     def answer(self, head: bytes) -> bytes:
-        """The answer to a request."""
+        """Return the answer to a request."""
         name = next((name for name, pattern in CALLS.items() if pattern.match(head)), None)
         if name is None:
             return NOT_FOUND
@@ -80,7 +80,7 @@ class Stub:
         return ANSWERS[name]
 
     async def take_counts(self) -> dict[str, int]:
-        """How often each call was answered since it was asked last."""
+        """Return how often each call was answered since the last take."""
         counts, self._counts = self._counts, dict.fromkeys(CALLS, 0)
         return counts
 
@@ -93,11 +93,11 @@ class Connection(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A TCP connection is there."""
+        """Keep the transport of a new TCP connection."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer a request when it is complete; callers wait for the answer before the next."""
+        """Answer a request once it is complete; callers send the next one after the answer."""
         self._received += data
         head, end, body = self._received.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(certificate: str | None = None) -> None:
-    """Until stdin ends."""
+    """Serve until stdin ends."""
     context = None
     if certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

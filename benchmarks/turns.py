@@ -1,4 +1,4 @@
-"""Usher, its floor and the usual sample, one after the other in each round."""
+"""Run Usher, its floor and the usual sample one after the other in each round."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -12,7 +12,7 @@ SAMPLE = "sample"
 async def take_turns[T](
     turns: Mapping[str, Callable[[], Awaitable[T]]], rounds: int, say: Callable[[str], None]
 ) -> dict[str, list[T]]:
-    """What each turn found in each round, after a round for warming up."""
+    """Return the result of each turn in each round, after a warm-up round."""
     results: dict[str, list[T]] = {name: [] for name in turns}
     for number in range(rounds + 1):
         say(f"round {number} of {rounds}" if number else "warm-up")
@@ -24,7 +24,7 @@ async def take_turns[T](
 
 
 def _rotate(names: list[str], number: int) -> list[str]:
-    """Another one begins each time, so that nobody always follows the same one."""
+    """Start each round with another turn, so that no turn always follows the same one."""
     first = number % len(names)
     return names[first:] + names[:first]
 
@@ -36,6 +36,6 @@ def compare[T](
     read: Callable[[T], float],
     goal: Goal | None = None,
 ) -> Figure:
-    """One figure out of the results of the three."""
+    """Make a figure of the results of floor, Usher and sample."""
     floor, usher, sample = ([read(each) for each in results[one]] for one in (FLOOR, USHER, SAMPLE))
     return Figure(name, unit, floor, usher, goal, sample)

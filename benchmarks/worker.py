@@ -1,6 +1,6 @@
-"""One function app on the runtime, in this process: `python -m benchmarks.worker FOLDER`.
+"""Run one function app on the runtime in this process: `python -m benchmarks.worker FOLDER`.
 
-It obeys commands; callers.py gives them.
+It takes commands from callers.py.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from localdev.host.runtime import Function
 
 
 class Worker:
-    """The app. Its public methods are the commands; an answer that is not right raises."""
+    """The app. Its public methods are the commands, which raise if an answer is wrong."""
 
     def __init__(self, functions: list[Function]) -> None:
         self._by_route = {each.trigger.get("route"): each for each in functions}
@@ -26,31 +26,31 @@ class Worker:
         self._number = 0
 
     async def negotiate(self, count: int, in_flight: int) -> dict[str, float]:
-        """So many tokens, each for another user."""
+        """Request `count` tokens, each for another user."""
         function = self._by_route["negotiate"]
         requests = [negotiate_request(number) for number in self._take_numbers(count)]
 
-        async def ask(number: int) -> None:
+        async def request_token(number: int) -> None:
             answer = await runtime.call_http(function, requests[number])
             if answer.status != 200:
                 raise RuntimeError(f"{answer.status}: {answer.body.decode()}")
 
-        return asdict(await run_load(ask, count, in_flight))
+        return asdict(await run_load(request_token, count, in_flight))
 
     async def connected(self, count: int, in_flight: int) -> dict[str, float]:
-        """So many `connected` events, each of another connection."""
+        """Handle `count` `connected` events, each of another connection."""
         function = self._by_event["connected"]
         arguments = [await self._connect(number) for number in self._take_numbers(count)]
 
-        async def tell(number: int) -> None:
+        async def handle_connected(number: int) -> None:
             outcome = await runtime.call_event(function, arguments[number])
             if outcome.failed:
                 raise RuntimeError("a connected event failed")
 
-        return asdict(await run_load(tell, count, in_flight))
+        return asdict(await run_load(handle_connected, count, in_flight))
 
     async def _connect(self, number: int) -> str:
-        """What `connected` gets of a new connection, after `connect` where the app has that."""
+        """Return the argument of `connected`, after `connect` if the app handles that."""
         connection = Connection(number, os.environ["WebPubSubHub"])
         if connect := self._by_event.get("connect"):
             argument = connection.connect_argument()
@@ -63,12 +63,12 @@ class Worker:
 
 
 async def main(folder: Path) -> None:
-    """Until stdin ends."""
+    """Take commands until stdin ends."""
     await obey(Worker(runtime.load_functions(folder)))
 
 
 if __name__ == "__main__":
-    # Records are formatted, as the real worker does that, and then thrown away.
+    # Format the log records, as the real worker does, and then discard them.
     with Path(os.devnull).open("w") as nowhere:
         configure_logging(nowhere)
         asyncio.run(main(Path(sys.argv[1])))

@@ -1,8 +1,8 @@
-# Connects the hub to the app, after the code is there. Can be run again at any time.
+# Connect the hub to the app. Run it after the code is deployed; it can be repeated at any time.
 #
 #   infra/connect-hub.ps1 RESOURCE_GROUP FUNCTION_APP
 #
-# What connect-hub.sh does, step by step the same; the reasons are there.
+# The same steps as in connect-hub.sh, which explains them.
 #Requires -Version 7.2
 param(
   [string]$Group = $env:AZURE_RESOURCE_GROUP,
@@ -25,13 +25,13 @@ function Main {
 function Test-Arguments {
   if (-not $Group -or -not $App) { Stop-Here 'usage: connect-hub.ps1 RESOURCE_GROUP FUNCTION_APP' }
   Invoke-Azure account show --output none
-  if ($LASTEXITCODE) { Stop-Here 'az has no login: az login (that of azd is another one).' }
+  if ($LASTEXITCODE) { Stop-Here 'az is not logged in. Run: az login (azd has its own login).' }
 }
 
 function Read-Settings {
   $script:Hub = Get-Setting 'WebPubSubHub'
   $address = Get-Setting 'WebPubSubConnectionString__serviceUri'
-  if (-not $Hub -or -not $address) { Stop-Here "$App lacks settings: deploy main.bicep first." }
+  if (-not $Hub -or -not $address) { Stop-Here "$App lacks settings. Deploy main.bicep first." }
   $script:Service = ($address -replace '^https://', '').Split('.')[0]
   $script:SingleGroup = if ((Get-Setting 'USHER_SINGLE_GROUP') -eq 'true') { 'true' } else { 'false' }
 }
@@ -45,13 +45,13 @@ function Get-Setting([string]$Name) {
 function Wait-Key {
   for ($try = 1; -not (Test-Key); $try++) {
     if ($try -ge $Tries) {
-      Stop-Here ("$App has no key webpubsub_extension after $Tries tries. Has it its functions " +
+      Stop-Here ("$App has no key webpubsub_extension after $Tries tries. Does it have its functions " +
         "(az functionapp function list)? The last answer: $(Hide-Key $Answer)")
     }
     Write-Host "connect-hub: waiting for the key of ${App}: $try of $Tries"
     Start-Sleep -Seconds $Pause
   }
-  Write-Host "connect-hub: the key of $App is there"
+  Write-Host "connect-hub: the key of $App exists"
 }
 
 function Test-Key {
@@ -62,10 +62,10 @@ function Test-Key {
 
 function Publish-Hub {
   Write-Host "connect-hub: deploying hub $Hub of $Service"
-  $said = (Invoke-Azure deployment group create --resource-group $Group --name usher-hub `
+  $output = (Invoke-Azure deployment group create --resource-group $Group --name usher-hub `
       --template-file "$PSScriptRoot/hub.bicep" --output none --parameters "functionAppName=$App" `
       "webPubSubName=$Service" "hubName=$Hub" "singleGroup=$SingleGroup" 2>&1) -join ' '
-  if ($LASTEXITCODE) { Stop-Here "the hub was not deployed: $(Hide-Key $said)" }
+  if ($LASTEXITCODE) { Stop-Here "the hub was not deployed: $(Hide-Key $output)" }
 }
 
 function Test-Handler {
@@ -73,7 +73,7 @@ function Test-Handler {
   $found = (Invoke-Azure resource show --resource-group $Group --api-version 2024-03-01 `
     --namespace Microsoft.SignalRService --parent "webPubSub/$Service" --resource-type hubs `
     --name $Hub --query 'properties.eventHandlers[].systemEvents[]' --output tsv) -join ' '
-  if ($found -ne $wanted) { Stop-Here "hub $Hub should send '$wanted', and sends '$found'." }
+  if ($found -ne $wanted) { Stop-Here "hub $Hub should send '$wanted' but sends '$found'." }
   Write-Host "connect-hub: hub $Hub of $Service sends $found to $App"
 }
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Connects the hub to the app, after the code is there. Can be run again at any time.
+# Connect the hub to the app. Run it after the code is deployed; it can be repeated at any time.
 #
 #   infra/connect-hub.sh RESOURCE_GROUP FUNCTION_APP
 #
-# azd calls it without arguments (azure.yaml) and names both in the environment. It waits for the
-# key that the Functions host makes for Web PubSub's events, deploys hub.bicep, which reads the key
-# inside Azure, and looks whether the event handler is there. Of the key it only learns that it is.
+# azd calls it without arguments (azure.yaml) and sets both names in the environment. The script waits
+# for the key that the Functions host creates for Web PubSub's events, deploys hub.bicep, which reads
+# the key inside Azure, and checks the event handler. It learns only whether the key exists.
 set -eu
 
 here=$(dirname "$0")
@@ -24,14 +24,14 @@ main() {
 
 check_arguments() {
   if [ -z "$group" ] || [ -z "$app" ]; then fail "usage: $0 RESOURCE_GROUP FUNCTION_APP"; fi
-  azure account show --output none || fail 'az has no login: az login (that of azd is another one).'
+  azure account show --output none || fail 'az is not logged in. Run: az login (azd has its own login).'
 }
 
-# The app's own settings say what the hub must be, so that the two cannot differ.
+# Read the hub's properties from the app's settings, so that the two cannot differ.
 read_settings() {
   hub=$(setting WebPubSubHub)
   address=$(setting WebPubSubConnectionString__serviceUri)
-  if [ -z "$hub" ] || [ -z "$address" ]; then fail "$app lacks settings: deploy main.bicep first."; fi
+  if [ -z "$hub" ] || [ -z "$address" ]; then fail "$app lacks settings. Deploy main.bicep first."; fi
   service=${address#https://}
   service=${service%%.*}
   single_group=$(setting USHER_SINGLE_GROUP | tr '[:upper:]' '[:lower:]')
@@ -42,17 +42,17 @@ setting() {
     --query "[?name=='$1'].value | [0]" --output tsv
 }
 
-# Asking also wakes the host, which makes the key when it first loads the app.
+# The request also starts the host, which creates the key when it first loads the app.
 wait_for_key() {
   try=1
   until has_key; do
     [ "$try" -lt "$tries" ] || fail "$app has no key webpubsub_extension after $tries tries. \
-Has it its functions (az functionapp function list)? The last answer: $(echo "$answer" | redact)"
+Does it have its functions (az functionapp function list)? The last answer: $(echo "$answer" | redact)"
     say "waiting for the key of $app: $try of $tries"
     try=$((try + 1))
     sleep "$pause"
   done
-  say "the key of $app is there"
+  say "the key of $app exists"
 }
 
 has_key() {
@@ -75,7 +75,7 @@ check_handler() {
   found=$(azure resource show --resource-group "$group" --api-version 2024-03-01 \
     --namespace Microsoft.SignalRService --parent "webPubSub/$service" --resource-type hubs \
     --name "$hub" --query 'properties.eventHandlers[].systemEvents[]' --output tsv | xargs)
-  [ "$found" = "$wanted" ] || fail "hub $hub should send '$wanted', and sends '$found'."
+  [ "$found" = "$wanted" ] || fail "hub $hub should send '$wanted' but sends '$found'."
   say "hub $hub of $service sends $found to $app"
 }
 
@@ -83,7 +83,7 @@ azure() {
   az "$@" --only-show-errors ${AZURE_SUBSCRIPTION_ID:+--subscription "$AZURE_SUBSCRIPTION_ID"}
 }
 
-# An error of the deployment could repeat the handler's URL.
+# An error message of the deployment could contain the handler's URL.
 redact() {
   sed 's/code=[^&"'\'' ]*/code=REDACTED/g'
 }

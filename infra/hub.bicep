@@ -1,11 +1,11 @@
-// The hub and its event handler, after the code: the key in the handler's URL is made by the
-// Functions host when it first loads the app. It is read here, inside Azure Resource Manager, so
-// that no script and no log ever has it. Deployed by connect-hub.
+// The hub and its event handler. connect-hub deploys it after the code, because the Functions host
+// creates the key in the handler's URL when it first loads the app. Azure Resource Manager reads the
+// key here, so that it never reaches a script or a log.
 param functionAppName string
 param webPubSubName string
 param hubName string
 
-@description('The app\'s USHER_SINGLE_GROUP: without it the app must be asked at each connect.')
+@description('The app\'s USHER_SINGLE_GROUP. If false, the hub sends connect events, too.')
 param singleGroup bool
 
 resource app 'Microsoft.Web/sites@2024-04-01' existing = {

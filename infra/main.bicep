@@ -1,15 +1,15 @@
-// Everything that Usher needs in Azure: a resource group, and a module for each subject.
-// The hub and its event handler are not here, because their key is made by the running code: see
-// hub.bicep, which connect-hub deploys afterwards.
+// All of Usher's resources in Azure: a resource group, and a module for each subject.
+// The hub and its event handler are in hub.bicep, which connect-hub deploys afterwards: they need a
+// key that exists only once the code runs.
 targetScope = 'subscription'
 
-// Who, where, and for whom: these have no defaults, because nobody else can choose them.
-@description('Names the resource group, rg-NAME; a hash of it names what is inside.')
+// Name, region, origins and authentication have no defaults, because they depend on the deployment.
+@description('Name of the environment. The resource group is rg-NAME; resources are named by a hash of it.')
 @minLength(1)
 @maxLength(64)
 param environmentName string
 
-@description('A region with Flex Consumption: az functionapp list-flexconsumption-locations.')
+@description('A region with Flex Consumption; az functionapp list-flexconsumption-locations lists them.')
 @metadata({
   azd: {
     type: 'location'
@@ -17,11 +17,11 @@ param environmentName string
 })
 param location string
 
-@description('Pages that may call negotiate and open a connection, such as https://www.example.com,https://example.com; none where no browser is a client.')
+@description('Origins of pages that may call negotiate and connect, such as https://www.example.com,https://example.com; none if no browser is a client.')
 @minLength(4)
 param allowedOrigins string
 
-@description('How callers are told: USHER_AUTH in the README.')
+@description('How callers are authenticated: the setting USHER_AUTH.')
 @allowed([
   'easyauth'
   'oidc'
@@ -30,27 +30,27 @@ param allowedOrigins string
 ])
 param authMode string
 
-@description('For oidc: the provider, as its tokens name it.')
+@description('For oidc: the issuer, exactly as in the provider\'s tokens.')
 param oidcIssuer string = ''
 
-@description('For oidc: whom the tokens must be for.')
+@description('For oidc: the audience that tokens must have.')
 param oidcAudience string = ''
 
 @description('For easyauth: the client id of an app registration in this tenant.')
 param easyAuthClientId string = ''
 
 // What the app does.
-@description('The hub, which connect-hub makes.')
+@description('Name of the hub, which connect-hub creates.')
 param hubName string = 'chat'
 
-@description('true: one group for everybody, and no connect event, so that a handshake never waits for the app.')
+@description('true: all clients share one group, and no connect event is sent, so that handshakes never wait for the app.')
 param singleGroup bool = false
 
 @description('More settings of the app by name, such as { USHER_TOKEN_MINUTES: \'15\' }.')
 param moreSettings object = {}
 
-// How much of it there is.
-@description('Free_F1 has 20 connections and no SLA.')
+// Capacity and alerts.
+@description('Tier of Web PubSub. Free_F1 has 20 connections and no SLA.')
 @allowed([
   'Free_F1'
   'Standard_S1'
@@ -58,19 +58,19 @@ param moreSettings object = {}
 ])
 param webPubSubSku string = 'Free_F1'
 
-@description('1,000 connections each; Free_F1 has exactly one.')
+@description('Units of Web PubSub, 1,000 connections each; Free_F1 has exactly one unit.')
 @allowed([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100])
 param webPubSubUnits int = 1
 
-@description('Instances of the app that never sleep. 0 costs nothing; 1 spares clients the cold start.')
+@description('Instances of the app that always run. 0 costs nothing; 1 avoids most cold starts.')
 @minValue(0)
 param alwaysReadyInstances int = 0
 
-@description('Requests at a time for one instance. The app mostly waits for Web PubSub.')
+@description('Concurrent requests per instance. The app mostly waits for Web PubSub.')
 @minValue(1)
 param requestsPerInstance int = 16
 
-@description('Where alerts go. Without one they are seen in Azure Monitor only.')
+@description('Address that alerts are mailed to. Without one they appear only in Azure Monitor.')
 param alertEmail string = ''
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
@@ -146,7 +146,7 @@ module app 'app/function.bicep' = {
     identityName: identity.outputs.name
     storageName: storage.outputs.name
     containerName: storage.outputs.containerName
-    allowedOrigins: contains(allowedOrigins, '*') ? '' : allowedOrigins // refused: * is no choice
+    allowedOrigins: contains(allowedOrigins, '*') ? '' : allowedOrigins // an empty text is refused: * is not allowed
     alwaysReadyInstances: alwaysReadyInstances
     requestsPerInstance: requestsPerInstance
   }
@@ -182,7 +182,7 @@ module authentication 'app/authentication.bicep' = if (authMode == 'easyauth') {
     clientId: easyAuthClientId
   }
   dependsOn: [
-    settings // two configurations of one app are not written at the same time
+    settings // two configurations of an app must not be written at the same time
   ]
 }
 
@@ -209,7 +209,7 @@ module workbook 'app/workbook.bicep' = {
   }
 }
 
-// azd keeps these in its environment, where connect-hub finds them.
+// azd stores the outputs in its environment, where connect-hub reads them.
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_FUNCTION_NAME string = app.outputs.name
 output USHER_URL string = app.outputs.url

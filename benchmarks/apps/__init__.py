@@ -1,1 +1,1 @@
-"""Function apps that are measured beside Usher. Each is loaded by the runtime, never imported."""
+"""Function apps that Usher is compared with. The runtime loads them; nothing imports them."""

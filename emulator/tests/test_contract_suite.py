@@ -41,11 +41,11 @@ async def test_a_target_that_agrees() -> None:
     assert status == 0
     assert table[:7] == [
         "acks",
-        "  agrees     success [joinGroup]",
-        "  agrees     success [leaveGroup]",
-        "  agrees     success [sendToGroup]",
+        "  agrees     an ack reports success [joinGroup]",
+        "  agrees     an ack reports success [leaveGroup]",
+        "  agrees     an ack reports success [sendToGroup]",
         "user events",
-        "  not asked  cookies  (needs an event handler of the tests)",
+        "  not asked  cookies return with later events  (needs an event handler of the tests)",
         "3 agree, 0 differ, 1 not asked",
     ]
 
@@ -66,8 +66,8 @@ async def test_a_target_that_differs() -> None:
     for line in (
         "  agrees     the health call needs no token",
         "  DIFFERS    another key is refused",
-        "  DIFFERS    the first frame",
-        "  DIFFERS    the claims",
+        "  DIFFERS    the first frame names user and connection",
+        "  DIFFERS    the claims include audience issuer and times",
     ):
         assert line in output.splitlines()
     assert ", 0 not asked" in output

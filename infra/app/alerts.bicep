@@ -1,4 +1,4 @@
-// Three alerts. The first two ask the app's records: on Flex Consumption there is no metric of
+// Three alerts. The first two query the app's log records, because Flex Consumption has no metric for
 // failed functions.
 param location string
 param tags object
@@ -34,7 +34,7 @@ var logAlerts = [
   }
   {
     name: 'usher-webhook-refusals'
-    description: 'Usher refuses events: from a page of another origin, without a group, or because its settings are wrong.'
+    description: 'Usher refuses events: from a page of another origin, without a group, or because its settings are invalid.'
     query: loadTextContent('../queries/webhook-refusals.kql')
     threshold: 10
   }
@@ -53,7 +53,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert 
     scopes: [insightsId]
     evaluationFrequency: 'PT5M'
     windowSize: 'PT15M'
-    skipQueryValidation: true // the tables are empty, and not there, before the first record
+    skipQueryValidation: true // the tables do not exist before the first record
     autoMitigate: true
     criteria: {
       allOf: [
@@ -81,7 +81,7 @@ resource quota 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'More than 80% of the connections that the units allow; beyond them clients are refused.'
+    description: 'More than 80% of the connections that the units allow. At 100% Azure refuses clients.'
     severity: 2
     enabled: true
     scopes: [webPubSubId]

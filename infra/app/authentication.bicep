@@ -1,5 +1,5 @@
-// App Service Authentication: only callers with a token of this tenant for this registration reach
-// the functions. Deployed for authMode easyauth.
+// App Service Authentication: only callers with a token of this tenant for this app registration
+// reach the functions. Deployed for authMode easyauth.
 param functionAppName string
 
 @minLength(36)
@@ -10,7 +10,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' existing = {
 }
 
 resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
-  // checkov:skip=CKV_AZURE_13:this is it, in the second version
+  // checkov:skip=CKV_AZURE_13:this resource is App Service Authentication, version 2
   // checkov:skip=CKV_AZURE_63:about the web configuration, this is authsettingsV2
   // checkov:skip=CKV_AZURE_65:about the web configuration, this is authsettingsV2
   // checkov:skip=CKV_AZURE_66:about the web configuration, this is authsettingsV2
@@ -29,7 +29,7 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
       unauthenticatedClientAction: 'Return401'
       redirectToProvider: 'azureactivedirectory'
       excludedPaths: [
-        '/runtime/webhooks/webpubsub' // Web PubSub's events: the host asks for the system key
+        '/runtime/webhooks/webpubsub' // Web PubSub's events: the host requires the system key
         '/api/health'
       ]
     }
@@ -46,7 +46,7 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
       azureActiveDirectory: {
         enabled: true
         registration: {
-          clientId: clientId // and no secret: callers bring their token, nobody is signed in here
+          clientId: clientId // no secret: callers bring their token, so no sign-in happens here
           openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
         }
         validation: {

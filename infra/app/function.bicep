@@ -1,4 +1,4 @@
-// The function app: a Flex Consumption plan of its own, Python 3.13, its package in our storage.
+// The function app: its own Flex Consumption plan, Python 3.13, its package in the storage account.
 param token string
 param location string
 param tags object
@@ -6,7 +6,7 @@ param identityName string
 param storageName string
 param containerName string
 
-@description('none, or origins with commas between them.')
+@description('none, or origins separated by commas.')
 @minLength(1)
 param allowedOrigins string
 
@@ -24,7 +24,7 @@ resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
 }
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
-  // checkov:skip=CKV_AZURE_225:zones are a choice with a price, and not in every region
+  // checkov:skip=CKV_AZURE_225:zone redundancy costs more and is not in every region
   name: 'plan-${token}'
   location: location
   tags: tags
@@ -40,8 +40,8 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
   // checkov:skip=CKV_AZURE_17:browsers have no client certificates
-  // checkov:skip=CKV_AZURE_212:Flex Consumption scales by itself; alwaysReadyInstances is the choice
-  // checkov:skip=CKV_AZURE_213:Flex Consumption replaces its instances itself
+  // checkov:skip=CKV_AZURE_212:Flex Consumption scales by itself; alwaysReadyInstances sets a minimum
+  // checkov:skip=CKV_AZURE_213:Flex Consumption replaces unhealthy instances by itself
   // checkov:skip=CKV_AZURE_222:clients and Web PubSub call it from the internet
   name: 'func-usher-${token}'
   location: location
@@ -99,7 +99,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-// Deployments sign in with an identity, never with a publishing password.
+// Deployments authenticate with an identity, never with a publishing password.
 resource scmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'scm'

@@ -1,4 +1,4 @@
-// Where records and metrics go: a workspace, and Application Insights in front of it.
+// Storage of log records and metrics: a workspace, and Application Insights that writes to it.
 param token string
 param location string
 param tags object
@@ -22,7 +22,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   kind: 'web'
   properties: {
     Application_Type: 'web'
-    DisableLocalAuth: true // telemetry by identity only, see roles.bicep
+    DisableLocalAuth: true // only identities may send telemetry, see roles.bicep
     WorkspaceResourceId: workspace.id
   }
 }

@@ -1,4 +1,4 @@
-// What the app's identity may do, each role on the one resource that it is for.
+// Roles of the app's identity, each scoped to one resource.
 param principalId string
 param storageName string
 param insightsName string
@@ -20,7 +20,7 @@ resource webPubSub 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = {
   name: webPubSubName
 }
 
-// The host's own storage, and the package with the code.
+// For the host's own data and the package with the code.
 resource ownsBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: storage
   name: guid(storage.id, principalId, storageBlobDataOwner)
@@ -41,7 +41,7 @@ resource publishesTelemetry 'Microsoft.Authorization/roleAssignments@2022-04-01'
   }
 }
 
-// There is no narrower built-in role that may mint tokens, add connections and send.
+// The narrowest built-in role that may generate tokens, add connections and send.
 resource servesClients 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: webPubSub
   name: guid(webPubSub.id, principalId, webPubSubServiceOwner)

@@ -1,6 +1,6 @@
-// The app's settings. Nothing in them opens anything.
+// The app's settings. None of them grants access to anything.
 //
-// Left out on purpose, because the app's own defaults hold; moreSettings can give them a value:
+// Left out on purpose, because the app has defaults; moreSettings can set them:
 //   USHER_USER_CLAIM, USHER_DEFAULT_GROUP, USHER_TOKEN_MINUTES, USHER_JOIN_TEXT, USHER_LEAVE_TEXT,
 //   USHER_POLICY_FILE, USHER_CALLER_LIMIT, USHER_ADDRESS_LIMIT, USHER_ANNOUNCEMENT_FORMAT,
 //   USHER_DIGEST_ABOVE, USHER_DIGEST_SECONDS, USHER_DEMO
@@ -14,11 +14,11 @@ param hubName string
 param singleGroup bool
 param authMode string
 
-@description('none where authMode is not oidc.')
+@description('none unless authMode is oidc.')
 @minLength(1)
 param oidcIssuer string
 
-@description('none where authMode is not oidc.')
+@description('none unless authMode is oidc.')
 @minLength(1)
 param oidcAudience string
 
@@ -50,7 +50,7 @@ var hostSettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
 }
 
-// For the Web PubSub extension, and for Usher under the same names.
+// For the Web PubSub extension; Usher reads the same names.
 var connectionSettings = {
   WebPubSubConnectionString__serviceUri: 'https://${webPubSubHost}'
   WebPubSubConnectionString__credential: 'managedidentity'
@@ -58,7 +58,7 @@ var connectionSettings = {
   WebPubSubHub: hubName
 }
 
-// For Usher. The origins are those that the platform lets call negotiate, see function.bicep.
+// For Usher. The platform's CORS allows the same origins, see function.bicep.
 var usherSettings = {
   USHER_AUTH: authMode
   USHER_OIDC_ISSUER: oidcIssuer
@@ -67,9 +67,9 @@ var usherSettings = {
   USHER_SINGLE_GROUP: singleGroup ? 'true' : 'false'
 }
 
-// Last wins: moreSettings adds, and changes none of ours.
+// The last object wins: moreSettings can add settings and cannot change the others.
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
-  // checkov:skip=CKV_AZURE_13:authentication.bicep does, where it is chosen
+  // checkov:skip=CKV_AZURE_13:authentication.bicep enables it if authMode is easyauth
   // checkov:skip=CKV_AZURE_63:about the web configuration, this is appsettings
   // checkov:skip=CKV_AZURE_65:about the web configuration, this is appsettings
   // checkov:skip=CKV_AZURE_66:about the web configuration, this is appsettings

@@ -1,11 +1,11 @@
-// Where the Functions host keeps its keys and Azure the code. No access key opens it.
+// Storage for the keys of the Functions host and for the package. Access keys are disabled.
 param name string
 param location string
 param tags object
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
-  // checkov:skip=CKV_AZURE_35:there is no network of our own; only identities with a role get in
-  // checkov:skip=CKV_AZURE_206:the package and the host's keys can be made again
+  // checkov:skip=CKV_AZURE_35:there is no virtual network; only identities with a role have access
+  // checkov:skip=CKV_AZURE_206:the package and the host's keys can be created again
   name: name
   location: location
   tags: tags

@@ -1,4 +1,4 @@
-// The service, without access keys, and what it tells the workspace.
+// The Web PubSub service without access keys, and the logs and metrics that it sends to the workspace.
 param name string
 param location string
 param tags object
@@ -7,7 +7,7 @@ param units int
 param workspaceId string
 
 resource service 'Microsoft.SignalRService/webPubSub@2024-03-01' = {
-  // checkov:skip=CKV_AZURE_176:it asks nothing of other resources; its events carry the system key
+  // checkov:skip=CKV_AZURE_176:it calls no other resource by identity; its events carry the system key
   name: name
   location: location
   tags: tags
@@ -20,7 +20,7 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-03-01' = {
     disableLocalAuth: true
     disableAadAuth: false
     liveTraceConfiguration: {
-      enabled: 'false' // it counts as outbound traffic; these switches are strings
+      enabled: 'false' // it counts as outbound traffic; the values are strings
     }
     resourceLogConfiguration: {
       categories: [
@@ -29,7 +29,7 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-03-01' = {
           enabled: 'true'
         }
         {
-          name: 'MessagingLogs' // a record for each message would cost more than the messages
+          name: 'MessagingLogs' // a log entry for each message would cost more than the messages
           enabled: 'false'
         }
       ]

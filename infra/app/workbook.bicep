@@ -1,10 +1,10 @@
-// One page in Azure Monitor: who got in, who did not and why, how long it took, how full it is.
+// A workbook in Azure Monitor: joins, failures and their reasons, latency, and use of the quota.
 param location string
 param tags object
 param insightsId string
 param workspaceId string
 
-// Of the app's records and requests.
+// From the app's log records and requests.
 var appCharts = [
   {
     title: 'Joins and leaves'
@@ -12,7 +12,7 @@ var appCharts = [
     visualization: 'timechart'
   }
   {
-    title: 'Joins and leaves, announcements, retries, and what was given up'
+    title: 'Joins and leaves, announcements, retries, failures'
     query: loadTextContent('../queries/counters.kql')
     visualization: 'table'
   }
@@ -22,26 +22,26 @@ var appCharts = [
     visualization: 'table'
   }
   {
-    title: 'Milliseconds of the two calls of a join, retries included'
+    title: 'Milliseconds of the two calls of a join, including retries'
     query: loadTextContent('../queries/latency.kql')
     visualization: 'timechart'
   }
   {
-    title: 'Refused callers of negotiate, by status'
+    title: 'Refused negotiate requests by status'
     query: loadTextContent('../queries/refused-callers.kql')
     visualization: 'timechart'
   }
 ]
 
-// Of the service's metrics and log.
+// From the service's metrics and log.
 var serviceCharts = [
   {
-    title: 'Connections, and percent of the quota'
+    title: 'Connections, and percentage of the quota'
     query: loadTextContent('../queries/connections.kql')
     visualization: 'timechart'
   }
   {
-    title: 'Warnings and errors of the service, such as a handshake that the app refused'
+    title: 'Warnings and errors of the service, such as handshakes that the app refused'
     query: loadTextContent('../queries/service-warnings.kql')
     visualization: 'table'
   }
@@ -79,7 +79,7 @@ var serviceItems = [for chart in serviceCharts: {
   }
 }]
 
-// The one choice of the reader.
+// The only parameter: the time range.
 var timeItem = {
   type: 9
   name: 'Time'

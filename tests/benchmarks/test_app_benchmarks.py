@@ -1,4 +1,4 @@
-"""The benchmarks of the app work, with few calls. What they measure is not looked at."""
+"""The benchmarks of the app run, with few calls. Their results are not checked."""
 
 import pytest
 from aiohttp import ClientSession
@@ -10,24 +10,24 @@ from benchmarks.children import ROOT, BenchmarkError
 FEW = 0.01
 
 
-async def test_start() -> None:
-    """Usher and the sample in each round, and notes that name what is imported."""
-    said: list[str] = []
-    report = await start.measure(1, said.append)
+async def test_start_reports_usher_and_sample_in_each_round() -> None:
+    """The notes name what is imported."""
+    progress: list[str] = []
+    report = await start.measure(1, progress.append)
     assert [len(figure.ratios) for figure in report.figures] == [1] * len(report.figures)
     assert [len(figure.sample) for figure in report.figures] == [1] * len(report.figures)
-    assert said == ["start: warm-up", "start: round 1 of 1"]
+    assert progress == ["start: warm-up", "start: round 1 of 1"]
     assert [note.split(":")[0].split(",")[0] for note in report.notes] == [
-        "What only a first negotiate imports",
-        "What only a first connected imports",
+        "Lazy imports of a first negotiate",
+        "Lazy imports of a first connected",
         "The largest imports until a first negotiate is answered",
         "The largest imports until a first connected is answered",
     ]
     assert ["aiohttp" in note for note in report.notes[2:]] == [False, True]
 
 
-async def test_what_the_first_request_imports_is_known() -> None:
-    """The SDK and aiohttp with the first call of the service, and not with a signed token."""
+async def test_only_a_call_of_the_service_imports_sdk_and_aiohttp() -> None:
+    """Signing a token imports neither of them."""
     async with run_stub(tls=False) as stub:
         starter = start.Starter(stub)
         token = (await starter.start(ROOT)).later
@@ -37,23 +37,22 @@ async def test_what_the_first_request_imports_is_known() -> None:
         assert not (await starter.start(ROOT, "connected", event)).later
 
 
-async def test_negotiate() -> None:
-    """Both modes, each beside a floor and the sample."""
+async def test_negotiate_measures_two_modes_against_floor_and_sample() -> None:
     report = await negotiate.measure(1, lambda text: None, FEW)
     assert [figure.name for figure in report.figures] == ["access key", "identity, TLS"]
     assert all(len(figure.ratios) == len(figure.sample) == 1 for figure in report.figures)
 
 
-async def test_connected() -> None:
-    """Without and with TLS; with it, the sample is also a floor."""
+async def test_connected_measures_without_and_with_tls() -> None:
+    """With TLS the sample also takes the place of the floor."""
     report = await connected.measure(1, lambda text: None, 0.1)
     names = [figure.name for figure in report.figures]
     assert (len(names), names[-1]) == (7, "CPU, TLS, the sample as floor")
     assert all(figure.ratios for figure in report.figures)
 
 
-async def test_an_app_that_fails_is_no_fast_app() -> None:
-    """An event that was not added and announced, a negotiate without a token: both end the run."""
+async def test_an_app_that_fails_ends_the_run() -> None:
+    """An event without add and announcement, and a negotiate without a token, are errors."""
     async with run_stub(tls=False) as stub:
         settings = {**key_settings(stub.endpoint), "USHER_JOIN_TEXT": ""}
         async with run_app(ROOT, settings) as app:
@@ -67,14 +66,13 @@ async def test_an_app_that_fails_is_no_fast_app() -> None:
 
 
 @pytest.mark.parametrize("folder", ["bare", "sample"])
-async def test_the_other_apps_answer(folder: str) -> None:
-    """With a token, whoever asks."""
+async def test_the_other_apps_issue_tokens(folder: str) -> None:
     async with run_app(APPS / folder, key_settings("http://127.0.0.1:1")) as app:
         assert (await app.negotiate(3, 1)).cpu > 0
 
 
-async def test_the_stub_asks_for_a_token() -> None:
-    """Any will do, but none will not; the floor notices."""
+async def test_the_stub_requires_a_token() -> None:
+    """Any token is accepted. A refused call is not counted."""
     async with run_stub(tls=False) as stub, run_raw(stub) as raw:
         await raw.connected(2, 2)
         await raw.negotiate(2, 2)

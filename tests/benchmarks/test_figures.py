@@ -8,9 +8,9 @@ FIGURE = Figure("clients", "us", [1.0, 2.0, 4.0], [3.0, 4.0, 4.0], Goal(2.0, of_
 
 
 def test_the_ratio_is_the_median_of_the_rounds() -> None:
-    """It is not the ratio of the medians when rounds differ."""
+    """The ratio of the medians would be another number if rounds differ."""
     assert FIGURE.ratios == [3.0, 2.0, 1.0]
-    assert FIGURE.facts()["ratio"] == 2.0
+    assert FIGURE.as_dict()["ratio"] == 2.0
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,12 @@ def test_the_ratio_is_the_median_of_the_rounds() -> None:
         (None, None),
     ],
 )
-def test_a_goal_is_for_the_ratio_or_for_the_figure(goal: Goal | None, met: bool | None) -> None:
-    """And the limit itself is within it."""
+def test_a_goal_limits_the_ratio_or_the_figure(goal: Goal | None, met: bool | None) -> None:
+    """A figure that equals the limit meets the goal."""
     assert Figure("clients", "us", FIGURE.floor, FIGURE.measured, goal).is_met is met
 
 
-def test_the_table() -> None:
-    """Columns are aligned, and the notes follow."""
+def test_the_table_has_aligned_columns_and_notes() -> None:
     assert Report("fanout", "CPU", [FIGURE], ["Note."]).text().splitlines() == [
         "fanout: CPU",
         "               floor  measured  ratio    min-max    goal  met",
@@ -38,21 +37,17 @@ def test_the_table() -> None:
     ]
 
 
-def test_the_sample_has_a_column_where_there_is_one() -> None:
-    """Its ratio to the same floor; figures without one leave it empty."""
-    beside = Figure("tokens", "us", [1.0, 2.0, 4.0], [2.0, 3.0, 5.0], sample=[9.0, 2.0, 8.0])
-    lines = Report("negotiate", "CPU", [FIGURE, beside]).text().splitlines()
+def test_the_sample_has_a_column_if_a_figure_has_one() -> None:
+    """The column shows sample / floor. Figures without a sample leave it empty."""
+    with_sample = Figure("tokens", "us", [1.0, 2.0, 4.0], [2.0, 3.0, 5.0], sample=[9.0, 2.0, 8.0])
+    lines = Report("negotiate", "CPU", [FIGURE, with_sample]).text().splitlines()
     assert [line.split()[-1] for line in lines] == ["CPU", "sample", "yes", "2.00"]
-    assert beside.facts()["sample_ratios"] == [9.0, 1.0, 2.0]
+    assert with_sample.as_dict()["sample_ratios"] == [9.0, 1.0, 2.0]
 
 
 def test_without_figures_there_is_no_table() -> None:
-    """As on a system that counts no CPU time for others."""
-    assert Report("idle", "memory", notes=["Not measured."]).text() == (
-        "idle: memory\n  Not measured."
-    )
+    assert Report("idle", "memory", notes=["No figures."]).text() == ("idle: memory\n  No figures.")
 
 
-def test_spread_of() -> None:
-    """Median, least, most."""
+def test_spread_of_returns_median_minimum_and_maximum() -> None:
     assert spread_of([1_200, 900, 1_000]) == "1,000 (900-1,200)"

@@ -1,4 +1,4 @@
-"""Turns, and the loads in them."""
+"""Turns, and the load that a turn makes."""
 
 import asyncio
 from functools import partial
@@ -7,8 +7,8 @@ from benchmarks.loads import run_load
 from benchmarks.turns import FLOOR, SAMPLE, USHER, compare, take_turns
 
 
-async def test_every_round_begins_with_another_one() -> None:
-    """And the warm-up does not count."""
+async def test_every_round_begins_with_another_turn() -> None:
+    """The warm-up round is not in the results."""
     taken: list[str] = []
 
     async def take(name: str) -> str:
@@ -20,13 +20,12 @@ async def test_every_round_begins_with_another_one() -> None:
     assert results == {"a": ["a"] * 3, "b": ["b"] * 3, "c": ["c"] * 3}
 
 
-def test_compare() -> None:
-    """Usher is measured; the others are beside it."""
+def test_compare_measures_usher_against_floor_and_sample() -> None:
     figure = compare("CPU", "us", {FLOOR: [1], USHER: [2], SAMPLE: [3]}, lambda load: load * 10.0)
     assert (figure.floor, figure.measured, figure.sample) == ([10.0], [20.0], [30.0])
 
 
-async def test_a_load_never_has_more_in_flight() -> None:
+async def test_a_load_respects_the_limit_in_flight() -> None:
     """Every number is called once."""
     numbers, flying, most = list[int](), 0, 0
 

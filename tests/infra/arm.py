@@ -1,11 +1,11 @@
-"""What Azure Resource Manager knows of our resources: types, versions, properties, roles.
+"""Resource types, versions, properties, roles and functions that our Bicep files may use.
 
-Read in bicep-types-az and the management SDKs (azure-mgmt-web 11.0.0, -webpubsub, -monitor,
--storage), because nothing here can ask Azure. A name that is not in the tables may exist; look it
-up there before it is added.
+They were looked up in bicep-types-az and in the management SDKs (azure-mgmt-web 11.0.0,
+-webpubsub, -monitor, -storage), because the tests cannot ask Azure. A name that is missing here may
+exist: look it up there, then add it.
 """
 
-# Types and versions that were looked up, and the properties that ours may set.
+# Types with versions, and the properties that may be set.
 PROPERTIES = {
     "Microsoft.Authorization/roleAssignments@2022-04-01": """
         properties.principalId properties.principalType properties.roleDefinitionId""",
@@ -86,7 +86,7 @@ PROPERTIES = {
         properties.functionAppConfig.scaleAndConcurrency.triggers.http
         properties.functionAppConfig.scaleAndConcurrency.triggers.http.perInstanceConcurrency""",
     "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01": "properties.allow",
-    # The names in authsettingsV2; the other one, appsettings, takes any.
+    # Properties of authsettingsV2. The other configuration, appsettings, takes any name.
     "Microsoft.Web/sites/config@2024-04-01": """
         properties.platform properties.platform.enabled properties.platform.runtimeVersion
         properties.globalValidation properties.globalValidation.requireAuthentication
@@ -105,7 +105,7 @@ PROPERTIES = {
         properties.login properties.login.tokenStore properties.login.tokenStore.enabled""",
 }
 COMMON = {"name", "location", "tags", "parent", "scope", "dependsOn", "depends_on", "properties"}
-# Types that have no tags.
+# Types without tags.
 UNTAGGED = {
     "Microsoft.Authorization/roleAssignments",
     "Microsoft.Insights/diagnosticSettings",
@@ -121,7 +121,7 @@ ROLES = {
     "monitoringMetricsPublisher": "3913510d-42f4-4e42-8a64-420c390055eb",
     "webPubSubServiceOwner": "12cf5a90-567b-43ae-8102-96cf46c7d9b4",
 }
-# Functions of Bicep that ours may call.
+# Functions of Bicep that may be called.
 FUNCTIONS = {
     *("concat", "contains", "empty", "environment", "guid", "join", "listKeys"),
     *("loadTextContent", "replace", "resourceGroup", "split", "string", "subscription"),

@@ -1,7 +1,7 @@
-"""Stands in for az: answers from files in its folder, by the same query language.
+"""A stand-in for az that answers from files in its folder, with the same query language.
 
-Each call is noted in `calls`. The app, its keys and the hub are files, too, so that tests can make
-them and look at them; `keys` appear after as many asks as `asks` says.
+It records each call in the file `calls`. Tests write the app's settings, its key and the hub as
+files, too. The key exists after as many requests as the file `asks` says.
 """
 
 import json
@@ -22,12 +22,12 @@ def main() -> None:
         calls.write(json.dumps(ARGUMENTS) + "\n")
     command = re.split(r" -", " ".join(ARGUMENTS))[0]
     if command not in ANSWERS:
-        sys.exit(f"az: '{command}' is not known")
+        sys.exit(f"az: unknown command '{command}'")
     show(ANSWERS[command]())
 
 
 def option(name: str) -> str:
-    """The value after an option; ends like az where it is missing."""
+    """Return the value of an option. Ends like az if the option is missing."""
     if name not in ARGUMENTS:
         sys.exit(f"az: the following arguments are required: {name}")
     return ARGUMENTS[ARGUMENTS.index(name) + 1]
@@ -48,7 +48,7 @@ def app_settings() -> Any:
 
 
 def keys() -> Any:
-    """At first the host does not answer, then it has other keys, and then this one."""
+    """Return the keys. At first the host fails, then other keys exist, then the key exists."""
     asks = load("asks") - 1
     (HERE / "asks").write_text(str(asks))
     if asks > 1:
@@ -58,24 +58,24 @@ def keys() -> Any:
 
 
 def deploy() -> Any:
-    """As hub.bicep would."""
+    """Write the hub as hub.bicep would deploy it."""
     if not Path(option("--template-file")).exists():
         sys.exit("ERROR: no such template")
     first = ARGUMENTS.index("--parameters") + 1
-    given = dict(pair.split("=", 1) for pair in ARGUMENTS[first:] if "=" in pair)
-    url = f"https://{given['functionAppName']}/runtime/webhooks/webpubsub?code={load('key')}"
+    parameters = dict(pair.split("=", 1) for pair in ARGUMENTS[first:] if "=" in pair)
+    url = f"https://{parameters['functionAppName']}/runtime/webhooks/webpubsub?code={load('key')}"
     if (HERE / "deployment-fails").exists():
         sys.exit(f"ERROR: the URL '{url}' is not valid")
-    connect = [] if given["singleGroup"] == "true" else ["connect"]
+    connect = [] if parameters["singleGroup"] == "true" else ["connect"]
     handler = {"urlTemplate": url, "systemEvents": [*connect, "connected", "disconnected"]}
     handlers = [] if (HERE / "handler-is-lost").exists() else [handler]
-    hub = {"properties": {"eventHandlers": handlers}, "given": given}
+    hub = {"properties": {"eventHandlers": handlers}, "given": parameters}
     (HERE / "hub").write_text(json.dumps(hub))
     return hub
 
 
 def show(answer: Any) -> None:
-    """With --query and --output, as az; all of it where neither is given."""
+    """Print the answer as az does with --query and --output; print all of it without them."""
     if "--query" in ARGUMENTS:
         answer = jmespath.search(option("--query"), answer)
     if answer is None or ("--output" in ARGUMENTS and option("--output") == "none"):

@@ -1,4 +1,4 @@
-"""Our Bicep files, read twice: as data by pycep-parser, as syntax trees by tree-sitter."""
+"""The Bicep files as data (pycep-parser) and as syntax trees (tree-sitter)."""
 
 import json
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ FILES = sorted(str(path.relative_to(INFRA)) for path in INFRA.rglob("*.bicep"))
 MAIN = "main.bicep"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource of a file: its symbol, type, api-version, and what it sets."""
+    """A resource of a file: its symbol, type, api-version and content."""
 
     file: str
     symbol: str
@@ -29,26 +29,26 @@ class Resource:
 
     @property
     def properties(self) -> Any:
-        """What it sets under `properties`."""
+        """Return the value of `properties`."""
         return self.body["properties"]
 
 
 @cache
 def read(file: str) -> Any:
-    """A file as data. Names and strings look alike in it."""
+    """Return a file as data. In it, names and strings look alike."""
     return BicepParser().parse(text=(INFRA / file).read_text("utf-8"))
 
 
 @cache
 def tree(file: str) -> Node:
-    """The syntax tree of a file."""
+    """Return the syntax tree of a file."""
     return (
         Parser(Language(tree_sitter_bicep.language())).parse((INFRA / file).read_bytes()).root_node
     )
 
 
 def nodes(node: Node, *types: str) -> Iterator[Node]:
-    """All nodes of these types below one, itself included, in the order of the text."""
+    """Yield the node and all nodes below it of these types, in the order of the text."""
     if not types or node.type in types:
         yield node
     for child in node.named_children:
@@ -56,14 +56,14 @@ def nodes(node: Node, *types: str) -> Iterator[Node]:
 
 
 def text(node: Node | None) -> str:
-    """The source of a node."""
+    """Return the source of a node."""
     assert node is not None
     assert node.text is not None
     return node.text.decode()
 
 
 def resources(*files: str, existing: bool = False) -> list[Resource]:
-    """The resources that these files make, or those that they only refer to."""
+    """Return the resources that the files create, or the ones that they refer to as existing."""
     return [
         Resource(file, symbol, found["type"], found["api_version"], unwrap(found["config"]))
         for file in files or FILES
@@ -73,13 +73,13 @@ def resources(*files: str, existing: bool = False) -> list[Resource]:
 
 
 def resource(file: str, symbol: str) -> Resource:
-    """One resource by its symbol."""
-    (found,) = [made for made in resources(file) if made.symbol == symbol]
+    """Return one resource by its symbol."""
+    (found,) = [each for each in resources(file) if each.symbol == symbol]
     return found
 
 
 def modules() -> dict[str, Any]:
-    """The modules that main.bicep calls, by symbol; `file` is what is called."""
+    """Return the modules that main.bicep calls, by symbol. `file` is the called file."""
     called = read(MAIN)["modules"]
     return {
         symbol: unwrap(call["config"]) | {"file": call["detail"]["path"]}
@@ -88,37 +88,37 @@ def modules() -> dict[str, Any]:
 
 
 def unwrap(config: Any) -> Any:
-    """What a loop or a condition is about."""
+    """Return the configuration inside loops and conditions."""
     while isinstance(config, dict) and {"loop_type", "condition"} & config.keys():
         config = config["config"]
     return config
 
 
 def chain(value: Any) -> str:
-    """`a.b.c` of pycep's nested operands."""
+    """Return pycep's nested operands as `a.b.c`."""
     if isinstance(value, dict) and value.get("operator", {}).get("type") == "property_accessor":
         return ".".join(chain(part) for part in value["operator"]["operands"].values())
     return str(value)
 
 
 def default_of(parameter: str) -> Any:
-    """The default of a parameter of main.bicep."""
+    """Return the default of a parameter of main.bicep."""
     return read(MAIN)["parameters"][parameter]["default"]
 
 
 def allowed(parameter: str) -> list[Any]:
-    """The values that main.bicep allows for a parameter."""
+    """Return the values that main.bicep allows for a parameter."""
     decorators = read(MAIN)["parameters"][parameter]["decorators"]
     return next(found["argument"] for found in decorators if found["type"] == "allowed")
 
 
 def app_settings() -> dict[str, Any]:
-    """The app settings that Bicep writes, in three groups in the file."""
+    """Return the app settings of settings.bicep, which has them in three groups."""
     variables = read("app/settings.bicep")["variables"]
     groups = ("hostSettings", "connectionSettings", "usherSettings")
     return {key: value for name in groups for key, value in variables[name]["value"].items()}
 
 
 def host_json() -> Any:
-    """What the Functions host is told."""
+    """Return the content of host.json."""
     return json.loads((ROOT / "host.json").read_text("utf-8"))

@@ -1,4 +1,7 @@
-"""Environments for tools that cannot live beside the tests, kept in .environments/."""
+"""Virtual environments for tools that conflict with the development packages.
+
+They are kept in .environments/.
+"""
 
 import os
 import re
@@ -24,20 +27,23 @@ PIP = [
 
 
 def python_with(name: str, *requirements: str) -> Path:
-    """The Python of an environment with just these; made once, and again when they change."""
+    """Return the Python of an environment that has just these requirements.
+
+    The environment is kept, and created again when the requirements change.
+    """
     folder = ROOT / ".environments" / name
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = folder / "installed"
-    wanted = "\n".join(requirements)
-    if not stamp.exists() or stamp.read_text("utf-8") != wanted:
+    required = "\n".join(requirements)
+    if not stamp.exists() or stamp.read_text("utf-8") != required:
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         _install(python, requirements)
-        stamp.write_text(wanted, "utf-8")
+        stamp.write_text(required, "utf-8")
     return python
 
 
 def development_group(name: str) -> list[str]:
-    """A dependency group of pyproject.toml."""
+    """Return a dependency group of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     return [str(requirement) for requirement in project["dependency-groups"][name]]
 
@@ -45,5 +51,5 @@ def development_group(name: str) -> list[str]:
 def _install(python: Path, requirements: tuple[str, ...]) -> None:
     done = subprocess.run([python, *PIP, *requirements], capture_output=True, text=True)
     if done.returncode and re.search(r"connection broken by|ConnectTimeout", done.stderr):
-        pytest.skip(f"the package index cannot be reached, which is needed once for {python}")
+        pytest.skip(f"the package index cannot be reached; it is needed once to create {python}")
     assert not done.returncode, done.stderr

@@ -1,4 +1,4 @@
-"""Who may what: identity, roles, keys that there are not, App Service Authentication."""
+"""Access: identity, roles, disabled keys, App Service Authentication."""
 
 from itertools import chain as flatten
 
@@ -22,7 +22,7 @@ APP = "app/function.bicep"
 
 
 def test_storage_has_no_keys_and_no_public_blobs() -> None:
-    """TLS 1.2 at least."""
+    """It requires TLS 1.2."""
     properties = resource("app/storage.bicep", "account").properties
     assert properties["allowSharedKeyAccess"] is False
     assert properties["allowBlobPublicAccess"] is False
@@ -30,7 +30,7 @@ def test_storage_has_no_keys_and_no_public_blobs() -> None:
 
 
 def test_the_identity_is_user_assigned() -> None:
-    """So that it can have its roles before the app first starts, and it does."""
+    """It has its roles before the app first starts."""
     identity = resource(APP, "app").body["identity"]
     assert identity == {
         "type": "UserAssigned",
@@ -39,37 +39,37 @@ def test_the_identity_is_user_assigned() -> None:
     assert "roles" in modules()["app"]["dependsOn"]
 
 
-def test_roles_are_the_built_in_ones() -> None:
-    """Each by its name and its id."""
-    found = {name: made["value"] for name, made in read("app/roles.bicep")["variables"].items()}
+def test_roles_have_the_ids_of_the_built_in_roles() -> None:
+    found = {
+        name: variable["value"] for name, variable in read("app/roles.bicep")["variables"].items()
+    }
     assert found == arm.ROLES
 
 
-@pytest.mark.parametrize("made", resources("app/roles.bicep"), ids=lambda made: made.symbol)
-def test_a_role_is_for_one_resource_and_has_a_lasting_name(made: Resource) -> None:
-    """Named by resource, identity and role; for a service principal."""
-    role = made.properties["roleDefinitionId"]["function"]["parameters"]
-    name = [*made.body["name"]["function"]["parameters"].values()]
+@pytest.mark.parametrize("item", resources("app/roles.bicep"), ids=lambda item: item.symbol)
+def test_a_role_is_scoped_to_one_resource_and_has_a_stable_name(item: Resource) -> None:
+    """The name is a hash of resource, identity and role."""
+    role = item.properties["roleDefinitionId"]["function"]["parameters"]
+    name = [*item.body["name"]["function"]["parameters"].values()]
     flat = [
         chain(part)
         for part in flatten.from_iterable([p] if not isinstance(p, list) else p for p in name)
     ]
-    scope = made.body["scope"]
+    scope = item.body["scope"]
     assert flat == [f"{scope}.id", "principalId", flat[-1]]
     assert flat[-1] in arm.ROLES
     assert flat[-1] in str(role)
-    assert made.properties["principalType"] == "ServicePrincipal"
-    assert made.properties["principalId"] == "principalId"
+    assert item.properties["principalType"] == "ServicePrincipal"
+    assert item.properties["principalId"] == "principalId"
 
 
-def test_there_is_a_role_for_each_need() -> None:
-    """Storage, telemetry, and Web PubSub's data plane."""
-    scopes = {made.body["scope"] for made in resources("app/roles.bicep")}
+def test_there_are_roles_for_storage_telemetry_and_web_pubsub() -> None:
+    scopes = {item.body["scope"] for item in resources("app/roles.bicep")}
     assert scopes == {"storage", "insights", "webPubSub"}
 
 
-def test_app_service_authentication_lets_events_through() -> None:
-    """They carry the system key, for which the host asks; health is for everybody."""
+def test_app_service_authentication_excludes_events_and_health() -> None:
+    """The host checks the system key of events."""
     properties = resource("app/authentication.bicep", "authentication").properties
     rules = properties["globalValidation"]
     assert rules["requireAuthentication"] is True
@@ -81,7 +81,7 @@ def test_app_service_authentication_lets_events_through() -> None:
 
 
 def test_app_service_authentication_has_no_secret() -> None:
-    """Callers bring a token of this tenant for this registration, which must be named."""
+    """Callers bring a token of this tenant for the app registration, whose id is required."""
     properties = resource("app/authentication.bicep", "authentication").properties
     provider = properties["identityProviders"]["azureActiveDirectory"]
     assert provider["registration"].keys() == {"clientId", "openIdIssuer"}
@@ -92,8 +92,8 @@ def test_app_service_authentication_has_no_secret() -> None:
     assert decorators == [{"type": "min_length", "argument": 36}]
 
 
-def test_app_service_authentication_is_on_where_it_is_believed() -> None:
-    """And the two configurations of the app are not written at once."""
+def test_app_service_authentication_is_deployed_for_easyauth() -> None:
+    """The two configurations of the app are not written at the same time."""
     (call,) = [
         n for n in nodes(tree(MAIN), "module_declaration") if "authentication.bicep" in text(n)
     ]

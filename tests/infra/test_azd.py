@@ -1,4 +1,4 @@
-"""azure.yaml and the workflows: what they name is there, and nothing they use can change."""
+"""azure.yaml and the workflows: names exist, actions are pinned, no secret is stored."""
 
 import os
 import re
@@ -20,15 +20,15 @@ def steps(workflow: Path) -> list[Any]:
 
 
 def test_the_service_is_the_one_that_bicep_tags() -> None:
-    """azd looks for its key in the tag `azd-service-name`."""
+    """azd finds the app by the tag `azd-service-name`."""
     ((key, service),) = AZURE["services"].items()
     pairs = [text(pair) for pair in nodes(tree("app/function.bicep"), "object_property")]
     assert f"'azd-service-name': '{key}'" in pairs
     assert service == {"project": ".", "language": "python", "host": "function"}
 
 
-def test_the_hook_is_there_for_both_systems() -> None:
-    """After the code was deployed, the same script as by hand."""
+def test_the_hook_has_a_script_for_posix_and_windows() -> None:
+    """azd runs it after the code is deployed."""
     hook = AZURE["hooks"]["postdeploy"]
     assert hook["posix"] == {"shell": "sh", "run": "infra/connect-hub.sh"}
     assert hook["windows"] == {"shell": "pwsh", "run": "infra/connect-hub.ps1"}
@@ -36,17 +36,19 @@ def test_the_hook_is_there_for_both_systems() -> None:
         assert os.access(ROOT / system["run"], os.X_OK)
 
 
-def test_the_hook_finds_what_it_reads() -> None:
-    """azd makes variables of the outputs of main.bicep."""
+def test_the_hook_reads_outputs_of_main_bicep() -> None:
+    """azd sets them as environment variables."""
     script = (INFRA / "connect-hub.sh").read_text("utf-8")
     variables = {*re.findall(r"\$\{(AZURE_\w+)", script)}
     assert variables == {"AZURE_RESOURCE_GROUP", "AZURE_FUNCTION_NAME", "AZURE_SUBSCRIPTION_ID"}
-    assert variables - {"AZURE_SUBSCRIPTION_ID"} <= read(MAIN)["outputs"].keys()  # azd's own
+    assert (
+        variables - {"AZURE_SUBSCRIPTION_ID"} <= read(MAIN)["outputs"].keys()
+    )  # set by azd itself
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_actions_are_pinned(workflow: Path) -> None:
-    """To a commit, with the version beside it: a tag can be moved."""
+def test_actions_are_pinned_to_a_commit(workflow: Path) -> None:
+    """A comment has the version. Tags can be moved to another commit."""
     uses = re.findall(r"uses: (.+)", workflow.read_text("utf-8"))
     assert uses
     for action in uses:
@@ -55,7 +57,7 @@ def test_actions_are_pinned(workflow: Path) -> None:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
 def test_no_secret_is_stored(workflow: Path) -> None:
-    """The token of the checkout is not kept, and permissions are the least."""
+    """The checkout does not keep its token, and permissions are minimal."""
     source = workflow.read_text("utf-8")
     assert "secrets." not in source
     for step in steps(workflow):
@@ -67,20 +69,19 @@ def test_no_secret_is_stored(workflow: Path) -> None:
     )
 
 
-def test_every_push_is_checked() -> None:
-    """The same commands as on every machine, and the Bicep compiler for both that are deployed."""
+def test_every_push_runs_all_checks_and_the_bicep_compiler() -> None:
     check = ROOT / ".github/workflows/check.yaml"
     source = yaml.safe_load(check.read_text("utf-8"))
-    assert "push" in source[True]  # YAML 1.1 reads the key `on` so
+    assert "push" in source[True]  # YAML 1.1 reads the key `on` as true
     runs = " ".join(step.get("run", "") for step in steps(check))
-    for wanted in ("dev.py check", "dev.py test", "infra/main.bicep", "infra/hub.bicep"):
-        assert wanted in runs
+    for command in ("dev.py check", "dev.py test", "infra/main.bicep", "infra/hub.bicep"):
+        assert command in runs
 
 
-def test_the_deployment_gives_parameters_that_exist() -> None:
-    """Each variable that it sets is in main.parameters.json, or azd's own."""
+def test_the_deployment_sets_parameters_that_exist() -> None:
+    """Each variable is in main.parameters.json, or azd reads it itself."""
     deploy = yaml.safe_load((ROOT / ".github/workflows/deploy.yaml").read_text("utf-8"))
     variables = deploy["jobs"]["deploy"]["env"].keys()
     parameters = (INFRA / "main.parameters.json").read_text("utf-8")
-    own = {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"}
-    assert not {name for name in variables - own if f"${{{name}}}" not in parameters}
+    of_azd = {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"}
+    assert not {name for name in variables - of_azd if f"${{{name}}}" not in parameters}

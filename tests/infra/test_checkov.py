@@ -1,4 +1,4 @@
-"""checkov finds nothing in the infrastructure that a comment there does not explain."""
+"""checkov reports nothing about the Bicep files that a comment there does not explain."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.infra.environments import development_group, python_with
 
 @pytest.fixture(scope="module")
 def report() -> Any:
-    """What checkov says, without asking anybody else."""
+    """Return checkov's report. It runs without network access."""
     python = python_with("checkov", *development_group("checkov"))
     options = ["--framework", "bicep", "--skip-download", "--output", "json", "--compact"]
     command = [str(python), "-m", "checkov.main", "--directory", str(INFRA), *options]
@@ -22,8 +22,8 @@ def report() -> Any:
     return json.loads(done.stdout)
 
 
-def test_it_reads_every_file(report: Any) -> None:
-    """One that it cannot read it only counts, and then says that all is well."""
+def test_checkov_reads_every_file(report: Any) -> None:
+    """checkov only counts files that it cannot read, and reports success."""
     assert report["summary"]["parsing_errors"] == 0
     assert report["results"]["parsing_errors"] == []
     checked = {found["file_path"].lstrip("/") for found in all_checks(report)}
@@ -31,15 +31,13 @@ def test_it_reads_every_file(report: Any) -> None:
     assert checked <= {*FILES}
 
 
-def test_it_finds_nothing(report: Any) -> None:
-    """That is not explained."""
+def test_checkov_reports_nothing(report: Any) -> None:
     failed = report["results"]["failed_checks"]
     lines = [f"{c['check_id']} {c['check_name']}: {c['file_path']}" for c in failed]
     assert not lines, "\n".join(lines)
 
 
-def test_explanations_are_needed_and_have_a_reason(report: Any) -> None:
-    """A comment for a finding that is no more is not left there."""
+def test_skip_comments_are_needed_and_have_a_reason(report: Any) -> None:
     skipped = report["results"]["skipped_checks"]
     comments = [
         comment
@@ -51,6 +49,6 @@ def test_explanations_are_needed_and_have_a_reason(report: Any) -> None:
 
 
 def all_checks(report: Any) -> list[Any]:
-    """Passed, failed and skipped."""
+    """Return passed, failed and skipped checks."""
     results = report["results"]
     return [c for kind in ("passed", "failed", "skipped") for c in results[f"{kind}_checks"]]

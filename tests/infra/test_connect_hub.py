@@ -1,4 +1,4 @@
-"""connect-hub, with stand-ins for az and for the time it waits."""
+"""connect-hub, with stand-ins for az and sleep."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 from tests.infra import az
 from tests.infra.bicep import INFRA, ROOT
 
-KEY = "AzFuSecretSystemKeyThatNobodyMaySee=="
+KEY = "AzFuSecretSystemKeyThatMustNotBeShown=="
 SETTINGS = {
     "WebPubSubHub": "chat",
     "WebPubSubConnectionString__serviceUri": "https://wps-x.webpubsub.azure.com",
@@ -25,7 +25,7 @@ needs_sh = pytest.mark.skipif(not shutil.which("sh"), reason="connect-hub.sh nee
 
 
 class Azure:
-    """A folder with stand-ins, and what they answer from."""
+    """A folder with stand-ins for commands and the files that they answer from."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class Azure:
         (self.folder / name).write_text(json.dumps(value))
 
     def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Runs it, and looks that nobody shows the key."""
+        """Run a command, and check that its output and its calls do not show the key."""
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         unset = {name: value for name, value in os.environ.items() if not name.startswith("AZURE_")}
         done = subprocess.run(
@@ -64,10 +64,8 @@ class Azure:
         return self.run(str(SCRIPT), "rg-usher", "func-usher-x", **environ)
 
     def calls(self) -> list[list[str]]:
-        notes = self.folder / "calls"
-        return (
-            [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
-        )
+        file = self.folder / "calls"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def hub(self) -> Any:
         return json.loads((self.folder / "hub").read_text())
@@ -76,7 +74,7 @@ class Azure:
         return len(self.lines("sleeps"))
 
     def lines(self, name: str) -> list[str]:
-        """Of a file, which need not be there."""
+        """Return the lines of a file, or none if it does not exist."""
         path = self.folder / name
         return path.read_text("utf-8").splitlines() if path.exists() else []
 
@@ -87,8 +85,8 @@ def azure(tmp_path: Path) -> Azure:
 
 
 @needs_sh
-def test_the_hub_gets_its_handler(azure: Azure) -> None:
-    """From the app's own settings; the address names the service."""
+def test_the_hub_gets_its_handler_from_the_app_s_settings(azure: Azure) -> None:
+    """The setting with the service's address names the service."""
     done = azure.connect()
     assert done.returncode == 0, done.stderr
     assert azure.hub()["given"] == {
@@ -104,7 +102,7 @@ def test_the_hub_gets_its_handler(azure: Azure) -> None:
 @needs_sh
 @pytest.mark.parametrize("flag", ["true", "True"])
 def test_a_single_group_needs_no_connect(azure: Azure, flag: str) -> None:
-    """The hub is as the app's setting says, however it is written."""
+    """The setting is case-insensitive."""
     azure.write("settings", SETTINGS | {"USHER_SINGLE_GROUP": flag})
     done = azure.connect()
     assert done.returncode == 0, done.stderr
@@ -112,8 +110,8 @@ def test_a_single_group_needs_no_connect(azure: Azure, flag: str) -> None:
 
 
 @needs_sh
-def test_it_waits_for_the_key(azure: Azure) -> None:
-    """While the host starts, and while it has not made the key; each try is told."""
+def test_it_waits_until_the_host_has_the_key(azure: Azure) -> None:
+    """Each try is printed."""
     azure.write("asks", 4)
     done = azure.connect()
     assert done.returncode == 0, done.stderr
@@ -122,8 +120,8 @@ def test_it_waits_for_the_key(azure: Azure) -> None:
 
 
 @needs_sh
-def test_it_does_not_wait_for_ever(azure: Azure) -> None:
-    """A clear error in the end, with what az said last; no hub is deployed."""
+def test_it_fails_after_30_tries_without_the_key(azure: Azure) -> None:
+    """The error has az's last answer, and no hub is deployed."""
     azure.write("asks", 1000)
     done = azure.connect()
     assert done.returncode == 1
@@ -134,8 +132,8 @@ def test_it_does_not_wait_for_ever(azure: Azure) -> None:
 
 
 @needs_sh
-def test_azd_gives_it_names_in_the_environment(azure: Azure) -> None:
-    """Its subscription, too, which need not be az's own."""
+def test_azd_sets_its_arguments_in_the_environment(azure: Azure) -> None:
+    """The subscription, too, which can differ from az's own."""
     done = azure.run(
         str(SCRIPT),
         AZURE_RESOURCE_GROUP="rg-usher",
@@ -147,8 +145,7 @@ def test_azd_gives_it_names_in_the_environment(azure: Azure) -> None:
 
 
 @needs_sh
-def test_it_asks_for_what_it_needs(azure: Azure) -> None:
-    """A group and an app; nothing is asked of Azure before."""
+def test_missing_arguments_fail_before_any_call(azure: Azure) -> None:
     done = azure.run(str(SCRIPT), "rg-usher")
     assert done.returncode == 1
     assert "usage: " in done.stderr
@@ -156,8 +153,8 @@ def test_it_asks_for_what_it_needs(azure: Azure) -> None:
 
 
 @needs_sh
-def test_without_a_login_it_says_so(azure: Azure) -> None:
-    """azd's own login is not az's."""
+def test_a_missing_login_of_az_is_an_error(azure: Azure) -> None:
+    """azd has its own login."""
     azure.write("logged-out", True)
     done = azure.connect()
     assert done.returncode == 1
@@ -165,8 +162,8 @@ def test_without_a_login_it_says_so(azure: Azure) -> None:
 
 
 @needs_sh
-def test_an_app_without_settings_is_named(azure: Azure) -> None:
-    """It was not deployed by main.bicep."""
+def test_an_app_without_settings_is_an_error(azure: Azure) -> None:
+    """Such an app was not deployed by main.bicep."""
     azure.write("settings", {})
     done = azure.connect()
     assert done.returncode == 1
@@ -175,7 +172,7 @@ def test_an_app_without_settings_is_named(azure: Azure) -> None:
 
 @needs_sh
 def test_an_error_of_the_deployment_does_not_show_the_key(azure: Azure) -> None:
-    """It is told, with the handler's URL and without what opens it."""
+    """The message has the handler's URL with the key replaced."""
     azure.write("deployment-fails", True)
     done = azure.connect()
     assert done.returncode == 1
@@ -183,23 +180,22 @@ def test_an_error_of_the_deployment_does_not_show_the_key(azure: Azure) -> None:
 
 
 @needs_sh
-def test_a_handler_that_is_not_there_is_an_error(azure: Azure) -> None:
-    """The deployment may have ended well all the same."""
+def test_a_missing_handler_after_the_deployment_is_an_error(azure: Azure) -> None:
     azure.write("handler-is-lost", True)
     done = azure.connect()
     assert done.returncode == 1
-    assert "should send 'connect connected disconnected', and sends ''" in done.stderr
+    assert "should send 'connect connected disconnected' but sends ''" in done.stderr
 
 
 def calls_in(script: str, name: str) -> list[list[str]]:
-    """The words and the options of each call of az that a script makes."""
+    """Return the words and options of each call of az in a script."""
     source = re.sub(r"[\\`]\n *", "", (INFRA / script).read_text("utf-8"))
     calls = re.findall(rf"\b{name} ((?:[a-z]+ )+)(--.*)", source)
     return [[*words.split(), *re.findall(r"--[a-z-]+", options)] for words, options in calls]
 
 
 def test_the_powershell_script_makes_the_same_calls() -> None:
-    """PowerShell is on few machines that run these tests, so the calls are compared as written."""
+    """Compares the sources, because few machines that run these tests have PowerShell."""
     posix = calls_in("connect-hub.sh", "azure")
     assert len(posix) == 5
     assert posix == calls_in("connect-hub.ps1", "Invoke-Azure")

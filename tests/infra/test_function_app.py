@@ -1,4 +1,4 @@
-"""The function app: Flex Consumption, its settings, CORS, and what it runs."""
+"""The function app: Flex Consumption, settings, CORS and runtime."""
 
 import pytest
 
@@ -24,24 +24,24 @@ APP = "app/function.bicep"
 
 
 def test_the_plan_is_flex_consumption_with_one_app() -> None:
-    """FC1 takes one app a plan; Linux is `reserved`."""
-    (plan,) = [made for made in resources() if made.type == "Microsoft.Web/serverfarms"]
-    (app,) = [made for made in resources() if made.type == "Microsoft.Web/sites"]
+    """An FC1 plan takes one app. `reserved` means Linux."""
+    (plan,) = [item for item in resources() if item.type == "Microsoft.Web/serverfarms"]
+    (app,) = [item for item in resources() if item.type == "Microsoft.Web/sites"]
     assert plan.body["sku"] == {"name": "FC1", "tier": "FlexConsumption"}
     assert plan.properties["reserved"] is True
     assert app.body["kind"] == "functionapp,linux"
     assert chain(app.properties["serverFarmId"]) == "plan.id"
 
 
-def test_the_runtime_is_the_python_that_is_developed_with() -> None:
-    """pyproject.toml names the same one; a pinned azure-functions 2 installs on no older."""
+def test_the_runtime_is_the_python_of_pyproject() -> None:
+    """azure-functions 2 requires it."""
     runtime = resource(APP, "app").properties["functionAppConfig"]["runtime"]
     assert runtime == {"name": "python", "version": "3.13"}
     assert 'requires-python = ">=3.13"' in (ROOT / "pyproject.toml").read_text("utf-8")
     assert "azure-functions==2." in (ROOT / "requirements.txt").read_text("utf-8")
 
 
-def test_scale_is_within_what_flex_takes() -> None:
+def test_scale_is_within_the_limits_of_flex_consumption() -> None:
     """512, 2048 or 4096 MB; 40 to 1,000 instances."""
     scale = resource(APP, "app").properties["functionAppConfig"]["scaleAndConcurrency"]
     assert scale["instanceMemoryMB"] in (512, 2048, 4096)
@@ -59,18 +59,18 @@ def test_events_scale_with_http() -> None:
 
 
 def test_the_package_is_fetched_with_the_identity() -> None:
-    """From a container that is there before the app: its name comes from the storage module."""
+    """The storage module outputs the container's name, so that the container exists first."""
     config = resource(APP, "app").properties["functionAppConfig"]["deployment"]["storage"]
     assert config["type"] == "blobContainer"
     assert config["value"] == "${storage.properties.primaryEndpoints.blob}${containerName}"
     assert config["authentication"]["type"] == "UserAssignedIdentity"
     assert chain(config["authentication"]["userAssignedIdentityResourceId"]) == "identity.id"
-    given = modules()["app"]["params"]["containerName"]
-    assert chain(given) == "storage.outputs.containerName"
+    name = modules()["app"]["params"]["containerName"]
+    assert chain(name) == "storage.outputs.containerName"
 
 
 def test_the_host_reaches_storage_and_telemetry_by_identity() -> None:
-    """Three settings for storage, two for Application Insights; no account key."""
+    """No setting has an account key."""
     found = app_settings()
     assert found["AzureWebJobsStorage__credential"] == "managedidentity"
     assert chain(found["AzureWebJobsStorage__clientId"]) == "identity.properties.clientId"
@@ -84,26 +84,26 @@ def test_the_host_reaches_storage_and_telemetry_by_identity() -> None:
 
 
 def test_no_setting_that_flex_refuses_or_ignores() -> None:
-    """Nor the site property that other plans name the runtime with."""
+    """The site property that names the runtime on other plans is absent, too."""
     assert not app_settings().keys() & arm.FORBIDDEN_SETTINGS
     assert not any("linuxFxVersion" in (INFRA / file).read_text("utf-8") for file in FILES)
 
 
 def test_the_site_takes_https_only_and_no_passwords() -> None:
-    """TLS 1.2, no FTP, and basic publishing credentials off, both kinds."""
+    """TLS 1.2, no FTP, and no basic publishing credentials."""
     properties = resource(APP, "app").properties
     assert properties["httpsOnly"] is True
     assert properties["siteConfig"]["minTlsVersion"] == "1.2"
     assert properties["siteConfig"]["ftpsState"] == "Disabled"
-    policies = [made for made in resources(APP) if made.type.endswith("CredentialsPolicies")]
-    assert {made.body["name"]: made.properties["allow"] for made in policies} == {
+    policies = [item for item in resources(APP) if item.type.endswith("CredentialsPolicies")]
+    assert {item.body["name"]: item.properties["allow"] for item in policies} == {
         "scm": False,
         "ftp": False,
     }
 
 
-def test_pages_are_named_once_for_the_platform_and_the_app() -> None:
-    """One required parameter; `none` is a choice, too. Cookies are not for other pages."""
+def test_cors_and_the_app_allow_the_same_origins() -> None:
+    """One required parameter sets both; `none` means no origin. Cookies are not allowed."""
     cors = resource(APP, "app").properties["siteConfig"]["cors"]
     assert cors == {"allowedOrigins": "origins", "supportCredentials": False}
     assert "var origins = allowedOrigins == 'none' ? [] : split(" in text(tree(APP))
@@ -114,13 +114,13 @@ def test_pages_are_named_once_for_the_platform_and_the_app() -> None:
 
 
 def may_be_empty(file: str, parameter: str) -> bool:
-    """Whether a parameter may be an empty text; Azure Resource Manager refuses it otherwise."""
+    """Return whether a parameter may be empty; Azure Resource Manager refuses it otherwise."""
     decorators = read(file)["parameters"][parameter]["decorators"]
     return {"type": "min_length", "argument": 1} not in decorators
 
 
-def given(symbol: str, parameter: str) -> str:
-    """What main.bicep gives a module for a parameter, as it is written."""
+def argument(symbol: str, parameter: str) -> str:
+    """Return the source of what main.bicep passes to a module for a parameter."""
     (call,) = [
         n
         for n in nodes(tree(MAIN), "module_declaration")
@@ -131,14 +131,16 @@ def given(symbol: str, parameter: str) -> str:
     return value.removeprefix(f"{parameter}: ")
 
 
-def test_every_origin_is_refused_as_an_origin() -> None:
-    """`*` would let any page ask in the name of who looks at it: an empty text takes its place."""
-    assert given("app", "allowedOrigins") == "contains(allowedOrigins, '*') ? '' : allowedOrigins"
+def test_the_origin_star_is_refused() -> None:
+    """`*` would allow every page to call with its visitor's identity. An empty text replaces it."""
+    assert (
+        argument("app", "allowedOrigins") == "contains(allowedOrigins, '*') ? '' : allowedOrigins"
+    )
     assert not may_be_empty(APP, "allowedOrigins")
 
 
 @pytest.mark.parametrize("parameter", ["oidcIssuer", "oidcAudience"])
 def test_oidc_without_a_provider_is_refused(parameter: str) -> None:
-    """In other modes the two are `none`, which the app does not read."""
-    assert given("settings", parameter) == f"(authMode == 'oidc') ? {parameter} : 'none'"
+    """In other modes both parameters are `none`, which the app does not read."""
+    assert argument("settings", parameter) == f"(authMode == 'oidc') ? {parameter} : 'none'"
     assert not may_be_empty("app/settings.bicep", parameter)

@@ -1,4 +1,4 @@
-"""What the Bicep compiler would refuse, as far as two parsers and some tables can tell."""
+"""Checks that the Bicep compiler would make, as far as two parsers and tables can."""
 
 import json
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ SYMBOLS = (*DECLARATIONS[:2], "resource_declaration", "module_declaration")
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_both_parsers_understand_it(file: str) -> None:
-    """pycep-parser raises where it does not; tree-sitter marks the spot."""
+def test_both_parsers_read_the_file(file: str) -> None:
+    """pycep-parser raises if it cannot; tree-sitter marks errors."""
     assert read(file)
     assert not tree(file).has_error
 
@@ -37,14 +37,14 @@ def name_of(declaration: Node) -> str:
 
 
 def declared(file: str) -> set[str]:
-    """Parameters, variables, resources and modules of a file, and the variables of its loops."""
+    """Return parameters, variables, resources, modules and loop variables of a file."""
     names = [name_of(node) for node in nodes(tree(file), *SYMBOLS)]
     loops = [name_of(node) for node in nodes(tree(file), "for_statement", "lambda_expression")]
     return {*names, *loops}
 
 
 def is_name_only(node: Node) -> bool:
-    """Keys of objects, names of functions, and what a declaration itself is called."""
+    """Return whether the node is a key, a function's name or the name of a declaration."""
     parent = node.parent
     assert parent is not None
     keys = ("object_property", "call_expression", *SYMBOLS, *DECLARATIONS, "for_statement")
@@ -53,26 +53,26 @@ def is_name_only(node: Node) -> bool:
 
 
 def used(file: str) -> set[str]:
-    """Every name that a file uses."""
+    """Return every name that a file uses."""
     return {text(node) for node in nodes(tree(file), "identifier") if not is_name_only(node)}
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_every_name_is_declared_and_used(file: str) -> None:
-    """Only a resource or a module may be there for its own sake."""
+    """Only resources and modules may be unused."""
     assert not used(file) - declared(file)
     values = [name_of(node) for node in nodes(tree(file), *SYMBOLS[:2])]
     assert not set(values) - used(file)
 
 
 def calls(file: str) -> set[str]:
-    """Names of the functions that a file calls."""
+    """Return the names of the functions that a file calls."""
     return {text(node.named_children[0]) for node in nodes(tree(file), "call_expression")}
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_functions_are_known(file: str) -> None:
-    """Decorators apart; keys are listed in hub.bicep alone."""
+    """Except decorators. Only hub.bicep lists keys."""
     decorators = {name_of(node) for node in nodes(tree(file), "decorator")}
     assert calls(file) - decorators <= arm.FUNCTIONS
     listing = {name for name in calls(file) if name.lower().startswith("list")}
@@ -80,16 +80,15 @@ def test_functions_are_known(file: str) -> None:
 
 
 @pytest.mark.parametrize("symbol", modules())
-def test_modules_get_what_they_need(symbol: str) -> None:
-    """Each parameter that is given exists, and each without a default is given."""
+def test_modules_get_their_required_parameters(symbol: str) -> None:
+    """Each parameter that is passed exists."""
     call = modules()[symbol]
     parameters = read(call["file"])["parameters"]
     required = {name for name, found in parameters.items() if found["default"] is None}
     assert required <= call["params"].keys() <= parameters.keys()
 
 
-def test_outputs_of_modules_exist() -> None:
-    """`module.outputs.name`, wherever main.bicep says so."""
+def test_outputs_that_main_bicep_reads_exist() -> None:
     asked = [text(node).split(".") for node in nodes(tree(MAIN), "member_expression")]
     outputs = [parts for parts in asked if parts[1] == "outputs" and len(parts) == 3]
     assert len(outputs) > 10
@@ -97,14 +96,12 @@ def test_outputs_of_modules_exist() -> None:
         assert name in read(modules()[symbol]["file"])["outputs"], f"{symbol}.outputs.{name}"
 
 
-def test_every_file_is_called() -> None:
-    """By main.bicep, or it is one of the two that are deployed."""
+def test_every_file_is_a_module_or_is_deployed() -> None:
     called = {call["file"] for call in modules().values()}
     assert called == {*FILES} - {MAIN, "hub.bicep"}
 
 
-def test_texts_that_are_loaded_exist() -> None:
-    """And every query is loaded by somebody."""
+def test_loaded_queries_exist_and_every_query_is_loaded() -> None:
     loaded = set()
     for file in FILES:
         for call in nodes(tree(file), "call_expression"):
@@ -115,7 +112,7 @@ def test_texts_that_are_loaded_exist() -> None:
 
 
 def paths(value: Any, path: str = "") -> Iterator[str]:
-    """Dotted names of all that is set, through lists, loops and conditions."""
+    """Yield the dotted names of all properties, through lists, loops and conditions."""
     if isinstance(value, list):
         for item in value:
             yield from paths(item, path)
@@ -134,22 +131,21 @@ def names_of(resource: Resource) -> str:
     return f"{resource.file}-{resource.symbol}"
 
 
-@pytest.mark.parametrize("made", resources(), ids=names_of)
-def test_types_versions_and_properties_are_known(made: Resource) -> None:
-    """Only what was looked up; see arm.py."""
-    known = arm.PROPERTIES[f"{made.type}@{made.version}"].split()
-    body = {key: value for key, value in made.body.items() if key != "tags"}
+@pytest.mark.parametrize("item", resources(), ids=names_of)
+def test_types_versions_and_properties_are_known(item: Resource) -> None:
+    """arm.py has the tables."""
+    known = arm.PROPERTIES[f"{item.type}@{item.version}"].split()
+    body = {key: value for key, value in item.body.items() if key != "tags"}
     assert not {*paths(body)} - {*known} - arm.COMMON
 
 
-def test_resources_that_are_only_referred_to_are_known() -> None:
-    """In the versions in which they are made."""
+def test_existing_resources_have_known_versions() -> None:
     for found in resources(existing=True):
         assert f"{found.type}@{found.version}" in arm.PROPERTIES
 
 
 def test_types_are_plain() -> None:
-    """No typed arrays, no nullables: checkov's parser does not know them."""
+    """checkov's parser supports neither typed arrays nor nullable types."""
     plain = {"string", "int", "bool", "array", "object"}
     for file in FILES:
         for kind in ("parameters", "outputs"):
@@ -158,10 +154,10 @@ def test_types_are_plain() -> None:
 
 
 def test_the_parameters_file_has_every_parameter() -> None:
-    """And no other, each from a variable of azd's environment; unset ones keep their default."""
+    """Each comes from a variable of azd's environment. Unset variables keep the default."""
     document = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))
     assert document["parameters"].keys() == read(MAIN)["parameters"].keys()
-    values = [given["value"] for given in document["parameters"].values()]
+    values = [parameter["value"] for parameter in document["parameters"].values()]
     assert len({*values}) == len(values)
     assert all(value.startswith(("${AZURE_", "${USHER_")) for value in values)
-    assert values[:2] == ["${AZURE_ENV_NAME}", "${AZURE_LOCATION}"]  # azd's own
+    assert values[:2] == ["${AZURE_ENV_NAME}", "${AZURE_LOCATION}"]  # set by azd itself

@@ -1,4 +1,4 @@
-"""What is logged, where it goes, and who is told."""
+"""Logs, metrics, their destination, and alerts."""
 
 import re
 
@@ -8,15 +8,15 @@ SERVICE = "app/webpubsub.bicep"
 
 
 def test_telemetry_is_by_identity_and_kept_in_the_workspace() -> None:
-    """Workspace-based Application Insights without local authentication."""
+    """Application Insights has no local authentication."""
     properties = resource("app/monitoring.bicep", "insights").properties
     assert properties["DisableLocalAuth"] is True
     assert chain(properties["WorkspaceResourceId"]) == "workspace.id"
     assert resource("app/monitoring.bicep", "workspace").properties["retentionInDays"] == 30
 
 
-def test_records_and_requests_are_kept_and_noise_is_not() -> None:
-    """Queries need every request (Host.Results) and the app's records (Function)."""
+def test_the_host_logs_records_and_requests_and_little_else() -> None:
+    """The queries need all requests (Host.Results) and the app's records (Function)."""
     logging = host_json()["logging"]
     assert logging["logLevel"] == {
         "default": "Warning",
@@ -25,8 +25,8 @@ def test_records_and_requests_are_kept_and_noise_is_not() -> None:
     }
 
 
-def test_the_host_alone_speaks_open_telemetry() -> None:
-    """It takes the app's records with it; in the app's process it would cost its cold start.
+def test_only_the_host_uses_open_telemetry() -> None:
+    """The host exports the app's records. In the app's process it would slow down cold starts.
 
     In this mode the host does not read `applicationInsights` (azure-functions-host, issue 10770).
     """
@@ -38,16 +38,16 @@ def test_the_host_alone_speaks_open_telemetry() -> None:
         assert worker_setting not in settings
 
 
-def test_the_service_tells_the_workspace() -> None:
-    """Connections and metrics; not messages, of which there are too many, nor URLs."""
+def test_the_service_logs_connections_and_metrics() -> None:
+    """Not messages, which are too many, and not URLs."""
     diagnostics = resource(SERVICE, "diagnostics").properties
     assert [log["category"] for log in diagnostics["logs"]] == ["ConnectivityLogs"]
     assert [metric["category"] for metric in diagnostics["metrics"]] == ["AllMetrics"]
     assert diagnostics["workspaceId"] == "workspaceId"
 
 
-def test_log_alerts_sum_what_rows_stand_for() -> None:
-    """A row may be many records (sampling); and the tables are not there at first."""
+def test_log_alerts_sum_item_counts() -> None:
+    """With sampling a row represents several records. The tables do not exist at first."""
     rule = resource("app/alerts.bicep", "rules").properties
     (criterion,) = rule["criteria"]["allOf"]
     assert rule["skipQueryValidation"] is True
@@ -58,8 +58,8 @@ def test_log_alerts_sum_what_rows_stand_for() -> None:
         assert "summarize events = sum(itemCount)" in query
 
 
-def test_the_quota_alert_asks_the_services_metric() -> None:
-    """Beyond 100% clients are refused. A metric alert has no region."""
+def test_the_quota_alert_uses_the_service_s_metric() -> None:
+    """Azure refuses clients beyond 100%. A metric alert has no region."""
     alert = resource("app/alerts.bicep", "quota")
     (criterion,) = alert.properties["criteria"]["allOf"]
     assert criterion["metricName"] == "ConnectionQuotaUtilization"
@@ -68,7 +68,7 @@ def test_the_quota_alert_asks_the_services_metric() -> None:
     assert alert.body["location"] == "global"
 
 
-def test_no_alert_on_a_metric_that_flex_lacks() -> None:
+def test_no_alert_uses_a_metric_that_flex_consumption_lacks() -> None:
     """FunctionExecutionCount and Http5xx do not exist there."""
     text_of_all = "".join((INFRA / file).read_text("utf-8") for file in FILES)
     assert not re.search(r"Http5xx|'FunctionExecutionCount", text_of_all)

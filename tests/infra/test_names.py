@@ -1,4 +1,4 @@
-"""Names, tags, outputs, and the parameters that somebody must choose."""
+"""Names, tags, outputs, and required parameters."""
 
 import re
 
@@ -21,8 +21,8 @@ from tests.infra.bicep import (
 APP = "app/function.bicep"
 
 
-def test_names_are_from_one_token() -> None:
-    """A hash of subscription, environment and place, so that they are unique and stay."""
+def test_names_contain_one_token() -> None:
+    """A hash of subscription, environment and region makes names unique and stable."""
     (token,) = [n for n in nodes(tree(MAIN), "variable_declaration") if "uniqueString" in text(n)]
     expected = "toLower(uniqueString(subscription().id, environmentName, location))"
     assert text(token).endswith(expected)
@@ -31,10 +31,10 @@ def test_names_are_from_one_token() -> None:
     assert modules()["storage"]["params"]["name"] == "st${token}"
 
 
-@pytest.mark.parametrize("made", resources(), ids=lambda made: f"{made.file}-{made.symbol}")
-def test_everything_is_tagged(made: Resource) -> None:
-    """With azd's environment; what cannot be tagged is named in arm.py."""
-    assert ("tags" in made.body) is (made.type not in arm.UNTAGGED)
+@pytest.mark.parametrize("item", resources(), ids=lambda item: f"{item.file}-{item.symbol}")
+def test_every_resource_has_azd_s_tag(item: Resource) -> None:
+    """arm.py lists the types that cannot have tags."""
+    assert ("tags" in item.body) is (item.type not in arm.UNTAGGED)
 
 
 def test_azd_finds_the_app_by_its_tag() -> None:
@@ -51,8 +51,8 @@ def text_of_tags() -> str:
     return found.removeprefix("tags: ")
 
 
-def test_outputs_are_what_the_hook_and_people_need() -> None:
-    """And no output of any file is a key, a connection string or a secret."""
+def test_outputs_contain_no_secret() -> None:
+    """They are what the hook and users need."""
     assert read(MAIN)["outputs"].keys() == {
         "AZURE_RESOURCE_GROUP",
         "AZURE_FUNCTION_NAME",
@@ -64,8 +64,8 @@ def test_outputs_are_what_the_hook_and_people_need() -> None:
             assert not secret.search(text(output)), f"{file}: {text(output)}"
 
 
-def test_the_choices_that_are_nobody_elses_have_no_default() -> None:
-    """Where, for which pages, and how callers are told; never `local`, never every origin."""
+def test_parameters_that_depend_on_the_deployment_have_no_default() -> None:
+    """Mode `local` is not allowed in Azure."""
     required = {
         name for name, found in read(MAIN)["parameters"].items() if found["default"] is None
     }
@@ -73,7 +73,6 @@ def test_the_choices_that_are_nobody_elses_have_no_default() -> None:
     assert allowed("authMode") == ["easyauth", "oidc", "key", "anonymous"]
 
 
-def test_azd_asks_for_a_region_as_a_region() -> None:
-    """With a list to choose from."""
+def test_azd_offers_a_list_of_regions() -> None:
     decorators = read(MAIN)["parameters"]["location"]["decorators"]
     assert {"type": "metadata", "argument": {"azd": {"type": "location"}}} in decorators

@@ -1,4 +1,4 @@
-"""What would be shipped: exactly the app, and it is complete."""
+"""The deployed package has exactly the files of the app, and the app runs from it."""
 
 import json
 import re
@@ -15,8 +15,8 @@ from tests.infra.environments import python_with
 LINES = (ROOT / ".funcignore").read_text("utf-8").splitlines()
 SHIPPED = ("function_app.py", "host.json", "requirements.txt", "policy.json")
 SHIPPED_FOLDERS = ("usher/", "api/", "web/")
-# What work leaves behind on a developer's machine.
-LEFT_BEHIND = [
+# Files that development leaves in the folder.
+LEFTOVERS = [
     ".azure/test/.env",
     ".coverage",
     ".environments/shipped/pyvenv.cfg",
@@ -53,23 +53,23 @@ assert Path(usher.__file__).is_relative_to(Path.cwd()), usher.__file__
 
 
 def tracked() -> list[str]:
-    """The files that git knows."""
+    """Return the files that git tracks."""
     try:
         done = subprocess.run(
             ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
         )
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"the files of the repository are listed by git, which fails here: {error}")
+        pytest.skip(f"git cannot list the files of the repository: {error}")
     return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
 
 
 def ships_by_azd(name: str) -> bool:
-    """azd reads .funcignore as git would (azure-dev, project_utils.go)."""
+    """Return whether azd ships a file; it reads .funcignore as git does (project_utils.go)."""
     return not pathspec.GitIgnoreSpec.from_lines(LINES).match_file(name)
 
 
 def ships_by_func(name: str) -> bool:
-    """func compares lines with beginnings of paths (its GitIgnoreParser.cs)."""
+    """Return whether func ships a file; it compares beginnings of paths (GitIgnoreParser.cs)."""
     lines = [line for line in LINES if line.strip() and not line.startswith("#")]
     kept = [line[1:] for line in lines if line.startswith("!")]
     ignored = [line for line in lines if not line.startswith("!")]
@@ -77,7 +77,10 @@ def ships_by_func(name: str) -> bool:
 
 
 def begins_like(lines: list[str], name: str) -> bool:
-    """Whether the path begins like one of the lines; `*` stays within a folder, `**` does not."""
+    """Return whether the path begins like one of the lines.
+
+    `*` stays within a folder, `**` does not.
+    """
     patterns = [
         re.sub(r"[-\[\]/{}()+?.\\^$|]", r"\\\g<0>", line.removeprefix("/")) for line in lines
     ]
@@ -90,7 +93,7 @@ READERS = pytest.mark.parametrize("ships", [ships_by_azd, ships_by_func])
 
 @READERS
 def test_exactly_the_app_is_shipped(ships: object) -> None:
-    """Of what is in the repository: these files and folders, and nothing else."""
+    """Other files of the repository are not shipped."""
     names = tracked()
     app = {name for name in names if name in SHIPPED or name.startswith(SHIPPED_FOLDERS)}
     assert callable(ships)
@@ -99,27 +102,29 @@ def test_exactly_the_app_is_shipped(ships: object) -> None:
 
 
 @READERS
-@pytest.mark.parametrize("name", LEFT_BEHIND)
-def test_nothing_that_work_leaves_behind_is_shipped(ships: object, name: str) -> None:
-    """Both readers agree, although they read differently."""
+@pytest.mark.parametrize("name", LEFTOVERS)
+def test_leftovers_of_development_are_not_shipped(ships: object, name: str) -> None:
+    """Both tools agree, although they read the file differently."""
     assert callable(ships)
     assert not ships(name)
 
 
 @READERS
-def test_packages_that_were_installed_here_are_shipped(ships: object) -> None:
-    """For deployments without the remote build; nobody has them otherwise."""
+def test_locally_installed_packages_are_shipped(ships: object) -> None:
+    """Deployments without the remote build need them."""
     assert callable(ships)
     assert ships(".python_packages/lib/site-packages/azure/functions/__init__.py")
 
 
-def test_it_runs_from_what_is_shipped(tmp_path: Path) -> None:
-    """With nothing but requirements.txt installed, all functions are found and all imports work."""
+def test_the_app_runs_from_the_shipped_files(tmp_path: Path) -> None:
+    """Only requirements.txt is installed. All functions are found and all imports work."""
     app, host = tmp_path / "app", tmp_path / "host"
     for name in filter(ships_by_azd, tracked()):
         (app / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, app / name)
-    shutil.copytree(ROOT / "localdev", host / "localdev")  # not beside it: usher must come from app
+    shutil.copytree(
+        ROOT / "localdev", host / "localdev"
+    )  # in another folder: usher must be imported from app
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     requirements = [line.partition("#")[0].strip() for line in lines]
     python = python_with("shipped", *filter(None, requirements))

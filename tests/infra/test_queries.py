@@ -1,4 +1,4 @@
-"""The queries of the workbook and the alerts ask for what the app really writes."""
+"""The queries of the workbook and the alerts match the app's log records."""
 
 import json
 import logging
@@ -20,15 +20,15 @@ from usher.groups.workflow import Announcer, PubSub
 from usher.responses import notice_answers
 from usher.service.health import Health
 
-CAME = ConnectionEvent("connected", "chat", "c-1", "ana", {})
-WENT = replace(CAME, name="disconnected")
+JOINED = ConnectionEvent("connected", "chat", "c-1", "ana", {})
+LEFT = replace(JOINED, name="disconnected")
 QUERIES = {path.stem: path.read_text("utf-8") for path in (INFRA / "queries").iterdir()}
-OF_RECORDS = [name for name, query in QUERIES.items() if "parse_json(message)" in query]
+RECORD_QUERIES = [name for name, query in QUERIES.items() if "parse_json(message)" in query]
 BEGINNING = '{"record": "'
 
 
 class Working:
-    """A service that does everything."""
+    """A service whose calls succeed."""
 
     async def add_connection(self, *_: Any, **__: Any) -> int:
         return 200
@@ -41,7 +41,7 @@ class Working:
 
 
 class Broken(Working):
-    """A service that refuses everything."""
+    """A service that refuses every call."""
 
     async def add_connection(self, *_: Any, **__: Any) -> int:
         raise ServiceError("refused", answered=400)
@@ -52,7 +52,7 @@ class Broken(Working):
 
 @notice_answers
 async def connected(_: str) -> None:
-    raise BadEventError("not ours")
+    raise BadEventError("another hub")
 
 
 @notice_answers
@@ -66,10 +66,10 @@ def announcer(pubsub: PubSub) -> Announcer:
 
 
 async def write_records() -> None:
-    """A join that went well, and one of each kind of what did not."""
-    await workflow.join_groups(announcer(Working()), CAME, ["lobby"])
-    await workflow.join_groups(announcer(Broken()), CAME, ["lobby"])
-    await workflow.leave_groups(announcer(Broken()), WENT, ["lobby"])
+    """Write a successful join, and one record of each kind of failure."""
+    await workflow.join_groups(announcer(Working()), JOINED, ["lobby"])
+    await workflow.join_groups(announcer(Broken()), JOINED, ["lobby"])
+    await workflow.leave_groups(announcer(Broken()), LEFT, ["lobby"])
     await connected("")
     await disconnected("")
     with pytest.raises(UsherError):
@@ -78,45 +78,46 @@ async def write_records() -> None:
 
 @pytest.fixture
 def messages(caplog: pytest.LogCaptureFixture) -> Sequence[str]:
-    """What the log has of them, which is what Application Insights gets as `message`."""
+    """Return the log messages, which Application Insights stores as `message`."""
     with caplog.at_level(logging.INFO, "usher"):
         virtual_time.run(write_records())
     return [record.getMessage() for record in caplog.records]
 
 
-def asked_for(query: str) -> Callable[[str], bool]:
-    """Whether a query looks at a message, by its beginning."""
+def selected_by(query: str) -> Callable[[str], bool]:
+    """Return a function that says whether a query selects a message."""
     beginnings = re.findall(r"message startswith '([^']+)'", query)
     assert beginnings
     return lambda message: any(message.startswith(beginning) for beginning in beginnings)
 
 
 def test_records_begin_as_the_queries_expect(messages: Sequence[str]) -> None:
-    """All five kinds, each of them JSON from its first character on."""
+    """Each of the five kinds is JSON from its first character on."""
     assert all(message.startswith(BEGINNING) for message in messages)
     kinds = {json.loads(message)["record"] for message in messages}
     assert kinds == {"join", "leave", "refusal", "settings", "health"}
 
 
-@pytest.mark.parametrize("name", OF_RECORDS)
-def test_fields_exist(name: str, messages: Sequence[str]) -> None:
-    """Each `record.field` is in a record that the query looks at."""
-    wanted = asked_for(QUERIES[name])
-    records: list[dict[str, Any]] = [json.loads(text) for text in messages if wanted(text)]
+@pytest.mark.parametrize("name", RECORD_QUERIES)
+def test_fields_of_the_queries_exist(name: str, messages: Sequence[str]) -> None:
+    """Each `record.field` is in a record that the query selects."""
+    is_selected = selected_by(QUERIES[name])
+    records: list[dict[str, Any]] = [json.loads(text) for text in messages if is_selected(text)]
     assert records
     fields = {*re.findall(r"\brecord\.(\w+)", QUERIES[name])}
     assert fields <= {key for record in records for key in record}
 
 
-@pytest.mark.parametrize("name", OF_RECORDS)
-def test_each_beginning_is_a_kind_of_record(name: str, messages: Sequence[str]) -> None:
-    """No query waits for a record that nobody writes."""
+@pytest.mark.parametrize("name", RECORD_QUERIES)
+def test_each_query_selects_a_kind_of_record_that_exists(
+    name: str, messages: Sequence[str]
+) -> None:
     for beginning in re.findall(r"message startswith '([^']+)'", QUERIES[name]):
         assert any(message.startswith(beginning) for message in messages), beginning
 
 
-def test_rows_are_not_counted() -> None:
-    """In tables that are sampled, a row says in itemCount how many it stands for."""
+def test_queries_sum_item_counts() -> None:
+    """With sampling a row represents several records; itemCount is their number."""
     for name, query in QUERIES.items():
         if re.search(r"^(traces|requests)$", query, re.MULTILINE):
             assert "itemCount" in query, name

@@ -1,4 +1,4 @@
-"""The service, and its hub after the code."""
+"""The Web PubSub service, and its hub, which is deployed after the code."""
 
 import ast
 
@@ -22,7 +22,7 @@ SERVICE = "app/webpubsub.bicep"
 
 
 def test_the_service_has_no_access_keys() -> None:
-    """Identities only; live trace is off. Those switches are texts."""
+    """Live trace is off. These values are strings."""
     service = resource(SERVICE, "service")
     assert service.body["kind"] == "WebPubSub"
     assert service.properties["disableLocalAuth"] is True
@@ -35,8 +35,8 @@ def test_the_service_has_no_access_keys() -> None:
     }
 
 
-def test_sku_and_units_are_those_that_there_are() -> None:
-    """Standard and Premium_P1 come in 1 to 10, and tens up to 100; free by default."""
+def test_sku_and_units_have_the_values_of_the_service() -> None:
+    """1 to 10, and tens up to 100. The default is the free tier."""
     service = resource(SERVICE, "service")
     assert service.body["sku"] == {"name": "sku", "capacity": "units"}
     assert allowed("webPubSubSku") == ["Free_F1", "Standard_S1", "Premium_P1"]
@@ -45,14 +45,14 @@ def test_sku_and_units_are_those_that_there_are() -> None:
 
 
 def test_the_hub_is_deployed_after_the_code() -> None:
-    """Its key is not there before; and a hub without handlers in main.bicep would empty it."""
-    hubs = [made for made in resources() if made.type == "Microsoft.SignalRService/webPubSub/hubs"]
-    assert [made.file for made in hubs] == ["hub.bicep"]
+    """Its key does not exist before, and a hub without handlers in main.bicep would remove them."""
+    hubs = [item for item in resources() if item.type == "Microsoft.SignalRService/webPubSub/hubs"]
+    assert [item.file for item in hubs] == ["hub.bicep"]
     assert "hub.bicep" not in {call["file"] for call in modules().values()}
 
 
 def test_the_handler_is_the_extensions_webhook_with_its_system_key() -> None:
-    """`webpubsub_extension`, read inside Azure; no user events, for there are none."""
+    """Azure reads the key `webpubsub_extension`. The handler gets no user events."""
     hub = resource("hub.bicep", "hub").properties
     (handler,) = hub["eventHandlers"]
     assert hub["anonymousConnectPolicy"] == "deny"
@@ -68,7 +68,7 @@ def test_the_handler_is_the_extensions_webhook_with_its_system_key() -> None:
 
 
 def test_connect_is_sent_unless_there_is_a_single_group() -> None:
-    """One parameter decides for the hub and for USHER_SINGLE_GROUP: the hub's is the app's."""
+    """One parameter decides for the hub and for USHER_SINGLE_GROUP."""
     (handler,) = resource("hub.bicep", "hub").properties["eventHandlers"]
     operands = handler["systemEvents"]["operator"]["operands"]
     assert (operands["condition"], operands["true_value"]) == ("singleGroup", "notices")
@@ -78,8 +78,8 @@ def test_connect_is_sent_unless_there_is_a_single_group() -> None:
     assert [*flag.values()] == ["singleGroup", "true", "false"]
 
 
-def test_the_connection_has_the_extensions_own_name() -> None:
-    """Other names fail in extension 1.10.0; `serviceUri`, not `endpoint`, and `__`, not `:`."""
+def test_the_connection_has_the_name_that_the_extension_expects() -> None:
+    """Other names fail in extension 1.10.0. The parts are `serviceUri` and `__`."""
     found = {key: value for key, value in app_settings().items() if key.startswith("WebPubSub")}
     assert found.pop("WebPubSubConnectionString__credential") == "managedidentity"
     client = chain(found.pop("WebPubSubConnectionString__clientId"))
@@ -91,7 +91,7 @@ def test_the_connection_has_the_extensions_own_name() -> None:
 
 
 def test_triggers_name_no_connection() -> None:
-    """Neither `connection`, which old extensions ignore, nor another name."""
+    """`connection` is ignored by old extensions."""
     source = ast.parse((ROOT / "function_app.py").read_text("utf-8"))
     calls = [node for node in ast.walk(source) if isinstance(node, ast.Call)]
     triggers = [call for call in calls if getattr(call.func, "attr", "") == "generic_trigger"]
@@ -100,8 +100,8 @@ def test_triggers_name_no_connection() -> None:
         assert not {"connection", "connections"} & {keyword.arg for keyword in trigger.keywords}
 
 
-def test_the_bundle_has_a_sound_extension() -> None:
-    """4.36 is the first with Web PubSub 1.10.1: identities, and not the crash of 1.10.0."""
+def test_the_bundle_has_extension_1_10_1() -> None:
+    """4.36 is the first bundle with it: it supports identities and fixes a crash of 1.10.0."""
     bundle = host_json()["extensionBundle"]
     assert bundle["id"] == "Microsoft.Azure.Functions.ExtensionBundle"
     assert bundle["version"] == "[4.36.0, 5.0.0)"

@@ -1,1 +1,1 @@
-"""The floor of a negotiate: an HMAC and nothing else."""
+"""The floor for negotiate: an app that signs a token with an HMAC and does nothing else."""

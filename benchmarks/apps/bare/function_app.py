@@ -1,4 +1,4 @@
-"""A client access token signed with the standard library. It checks nothing: it is a floor."""
+"""Sign a client access token with the standard library. A floor: nothing is checked."""
 
 import base64
 import hmac
@@ -17,7 +17,7 @@ KEY = PARTS["AccessKey"].encode()
 
 
 def encode(data: bytes) -> bytes:
-    """Base64url without padding (RFC 7515)."""
+    """Encode as base64url without padding (RFC 7515)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
@@ -26,16 +26,16 @@ HEAD = encode(b'{"alg":"HS256","typ":"JWT"}')
 
 @app.route("negotiate", methods=["POST"])
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
-    """A token with the claims that Usher's has."""
-    wish = json.loads(req.get_body())
+    """Return a token with the same claims as Usher's."""
+    body = json.loads(req.get_body())
     now = int(time.time())
     claims = {
         "aud": AUDIENCE,
         "iat": now,
         "exp": now + 3600,
-        "sub": wish["userId"],
-        "role": [f"webpubsub.sendToGroup.{wish['group']}"],
-        "webpubsub.group": [wish["group"]],
+        "sub": body["userId"],
+        "role": [f"webpubsub.sendToGroup.{body['group']}"],
+        "webpubsub.group": [body["group"]],
     }
     signed = HEAD + b"." + encode(json.dumps(claims).encode())
     token = (signed + b"." + encode(hmac.digest(KEY, signed, "sha256"))).decode()

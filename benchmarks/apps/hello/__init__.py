@@ -1,1 +1,1 @@
-"""The floor of a start: hello world, at the route of negotiate."""
+"""The floor for start: a hello-world app at the route of negotiate."""

@@ -1,4 +1,4 @@
-"""Hello world, at the route that all apps here have."""
+"""Hello world at the route `negotiate`, which all these apps have."""
 
 import azure.functions as func
 
@@ -7,5 +7,5 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 @app.route("negotiate", methods=["POST"])
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
-    """Says hello."""
+    """Return a fixed text."""
     return func.HttpResponse("hello, world")

@@ -1,1 +1,1 @@
-"""What the samples of the service's documentation do: a synchronous client for each call."""
+"""The usual sample of the service's documentation: a synchronous client for each call."""

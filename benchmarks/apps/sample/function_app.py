@@ -1,6 +1,6 @@
-"""The usual sample: plain functions, and a synchronous client that each call makes anew.
+"""The usual sample: synchronous functions that create a client for each call.
 
-The credential is made once, which not every sample does: it remembers the identity's token.
+The credential is created once, which not every sample does: it caches the identity's token.
 """
 
 import json
@@ -19,7 +19,7 @@ CREDENTIAL = None if CONNECTION_STRING else DefaultAzureCredential()
 
 
 def open_client() -> WebPubSubServiceClient:
-    """By connection string, or with the app's identity where there is none."""
+    """Open a client with the connection string, or with the app's identity if it is empty."""
     if CREDENTIAL is None:
         return WebPubSubServiceClient.from_connection_string(CONNECTION_STRING, hub=HUB)
     return WebPubSubServiceClient(SERVICE_URI, HUB, CREDENTIAL)
@@ -27,11 +27,11 @@ def open_client() -> WebPubSubServiceClient:
 
 @app.route("negotiate", methods=["POST"])
 def negotiate(req: func.HttpRequest) -> func.HttpResponse:
-    """A token for the user, with the group and a role in it."""
-    wish = req.get_json()
-    role = f"webpubsub.sendToGroup.{wish['group']}"
+    """Return a token with the user, a group and a role."""
+    body = req.get_json()
+    role = f"webpubsub.sendToGroup.{body['group']}"
     token = open_client().get_client_access_token(
-        user_id=wish["userId"], groups=[wish["group"]], roles=[role]
+        user_id=body["userId"], groups=[body["group"]], roles=[role]
     )
     return func.HttpResponse(json.dumps(token), mimetype="application/json")
 
@@ -44,7 +44,7 @@ def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     eventName="connected",
 )
 def connected(request: str) -> None:
-    """Adds the connection to a group and tells the group."""
+    """Add the connection to a group and announce it there."""
     context = json.loads(request)["connectionContext"]
     client = open_client()
     client.add_connection_to_group("lobby", context["connectionId"])

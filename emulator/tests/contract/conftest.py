@@ -1,7 +1,7 @@
-"""The contract suite: how Web PubSub behaves, stated against any target.
+"""The contract suite: statements about Web PubSub, checked against any target.
 
-Without `--target` it runs against the emulator, in a process of its own. With one it runs against
-that service, skips what needs the emulator's event handler, and prints a table.
+Without `--target` the target is the emulator, in a process of its own. With `--target` it is that
+service: tests that need the emulator's event handlers are skipped, and a table is printed.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from contract.target import Hub, Target
 from processes import run_emulator
 from unit.app import App
 
+# Each test of event handlers takes a hub of its own.
 HANDLED_HUBS = [f"handled{number}" for number in range(100)]
-"""Each test of event handlers takes one for itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Service:
-    """The service under test, and what the event handlers of `HANDLED_HUBS` listen with."""
+    """The service under test, and the socket for the event handlers of `HANDLED_HUBS`."""
 
     target: Target
     listening: socket.socket | None = None
@@ -38,21 +38,21 @@ class Service:
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """The service of `--target`, or an emulator that sends events of some hubs to the tests."""
-    given = request.config.getoption("--target")
-    if given is not None:
-        yield Service(Target.from_connection_string(given))
+    """Provide the service of `--target`, or an emulator whose events go to the tests."""
+    option = request.config.getoption("--target")
+    if option is not None:
+        yield Service(Target.from_connection_string(option))
         return
     folder = tmp_path_factory.mktemp("emulator")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         file = write_handlers(folder / "handlers.json", listening.getsockname()[1])
         with run_emulator(folder / "log", "--handlers", str(file)) as emulator:
             string = emulator.facts["connectionString"]
-            yield Service(Target.from_connection_string(string, is_ours=True), listening)
+            yield Service(Target.from_connection_string(string, is_emulator=True), listening)
 
 
 def write_handlers(file: Path, port: int) -> Path:
-    """Event handlers in the form of a hub's settings in Azure, all hubs in one file."""
+    """Write event handlers of all hubs to one file, in the form of a hub's settings in Azure."""
     hooks = f"http://127.0.0.1:{port}/hooks/{{hub}}"
     system_events = ["connect", "connected", "disconnected"]
     everything = {"systemEvents": system_events, "userEventPattern": "*"}
@@ -74,66 +74,66 @@ def write_handlers(file: Path, port: int) -> Path:
 
 @pytest.fixture
 def target(service: Service) -> Target:
-    """The service under test."""
+    """Provide the service under test."""
     return service.target
 
 
 @pytest.fixture
 def hub(target: Target) -> Hub:
-    """A hub of this test's own, without an event handler; hubs need no declaration."""
+    """Provide a hub for this test alone, without an event handler. Hubs need no declaration."""
     return Hub(target, f"contract{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture
-def ours(target: Target) -> Target:
-    """The emulator; a test that needs what only it has says so by this fixture."""
-    if not target.is_ours:
+def emulator_only(target: Target) -> Target:
+    """Provide the emulator; skip the test if the target is another service."""
+    if not target.is_emulator:
         pytest.skip("needs an event handler of the tests")
     return target
 
 
 @pytest.fixture(scope="session")
 def free_hubs() -> list[str]:
-    """Hubs that no test has had yet."""
+    """Provide the hubs with event handlers that no test has used yet."""
     return HANDLED_HUBS.copy()
 
 
 @pytest.fixture
-def handled(request: pytest.FixtureRequest, ours: Target, free_hubs: list[str]) -> Hub:
-    """A hub of this test's own whose events go to `app`, or the one that the test names."""
-    return Hub(ours, getattr(request, "param", None) or free_hubs.pop(0))
+def handled(request: pytest.FixtureRequest, emulator_only: Target, free_hubs: list[str]) -> Hub:
+    """Provide a hub for this test alone whose events go to `app`; a parameter may name it."""
+    return Hub(emulator_only, getattr(request, "param", None) or free_hubs.pop(0))
 
 
 @pytest.fixture
 async def app(service: Service, handled: Hub) -> AsyncIterator[App]:
-    """The event handler of the hub `handled`."""
+    """Provide the event handler of the hub `handled`."""
     assert service.listening
-    subject = App()
-    runner = web.AppRunner(subject.application(handled.name))
+    handler = App()
+    runner = web.AppRunner(handler.application(handled.name))
     await runner.setup()
     await web.SockSite(runner, service.listening.dup()).start()
-    yield subject
+    yield handler
     await runner.cleanup()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:
-    """With a target, values are shown as they are where pytest would number them."""
+    """With a target, show values where pytest would show numbers."""
     if config.getoption("--target") is None or not isinstance(val, (dict, list, tuple)):
         return None
     return str(val)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """A target that cannot be asked is one line, and no test runs."""
-    given = session.config.getoption("--target")
-    if given is None:
+    """End with one line, before any test, if the target does not answer or refuses the key."""
+    option = session.config.getoption("--target")
+    if option is None:
         return
     try:
-        target = Target.from_connection_string(given)
+        target = Target.from_connection_string(option)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
     try:
-        answer = asyncio.run(target.call("HEAD", "/api/hubs/contract/users/nobody"))
+        answer = asyncio.run(target.call("HEAD", "/api/hubs/contract/users/unknown"))
     except (aiohttp.ClientError, OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise pytest.UsageError(f"{target.endpoint} does not answer: {reason}") from None
@@ -143,18 +143,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """A failure shows no key and no token of the target, whatever it shows."""
+    """Remove the target's key and its tokens from reports of failures."""
     report = yield
-    given = item.config.getoption("--target")
-    if given is not None and report.failed:
-        key = Target.from_connection_string(given).access_key
+    option = item.config.getoption("--target")
+    if option is not None and report.failed:
+        key = Target.from_connection_string(option).access_key
         report.longrepr = redact(str(report.longrepr), key)
         report.sections = [(name, redact(text, key)) for name, text in report.sections]
     return report
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """With a target: every statement of the suite, and whether the target agrees."""
+    """With a target, print every statement and whether the target agrees."""
     if config.getoption("--target") is None:
         return
     terminalreporter.section("contract")

@@ -1,4 +1,4 @@
-"""What a run against a target says at its end, and what it must never say."""
+"""The table of a run against a target, and the redaction of its secrets."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-WORDS = {"passed": "agrees", "failed": "DIFFERS", "error": "DIFFERS", "skipped": "not asked"}
+LABELS = {"passed": "agrees", "failed": "DIFFERS", "error": "DIFFERS", "skipped": "not asked"}
 WIDTH = 100
 
 _TOKEN = re.compile(r"eyJ[\w.-]*")
 
 
 def redact(text: str, access_key: str) -> str:
-    """The text without the key and without tokens that it has signed."""
+    """Return the text without the access key and without signed tokens."""
     return _TOKEN.sub("<token>", text).replace(access_key, "<key>")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Statement:
-    """One fact that the target was asked about; `subject` is its file."""
+    """One fact that the target was checked for. `subject` is the name of its test file."""
 
     subject: str
     text: str
@@ -27,39 +27,42 @@ class Statement:
     reason: str = ""
 
     def line(self) -> str:
-        """Its line in the table."""
+        """Return the line of the table."""
         text = self.text if len(self.text) <= WIDTH else f"{self.text[: WIDTH - 1]}…"
         return f"  {self.outcome:9}  {text}" + (f"  ({self.reason})" if self.reason else "")
 
 
 def read_reports(stats: dict[str, list[Any]]) -> Iterator[Statement]:
-    """The statements behind pytest's reports; a fixture's failure at the end counts once."""
+    """Yield the statements of pytest's reports, each test once.
+
+    A test that passes and then fails in a fixture's teardown counts as different.
+    """
     seen = set()
     for outcome in ("failed", "error", "passed", "skipped"):
         for report in stats.get(outcome, []):
             if report.nodeid not in seen:
                 seen.add(report.nodeid)
-                yield _statement(report, WORDS[outcome])
+                yield _statement(report, LABELS[outcome])
 
 
-def _statement(report: Any, word: str) -> Statement:
+def _statement(report: Any, label: str) -> Statement:
     file, _, name = report.nodeid.partition("::")
     subject = file.rpartition("/")[2].removesuffix(".py").removeprefix("test_")
     name, bracket, parameters = name.removeprefix("test_").partition("[")
     text = name.replace("_", " ") + (f" {bracket}{parameters}" if bracket else "")
-    is_skip = word == "not asked" and isinstance(report.longrepr, tuple)
+    is_skip = label == "not asked" and isinstance(report.longrepr, tuple)
     reason = report.longrepr[2].removeprefix("Skipped: ") if is_skip else ""
-    return Statement(subject.replace("_", " "), text, word, reason)
+    return Statement(subject.replace("_", " "), text, label, reason)
 
 
 def table(statements: Iterable[Statement]) -> Iterator[str]:
-    """Lines for a person: subjects, what was said about each, and the counts."""
-    rows = sorted(statements, key=lambda one: one.subject)
-    for subject, group in groupby(rows, key=lambda one: one.subject):
+    """Yield the lines of the table: subjects, the statements of each, and the counts."""
+    rows = sorted(statements, key=lambda statement: statement.subject)
+    for subject, group in groupby(rows, key=lambda statement: statement.subject):
         yield subject
-        yield from (one.line() for one in sorted(group, key=lambda one: one.text))
+        yield from (each.line() for each in sorted(group, key=lambda statement: statement.text))
     counts = [
-        (sum(one.outcome == word for one in rows), text)
-        for word, text in (("agrees", "agree"), ("DIFFERS", "differ"), ("not asked", "not asked"))
+        (sum(row.outcome == label for row in rows), text)
+        for label, text in (("agrees", "agree"), ("DIFFERS", "differ"), ("not asked", "not asked"))
     ]
     yield ", ".join(f"{count} {text}" for count, text in counts)

@@ -16,16 +16,15 @@ from yarl import URL
 JSON = "json.webpubsub.azure.v1"
 RELIABLE_JSON = "json.reliable.webpubsub.azure.v1"
 ANY_GROUP = ["webpubsub.joinLeaveGroup", "webpubsub.sendToGroup"]
-SECONDS = 10
-"""How long an answer or a message may take; a service far away needs some of it."""
+SECONDS = 10  # limit for an answer or a message; a distant service needs some of it
 
 TEXT = {"Content-Type": "text/plain"}
 NO_TOKEN = {"Authorization": ""}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a REST call was answered."""
+    """The answer to a REST call."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,21 +32,21 @@ class Answer:
 
     @property
     def code(self) -> str | None:
-        """The service's error code."""
+        """Return the service's error code, or None."""
         return self.headers.get("x-ms-error-code")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
-    """A service by its connection string. `is_ours` is true for the emulator of this repository."""
+    """A service by its connection string. `is_emulator` is true for this project's emulator."""
 
     endpoint: str
     access_key: str = field(repr=False)
-    is_ours: bool = False
+    is_emulator: bool = False
 
     @classmethod
-    def from_connection_string(cls, text: str, *, is_ours: bool = False) -> Self:
-        """Reads `Endpoint`, `AccessKey` and, where it is given, `Port`; ValueError if it cannot."""
+    def from_connection_string(cls, text: str, *, is_emulator: bool = False) -> Self:
+        """Read `Endpoint`, `AccessKey` and an optional `Port`. Raises ValueError if that fails."""
         pairs = (part.partition("=") for part in text.split(";") if part)
         parts = {key.strip().lower(): value for key, _, value in pairs}
         missing = [name for name in ("Endpoint", "AccessKey") if not parts.get(name.lower())]
@@ -58,22 +57,22 @@ class Target:
         port = f":{parts['port']}" if "port" in parts else ""
         endpoint = parts["endpoint"].rstrip("/") + port
         check_endpoint(endpoint)
-        return cls(endpoint, parts["accesskey"], is_ours)
+        return cls(endpoint, parts["accesskey"], is_emulator)
 
     @property
     def connection_string(self) -> str:
-        """For the official client of the data plane."""
+        """Return a connection string for the official client of the data plane."""
         return f"Endpoint={self.endpoint};AccessKey={self.access_key};Version=1.0;"
 
     @property
     def client_endpoint(self) -> str:
-        """`ws://` or `wss://` and the host."""
+        """Return `ws://` or `wss://` and the host."""
         return self.endpoint.replace("http", "ws", 1)
 
     def sign(self, audience: str, **claims: Any) -> str:
-        """A token of the service's key; lifetime an hour unless `exp` says otherwise."""
+        """Sign a token with the service's key. It expires in an hour unless `exp` is given."""
         payload = {"aud": audience, "exp": int(time.time()) + 3600} | claims
-        # Not jwt.encode, which refuses claims that are odd, as some tests want them.
+        # jwt.encode refuses invalid claims, which some tests need.
         return jwt.PyJWS().encode(json.dumps(payload).encode(), self.access_key, algorithm="HS256")
 
     async def call(
@@ -83,10 +82,10 @@ class Target:
         data: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """A REST call, signed unless `headers` have an Authorization.
+        """Make a REST call, signed unless `headers` include Authorization.
 
-        `path` is sent as it is, with its query; without an api-version it is of the latest one.
-        `data` is JSON unless the headers say otherwise.
+        `path` is sent unchanged with its query; without an api-version the latest one is added.
+        `data` is JSON unless the headers name another type.
         """
         url = self.endpoint + path
         if "api-version" not in path:
@@ -106,14 +105,14 @@ class Target:
             return Answer(response.status, response.headers.copy(), body)
 
     def client_token(self, hub: str, **claims: Any) -> str:
-        """A client access token for a hub; claims such as `sub`, `role`, `webpubsub.group`."""
+        """Return a client access token for a hub, with claims such as `sub` and `role`."""
         return self.sign(f"{self.endpoint}/client/hubs/{hub}", **claims)
 
     @asynccontextmanager
     async def open(
         self, path: str, protocols: Sequence[str] = (), token: str = "", **options: Any
     ) -> AsyncIterator["Client"]:
-        """A WebSocket at a path of the service; the token goes where no error text shows it."""
+        """Open a WebSocket. The token is in a header, because error texts show the URL."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= options.pop("headers", {})
         url = URL(self.client_endpoint + path, encoded=True)
@@ -126,16 +125,16 @@ class Target:
             yield Client(websocket)
 
     async def refusal(self, path: str, protocols: Sequence[str] = (), token: str = "") -> int:
-        """The status with which a client is refused; AssertionError if it is let in."""
+        """Return the status that refuses a client. Raises AssertionError if it is accepted."""
         try:
             async with self.open(path, protocols, token):
-                raise AssertionError("the client was let in")
+                raise AssertionError("the client was accepted")
         except aiohttp.WSServerHandshakeError as error:
             return error.status
 
 
 def check_endpoint(endpoint: str) -> None:
-    """ValueError if this is no URL of a service."""
+    """Raise ValueError if this is not the URL of a service."""
     try:
         parts = urlsplit(endpoint)
         is_url = bool(parts.hostname and (parts.port is None or parts.port >= 0))
@@ -147,9 +146,9 @@ def check_endpoint(endpoint: str) -> None:
         raise ValueError("The connection string's Endpoint must start with https:// or http://")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hub:
-    """A hub of a service under test; as a text, its name."""
+    """A hub of the service under test. `str` returns its name."""
 
     target: Target
     name: str
@@ -159,27 +158,27 @@ class Hub:
 
     @property
     def client_path(self) -> str:
-        """Where its clients connect."""
+        """Return the path where clients connect."""
         return f"/client/hubs/{self.name}"
 
     async def call(self, method: str, path: str, data: Any = None, **headers: str) -> Answer:
-        """As `Target.call`, below the hub; underscores in names of headers become hyphens."""
+        """Call below the hub, as `Target.call`. Underscores in header names become hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.target.call(method, f"/api/hubs/{self.name}{path}", data, named)
 
     async def send(self, text: str, to: str = "") -> None:
-        """A text to all, or to "/groups/g", "/users/u", "/connections/c"."""
+        """Send a text to all, or to `to`: "/groups/g", "/users/u" or "/connections/c"."""
         answer = await self.call("POST", f"{to}/:send", text, Content_Type="text/plain")
         assert answer.status == 202
 
     async def has(self, path: str) -> bool:
-        """Whether that group, user or connection exists."""
+        """Return whether the group, user or connection at this path exists."""
         answer = await self.call("HEAD", path)
         assert answer.status in (200, 404)
         return answer.status == 200
 
     def token(self, **claims: Any) -> str:
-        """A client access token; `user` and `group` are short for the claims' own names."""
+        """Return a client access token. `user` and `group` stand for the claims' full names."""
         names = {"user": "sub", "group": "webpubsub.group"}
         named = {names.get(key, key): value for key, value in claims.items()}
         return self.target.client_token(self.name, **named)
@@ -188,7 +187,7 @@ class Hub:
     async def connect(
         self, subprotocol: str | None = JSON, *, query: str = "", **claims: Any
     ) -> AsyncIterator["Client"]:
-        """A client that is open and, with a subprotocol, has read its first frame."""
+        """Open a client. With a subprotocol its first frame has been read."""
         protocols = [subprotocol] if subprotocol else []
         path = f"{self.client_path}?{query}"
         async with self.target.open(path, protocols, self.token(**claims)) as client:
@@ -199,14 +198,14 @@ class Hub:
     def recover(
         self, client: "Client", token: str | None = None
     ) -> AbstractAsyncContextManager["Client"]:
-        """A new WebSocket for a reliable client's connection."""
-        given = client.hello.get("reconnectionToken", "") if token is None else token
-        names = {"awps_connection_id": client.connection_id, "awps_reconnection_token": given}
-        return self.target.open(f"{self.client_path}?{urlencode(names)}", [RELIABLE_JSON])
+        """Open a new WebSocket for the connection of a reliable client."""
+        secret = client.hello.get("reconnectionToken", "") if token is None else token
+        query = {"awps_connection_id": client.connection_id, "awps_reconnection_token": secret}
+        return self.target.open(f"{self.client_path}?{urlencode(query)}", [RELIABLE_JSON])
 
 
 class Client:
-    """A WebSocket client without a library's help, so that every frame is seen."""
+    """A WebSocket client without an SDK, so that tests see every frame."""
 
     def __init__(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
         self.websocket = websocket
@@ -214,40 +213,40 @@ class Client:
 
     @property
     def connection_id(self) -> str:
-        """From the first frame."""
+        """Return the connection id of the first frame."""
         return str(self.hello["connectionId"])
 
     @property
     def path(self) -> str:
-        """The connection's, below its hub."""
+        """Return the connection's path below its hub."""
         return f"/connections/{self.connection_id}"
 
     async def send(self, **frame: Any) -> None:
-        """Sends a frame of the JSON subprotocols."""
+        """Send a frame of the JSON subprotocols."""
         await self.websocket.send_json(frame)
 
     async def receive(self) -> dict[str, Any]:
-        """The next frame, which must be JSON."""
+        """Return the next frame, which must be JSON."""
         frame: dict[str, Any] = await self.websocket.receive_json(timeout=SECONDS)
         return frame
 
     async def receive_text(self) -> str:
-        """The next frame as it came."""
+        """Return the next frame as text."""
         return await self.websocket.receive_str(timeout=SECONDS)
 
     async def receive_close(self) -> tuple[int, str]:
-        """Code and reason of the close frame, which must be the next one."""
+        """Return code and reason of the close frame, which must be the next frame."""
         message = await self.websocket.receive(timeout=SECONDS)
         assert message.type is aiohttp.WSMsgType.CLOSE, message
         return message.data, message.extra or ""
 
-    async def say(self, **frame: Any) -> dict[str, Any]:
-        """Sends a frame and returns the next one."""
+    async def exchange(self, **frame: Any) -> dict[str, Any]:
+        """Send a frame and return the next frame."""
         await self.send(**frame)
         return await self.receive()
 
     async def ask(self, ack_id: int, **frame: Any) -> str:
-        """Sends a frame and reads to its ack: "done", or the name of the error."""
+        """Send a frame and read until its ack. Return "done" or the name of the error."""
         await self.send(ackId=ack_id, **frame)
         while (answer := await self.receive())["type"] != "ack":
             pass
@@ -255,7 +254,7 @@ class Client:
         return "done" if answer["success"] else str(answer["error"]["name"])
 
     def drop(self) -> None:
-        """Loses the TCP connection, without a close frame."""
+        """Lose the TCP connection without a close frame."""
         connection = self.websocket._response.connection
         assert connection is not None
         assert connection.transport is not None
@@ -263,7 +262,7 @@ class Client:
 
 
 async def eventually[T](ask: Callable[[], Awaitable[T]], expected: T) -> None:
-    """Asks until the answer is the expected one, for a service may take its time."""
+    """Ask until the answer is the expected one; a service may need time."""
     deadline = time.monotonic() + SECONDS
     while (answer := await ask()) != expected:
         assert time.monotonic() < deadline, answer
@@ -271,5 +270,5 @@ async def eventually[T](ask: Callable[[], Awaitable[T]], expected: T) -> None:
 
 
 def escape(text: str) -> str:
-    """A text in a path or a query."""
+    """Percent-encode a text for a path or a query."""
     return quote(text, safe="")

@@ -1,4 +1,4 @@
-"""An event handler must agree before it gets events (CloudEvents abuse protection)."""
+"""An event handler must allow the service to send events (CloudEvents abuse protection)."""
 
 import asyncio
 
@@ -8,20 +8,20 @@ from contract.target import JSON, Hub
 from unit.app import App
 
 
-def asked(app: App) -> list[str]:
-    """The methods of the requests that were no events."""
-    return [one.method for one in app.received if one.method != "POST"]
+def validations(app: App) -> list[str]:
+    """Return the methods of the requests that were not events."""
+    return [request.method for request in app.received if request.method != "POST"]
 
 
-async def test_the_question_comes_first_and_once(handled: Hub, app: App) -> None:
-    """By OPTIONS, for all clients that wait for it, without a signature."""
+async def test_validation_comes_once_before_the_first_event(handled: Hub, app: App) -> None:
+    """One unsigned OPTIONS request serves all clients that wait for it."""
 
     async def enter() -> None:
         async with handled.connect() as client:
-            await client.say(type="ping")
+            await client.exchange(type="ping")
 
     await asyncio.gather(enter(), enter())
-    assert asked(app) == ["OPTIONS"]
+    assert validations(app) == ["OPTIONS"]
     first = app.received[0]
     assert (first.method, first.path) == ("OPTIONS", f"/hooks/{handled}/validate?code=c0de")
     assert first.headers["webhook-request-origin"] == "127.0.0.1"
@@ -29,7 +29,7 @@ async def test_the_question_comes_first_and_once(handled: Hub, app: App) -> None
 
 
 @pytest.mark.parametrize(
-    ("status", "origin", "methods", "agrees"),
+    ("status", "origin", "methods", "allowed"),
     [
         (200, "*", ["OPTIONS"], True),
         (204, "*", ["OPTIONS"], True),
@@ -43,18 +43,18 @@ async def test_the_question_comes_first_and_once(handled: Hub, app: App) -> None
         (200, "other.example, 127.0.0.1", ["OPTIONS"], False),
     ],
 )
-async def test_answers(
-    handled: Hub, app: App, status: int, origin: str, methods: list[str], agrees: bool
+async def test_a_handler_must_allow_the_service(
+    handled: Hub, app: App, status: int, origin: str, methods: list[str], allowed: bool
 ) -> None:
-    """It agrees by naming everybody or the service's host; only after a 404 GET is tried.
+    """The answer names `*` or the service's host. Only after a 404 a GET is tried.
 
-    Where it does not agree, clients get 500 and it gets no events.
+    If the handler does not allow the service, clients get 500 and the handler gets no events.
     """
     app.options_status, app.allowed_origin = status, origin
-    if agrees:
+    if allowed:
         async with handled.connect():
             await app.wait_for("connect", "connected")
     else:
         assert await handled.target.refusal(handled.client_path, [JSON], handled.token()) == 500
         assert app.events == []
-    assert asked(app) == methods
+    assert validations(app) == methods

@@ -1,4 +1,4 @@
-"""What a message of a REST call carries, and how clients get it (REST reference, "Send")."""
+"""Bodies of messages sent by REST, and what clients receive (REST reference, "Send")."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,10 +25,10 @@ LIMIT = 2**20
         ("Text/Plain", "x", "text", "x"),
     ],
 )
-async def test_types(
+async def test_text_json_and_bytes_keep_their_type(
     hub: Hub, content_type: str, body: str | bytes, data_type: str, data: object
 ) -> None:
-    """Text, JSON and bytes reach a JSON client as what they are, in whatever charset they came."""
+    """JSON clients receive text in Unicode, whatever charset the body had."""
     async with hub.connect() as client:
         answer = await hub.call("POST", "/:send", body, Content_Type=content_type)
         assert answer.status == 202
@@ -44,22 +44,22 @@ async def test_types(
         ("application/json", '{ "a" : 1.50 }'),
     ],
 )
-async def test_texts_for_simple_clients(hub: Hub, content_type: str, body: str) -> None:
-    """Text and JSON are a text frame with the very same characters."""
+async def test_simple_clients_receive_text_and_json_unchanged(
+    hub: Hub, content_type: str, body: str
+) -> None:
+    """As text frames with exactly the same characters."""
     async with hub.connect(None) as client:
         await hub.call("POST", "/:send", body, Content_Type=content_type)
         assert await client.receive_text() == body
 
 
-async def test_bytes_for_simple_clients(hub: Hub) -> None:
-    """Bytes are a binary frame."""
+async def test_simple_clients_receive_bytes_as_binary_frames(hub: Hub) -> None:
     async with hub.connect(None) as client:
         await hub.call("POST", "/:send", b"\xff", Content_Type="application/octet-stream")
         assert await client.websocket.receive_bytes(timeout=10) == b"\xff"
 
 
-async def test_no_type(hub: Hub) -> None:
-    """A body without Content-Type is bytes."""
+async def test_a_body_without_content_type_is_bytes(hub: Hub) -> None:
     url = f"{hub.target.endpoint}/api/hubs/{hub}/:send?api-version=2024-12-01"
     headers = {"Authorization": f"Bearer {hub.target.sign(url)}"}
     async with (
@@ -74,44 +74,39 @@ async def test_no_type(hub: Hub) -> None:
 
 @pytest.mark.parametrize("to", ["", "/groups/g", "/users/u", "/connections/c"])
 @pytest.mark.parametrize("content_type", ["text/xml", "nonsense", "text/plain; charset=klingon"])
-async def test_other_types(hub: Hub, to: str, content_type: str) -> None:
-    """Another type, or a charset that nobody knows, is 415 with every send, and nothing more."""
+async def test_another_content_type_is_415(hub: Hub, to: str, content_type: str) -> None:
+    """An unknown charset, too. The answer has no body."""
     answer = await hub.call("POST", f"{to}/:send", "x", Content_Type=content_type)
     assert (answer.status, answer.body) == (415, "")
 
 
 @pytest.mark.parametrize("to", ["", "/groups/g", "/users/u", "/connections/c"])
 @pytest.mark.parametrize("body", ["", "{", "nonsense"])
-async def test_json_must_be_json(hub: Hub, to: str, body: str) -> None:
-    """It is looked at before it is sent."""
+async def test_a_json_body_must_be_valid_json(hub: Hub, to: str, body: str) -> None:
     answer = await hub.call("POST", f"{to}/:send", body)
     assert answer.status == 400
     assert answer.body["message"] == "The request body is not a valid JSON."
 
 
-async def test_the_largest_message(hub: Hub) -> None:
-    """1 MiB goes through, and a byte more is refused.
-
-    With 400 in Microsoft's emulator; the status of the service itself is not known.
-    """
+async def test_a_message_may_have_1_mib(hub: Hub) -> None:
+    """One byte more is refused: with 400 by Microsoft's emulator; Azure's status is unknown."""
     async with hub.connect(None) as client:
         await hub.send("x" * LIMIT)
         assert len(await client.receive_text()) == LIMIT
-    # As a stream, of which aiohttp does not warn.
+    # aiohttp warns of large bodies unless they are streams.
     headers = {"Content_Type": "text/plain", "Content_Length": str(LIMIT + 1)}
     answer = await hub.call("POST", "/:send", chunks(b"x" * (LIMIT + 1)), **headers)
     assert answer.status in (400, 413)
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
-    """A body whose length its sender does not know."""
+    """Yield a body whose length its sender does not know."""
     for part in parts:
         yield part
         await asyncio.sleep(0)
 
 
-async def test_a_body_needs_a_length(hub: Hub) -> None:
-    """Without Content-Length it is refused."""
+async def test_a_body_needs_content_length(hub: Hub) -> None:
     answer = await hub.call("POST", "/:send", chunks(b"1", b"2"))
     assert (answer.status, answer.body["message"]) == (400, "Invalid Content-Length header.")
 
@@ -119,8 +114,8 @@ async def test_a_body_needs_a_length(hub: Hub) -> None:
 # --- metadata ----------------------------------------------------------------------------
 
 
-async def test_metadata(hub: Hub) -> None:
-    """Headers reach JSON clients with every kind of send: keys in lower case, the last value."""
+async def test_metadata_headers_reach_json_clients(hub: Hub) -> None:
+    """Every kind of send passes them on. Keys are in lower case; the last value counts."""
     async with hub.connect(user="ann", group="g") as client:
         for to in ("", "/groups/g", "/users/ann", client.path):
             headers = {"X-WebPubSub-Metadata-Trace-Id": "0, 7 ", "X-WebPubSub-Metadata-b": ""}
@@ -128,8 +123,8 @@ async def test_metadata(hub: Hub) -> None:
             assert (await client.receive())["metadata"] == {"trace-id": "7", "b": ""}
 
 
-async def test_no_metadata(hub: Hub) -> None:
-    """A message without them has no such key; a simple client never sees them."""
+async def test_a_message_without_metadata_has_no_metadata_key(hub: Hub) -> None:
+    """Simple clients never receive metadata."""
     async with hub.connect() as client, hub.connect(None) as simple:
         await hub.send("x")
         assert "metadata" not in await client.receive()
@@ -145,12 +140,12 @@ async def test_no_metadata(hub: Hub) -> None:
         pytest.param({"a": "v" * 1025}, 400, id="value of 1,025"),
         pytest.param({"k" * 256: "v"}, 202, id="key of 256"),
         pytest.param({"k" * 257: "v"}, 400, id="key of 257"),
-        pytest.param({f"key{n}": "v" * 1019 for n in range(8)}, 202, id="8,184 in all"),
-        pytest.param({f"key{n}": "v" * 1022 for n in range(8)}, 400, id="8,208 in all"),
+        pytest.param({f"key{n}": "v" * 1019 for n in range(8)}, 202, id="8,184 in total"),
+        pytest.param({f"key{n}": "v" * 1022 for n in range(8)}, 400, id="8,208 in total"),
         pytest.param({"a": "é"}, 400, id="not ASCII"),
     ],
 )
-async def test_limits_of_metadata(hub: Hub, metadata: dict[str, str], status: int) -> None:
-    """256 bytes a key, 1,024 a value, 8 KiB in all, ASCII."""
+async def test_metadata_have_limits(hub: Hub, metadata: dict[str, str], status: int) -> None:
+    """256 bytes a key, 1,024 bytes a value, 8 KiB in total, ASCII only."""
     headers = {f"X-WebPubSub-Metadata-{key}": value for key, value in metadata.items()}
     assert (await hub.call("POST", "/:send", "1", **headers)).status == status

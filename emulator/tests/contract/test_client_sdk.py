@@ -1,4 +1,4 @@
-"""Microsoft's client of the WebSocket side, azure-messaging-webpubsubclient."""
+"""Microsoft's WebSocket client, azure-messaging-webpubsubclient."""
 
 import asyncio
 from typing import Any
@@ -28,13 +28,16 @@ each_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
 
 
 def access_url(hub: Hub, **claims: Any) -> str:
-    """A client access URL, as the client wants it."""
+    """Return a client access URL."""
     endpoint = hub.target.endpoint.replace("http", "ws", 1)
     return f"{endpoint}{hub.client_path}?access_token={hub.token(**claims)}"
 
 
 def make_client(hub: Hub, protocol: str = RELIABLE_JSON, **claims: Any) -> AsyncWebPubSubClient:
-    """A client that does not hide failures; it may miss an ack, hence the short timeout."""
+    """Return a client that reports failures at once.
+
+    The timeout is short because the client can miss an ack.
+    """
     return AsyncWebPubSubClient(
         access_url(hub, **claims),
         protocol_type=PROTOCOLS[protocol],
@@ -45,31 +48,34 @@ def make_client(hub: Hub, protocol: str = RELIABLE_JSON, **claims: Any) -> Async
 
 
 def make_blocking_client(hub: Hub, **claims: Any) -> WebPubSubClient:
-    """The form with threads; it may miss that it is open, and then waits for `start_timeout`."""
+    """Return the client that uses threads.
+
+    It can miss that it is open; then it waits for `start_timeout`.
+    """
     return WebPubSubClient(access_url(hub, **claims), start_timeout=5, auto_reconnect=False)
 
 
 async def listen(client: Any, kind: CallbackType) -> asyncio.Queue[Any]:
-    """What the client hears of one kind, from now on; its types want a literal kind."""
-    heard: asyncio.Queue[Any] = asyncio.Queue()
+    """Return a queue that gets what the client receives of one kind from now on."""
+    received: asyncio.Queue[Any] = asyncio.Queue()
 
     async def on_message(message: Any) -> None:
-        heard.put_nowait(message)
+        received.put_nowait(message)
 
     await client.subscribe(kind, on_message)
-    return heard
+    return received
 
 
 @each_protocol
-async def test_groups(hub: Hub, protocol: str) -> None:
-    """It joins, publishes each type of data, hears its echo, and leaves."""
+async def test_the_sdk_joins_publishes_and_leaves(hub: Hub, protocol: str) -> None:
+    """It publishes each type of data and receives its own messages."""
     client = make_client(hub, protocol, user="ann", role=ANY_GROUP)
-    heard = await listen(client, CallbackType.GROUP_MESSAGE)
+    received = await listen(client, CallbackType.GROUP_MESSAGE)
     async with client:
         await client.join_group("g")
         for number, (data, data_type) in enumerate(DATA, start=1):
             await client.send_to_group("g", data, data_type)
-            message = await asyncio.wait_for(heard.get(), SECONDS)
+            message = await asyncio.wait_for(received.get(), SECONDS)
             assert (message.group, message.from_user_id) == ("g", "ann")
             assert (message.data, message.data_type) == (data, data_type)
             assert message.sequence_id == (number if protocol == RELIABLE_JSON else None)
@@ -77,8 +83,8 @@ async def test_groups(hub: Hub, protocol: str) -> None:
         await eventually(lambda: hub.has("/groups/g"), expected=False)
 
 
-async def test_no_right(hub: Hub) -> None:
-    """What the service refuses is raised, with the name of the error."""
+async def test_the_sdk_raises_what_the_service_refuses(hub: Hub) -> None:
+    """The error has the service's name for it."""
     async with make_client(hub, JSON) as client:
         with pytest.raises(SendMessageError) as caught:
             await client.send_to_group("g", "x", WebPubSubDataType.TEXT)
@@ -86,8 +92,7 @@ async def test_no_right(hub: Hub) -> None:
         assert caught.value.error_detail.name == "Forbidden"
 
 
-async def test_events_that_nobody_takes(hub: Hub) -> None:
-    """They are raised as InternalServerError."""
+async def test_the_sdk_raises_the_failure_of_an_event_without_a_handler(hub: Hub) -> None:
     async with make_client(hub, JSON) as client:
         with pytest.raises(SendMessageError) as caught:
             await client.send_event("e", "x", WebPubSubDataType.TEXT)
@@ -95,29 +100,29 @@ async def test_events_that_nobody_takes(hub: Hub) -> None:
         assert caught.value.error_detail.name == "InternalServerError"
 
 
-async def test_messages_of_the_server(hub: Hub) -> None:
-    """It hears what is sent to all; metadata, which it does not know, do no harm."""
+async def test_the_sdk_receives_messages_of_the_server(hub: Hub) -> None:
+    """Metadata, which it does not know, do no harm."""
     client = make_client(hub, JSON)
-    heard = await listen(client, CallbackType.SERVER_MESSAGE)
+    received = await listen(client, CallbackType.SERVER_MESSAGE)
     async with client:
         await hub.call("POST", "/:send", '"x"', **{"X-WebPubSub-Metadata-k": "v"})
-        assert (await asyncio.wait_for(heard.get(), SECONDS)).data == "x"
+        assert (await asyncio.wait_for(received.get(), SECONDS)).data == "x"
 
 
-async def test_it_is_told_why_it_was_closed(hub: Hub) -> None:
-    """In the frame before the close."""
+async def test_the_sdk_receives_the_reason_of_a_close(hub: Hub) -> None:
+    """The reason is in the frame before the close frame."""
     client = make_client(hub, JSON, user="ann")
-    heard = await listen(client, CallbackType.DISCONNECTED)
+    received = await listen(client, CallbackType.DISCONNECTED)
     async with client:
         await hub.call("POST", "/users/ann/:closeConnections?reason=late")
-        message = (await asyncio.wait_for(heard.get(), SECONDS)).message
+        message = (await asyncio.wait_for(received.get(), SECONDS)).message
     assert message == "Application server closed the connection. Reason: late"
 
 
-async def test_a_recovery(hub: Hub) -> None:
-    """After a loss of its socket it is the same connection, and has missed nothing."""
+async def test_the_sdk_recovers_its_connection(hub: Hub) -> None:
+    """After the loss of its socket it has the same connection and missed no message."""
     client = make_client(hub, user="ann")
-    heard = await listen(client, CallbackType.SERVER_MESSAGE)
+    received = await listen(client, CallbackType.SERVER_MESSAGE)
     connected = await listen(client, CallbackType.CONNECTED)
     async with client:
         name = (await asyncio.wait_for(connected.get(), SECONDS)).connection_id
@@ -125,26 +130,25 @@ async def test_a_recovery(hub: Hub) -> None:
         assert client._ws.sock is not None
         Client(client._ws.sock).drop()
         await hub.send("1", "/users/ann")
-        assert (await asyncio.wait_for(heard.get(), SECONDS)).data == "1"
+        assert (await asyncio.wait_for(received.get(), SECONDS)).data == "1"
         assert client._connection_id == name
         await hub.send("2", f"/connections/{name}")
-        assert (await asyncio.wait_for(heard.get(), SECONDS)).sequence_id == 2
+        assert (await asyncio.wait_for(received.get(), SECONDS)).sequence_id == 2
 
 
-async def test_the_blocking_form(hub: Hub) -> None:
-    """It opens, publishes, hears and closes as the other does."""
+async def test_the_blocking_sdk_opens_publishes_receives_and_closes(hub: Hub) -> None:
     loop = asyncio.get_running_loop()
-    heard: asyncio.Queue[Any] = asyncio.Queue()
+    received: asyncio.Queue[Any] = asyncio.Queue()
     client = make_blocking_client(hub, group="g", role=ANY_GROUP)
 
     def on_message(message: Any) -> None:
-        loop.call_soon_threadsafe(heard.put_nowait, message.data)
+        loop.call_soon_threadsafe(received.put_nowait, message.data)
 
     client.subscribe(CallbackType.GROUP_MESSAGE, on_message)
     await asyncio.to_thread(client.open)
-    # Without an ack, which it can miss.
+    # The client can miss an ack.
     await asyncio.to_thread(client.send_to_group, "g", "x", WebPubSubDataType.TEXT, ack=False)
-    assert await asyncio.wait_for(heard.get(), SECONDS) == "x"
+    assert await asyncio.wait_for(received.get(), SECONDS) == "x"
     await asyncio.to_thread(client.close)
 
 
@@ -152,19 +156,19 @@ async def test_the_blocking_form(hub: Hub) -> None:
 
 
 @each_protocol
-async def test_events(handled: Hub, app: App, protocol: str) -> None:
-    """Its event reaches the app, and the app's answer comes back."""
+async def test_the_sdk_sends_events_and_receives_the_answer(
+    handled: Hub, app: App, protocol: str
+) -> None:
     app.scripts["greet"] = [web.json_response({"hello": "ann"})]
     client = make_client(handled, protocol, user="ann")
-    heard = await listen(client, CallbackType.SERVER_MESSAGE)
+    received = await listen(client, CallbackType.SERVER_MESSAGE)
     async with client:
         await client.send_event("greet", "hi", WebPubSubDataType.TEXT)
-        assert (await asyncio.wait_for(heard.get(), SECONDS)).data == {"hello": "ann"}
+        assert (await asyncio.wait_for(received.get(), SECONDS)).data == {"hello": "ann"}
     assert app.last("greet").body == b"hi"
 
 
-async def test_the_app_refuses(handled: Hub, app: App) -> None:
-    """It sees a refusal as a failed opening."""
+async def test_the_sdk_fails_to_open_if_the_app_refuses(handled: Hub, app: App) -> None:
     app.scripts["connect"] = [web.Response(status=403)]
     client = make_blocking_client(handled)
     with pytest.raises(OpenClientError, match="403"):

@@ -1,4 +1,4 @@
-"""How the service ends connections (REST reference, "Close")."""
+"""How the service closes connections (REST reference, "Close")."""
 
 from contextlib import AsyncExitStack
 
@@ -6,11 +6,11 @@ import pytest
 
 from contract.target import Client, Hub, eventually
 
-GOODBYE = "Application server closed the connection."
+CLOSED_BY_APP = "Application server closed the connection."
 
 
-async def receive_goodbye(client: Client) -> str:
-    """The text of the last frame; the close frame behind it has no reason."""
+async def receive_reason(client: Client) -> str:
+    """Return the text of the last frame. The close frame that follows has no reason."""
     frame = await client.receive()
     assert (frame["type"], frame["event"]) == ("system", "disconnected")
     assert await client.receive_close() == (1000, "")
@@ -20,23 +20,26 @@ async def receive_goodbye(client: Client) -> str:
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        ("", GOODBYE),
-        ("?reason=", GOODBYE),
-        ("?reason=late", f"{GOODBYE} Reason: late"),
-        pytest.param(f"?reason={'x' * 500}", f"{GOODBYE} Reason: {'x' * 500}", id="long reason"),
+        ("", CLOSED_BY_APP),
+        ("?reason=", CLOSED_BY_APP),
+        ("?reason=late", f"{CLOSED_BY_APP} Reason: late"),
+        pytest.param(
+            f"?reason={'x' * 500}", f"{CLOSED_BY_APP} Reason: {'x' * 500}", id="long reason"
+        ),
     ],
 )
-async def test_a_reason(hub: Hub, query: str, text: str) -> None:
-    """A JSON client is told in a frame, for a close frame has room for 123 bytes only."""
+async def test_a_json_client_receives_the_reason_in_a_frame(
+    hub: Hub, query: str, text: str
+) -> None:
+    """A close frame has room for 123 bytes only."""
     async with hub.connect(user="ann") as client:
         assert (await hub.call("DELETE", f"{client.path}{query}")).status == 204
-        assert await receive_goodbye(client) == text
+        assert await receive_reason(client) == text
         await eventually(lambda: hub.has(client.path), expected=False)
         await eventually(lambda: hub.has("/users/ann"), expected=False)
 
 
-async def test_a_simple_client(hub: Hub) -> None:
-    """It gets the close frame alone."""
+async def test_a_simple_client_receives_only_the_close_frame(hub: Hub) -> None:
     async with hub.connect(None, user="ann") as client:
         await hub.call("POST", "/users/ann/:closeConnections?reason=late")
         assert await client.receive_close() == (1000, "")
@@ -45,50 +48,47 @@ async def test_a_simple_client(hub: Hub) -> None:
 @pytest.mark.parametrize(
     "path", ["/:closeConnections", "/groups/g/:closeConnections", "/users/ann/:closeConnections"]
 )
-async def test_many(hub: Hub, path: str) -> None:
-    """All, a group, or a user are closed, but for those excluded."""
+async def test_closing_many_connections_spares_excluded_ones(hub: Hub, path: str) -> None:
+    """All connections, those in a group, or those with a user."""
     async with AsyncExitStack() as clients:
         one, two, three = [
             await clients.enter_async_context(hub.connect(user="ann", group="g")) for _ in range(3)
         ]
-        spared = f"excluded={two.connection_id}&excluded={three.connection_id}"
-        await hub.call("POST", f"{path}?reason=r&{spared}")
-        assert await receive_goodbye(one) == f"{GOODBYE} Reason: r"
+        excluded = f"excluded={two.connection_id}&excluded={three.connection_id}"
+        await hub.call("POST", f"{path}?reason=r&{excluded}")
+        assert await receive_reason(one) == f"{CLOSED_BY_APP} Reason: r"
         for client in (two, three):
-            assert await client.say(type="ping") == {"type": "pong"}
+            assert await client.exchange(type="ping") == {"type": "pong"}
         await hub.call("POST", path)
         for client in (two, three):
-            assert await receive_goodbye(client) == GOODBYE
+            assert await receive_reason(client) == CLOSED_BY_APP
 
 
-async def test_others_stay(hub: Hub) -> None:
-    """Who is in another group or another user hears nothing of it."""
+async def test_other_groups_and_users_stay_connected(hub: Hub) -> None:
     async with hub.connect(user="bob", group="h") as client:
         for path in ("/groups/g/:closeConnections", "/users/ann/:closeConnections"):
             await hub.call("POST", path)
-        assert await client.say(type="ping") == {"type": "pong"}
+        assert await client.exchange(type="ping") == {"type": "pong"}
 
 
-async def test_a_client_that_says_goodbye(hub: Hub) -> None:
-    """It is gone, from its groups, too."""
+async def test_a_client_that_closes_leaves_its_groups(hub: Hub) -> None:
     async with hub.connect(user="ann", group="g") as client:
         await client.websocket.close(code=1000, message=b"bye")
         for path in (client.path, "/groups/g", "/users/ann"):
             await eventually(lambda path=path: hub.has(path), expected=False)  # type: ignore[misc]
 
 
-async def test_a_client_that_vanishes(hub: Hub) -> None:
-    """One that is not reliable is gone with its socket."""
+async def test_a_client_without_reliability_ends_with_its_socket(hub: Hub) -> None:
     async with hub.connect() as client:
         client.drop()
         await eventually(lambda: hub.has(client.path), expected=False)
 
 
-async def test_excluded_ids_are_taken_whole(hub: Hub) -> None:
-    """A comma does not separate them, so that one value with two ids spares nobody."""
+async def test_a_comma_does_not_separate_excluded_ids(hub: Hub) -> None:
+    """One value with two ids excludes no connection."""
     async with hub.connect() as one, hub.connect() as two:
         await hub.call(
             "POST", f"/:closeConnections?excluded={one.connection_id},{two.connection_id}"
         )
         for client in (one, two):
-            assert await receive_goodbye(client) == GOODBYE
+            assert await receive_reason(client) == CLOSED_BY_APP

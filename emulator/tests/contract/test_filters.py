@@ -7,10 +7,10 @@ import pytest
 from contract.target import Hub, escape
 
 
-async def hears(hub: Hub, text: str, user: str | None) -> bool:
-    """Whether a message with that filter comes to a client in groups g1 and g2."""
-    who: dict[str, Any] = {} if user is None else {"user": user, "group": ["g1", "g2"]}
-    async with hub.connect(**who) as client:
+async def receives(hub: Hub, text: str, user: str | None) -> bool:
+    """Return whether a client in groups g1 and g2 receives a message with that filter."""
+    claims: dict[str, Any] = {} if user is None else {"user": user, "group": ["g1", "g2"]}
+    async with hub.connect(**claims) as client:
         answer = await hub.call("POST", f"/:send?filter={escape(text)}", "1")
         assert answer.status == 202
         await hub.send("marker")
@@ -18,7 +18,7 @@ async def hears(hub: Hub, text: str, user: str | None) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("text", "ann", "nobody"),
+    ("text", "ann", "anonymous"),
     [
         ("userId eq 'Ann'", True, False),
         ("USERID eq 'ann'", False, False),
@@ -53,9 +53,11 @@ async def hears(hub: Hub, text: str, user: str | None) -> bool:
         ("userId ne 'it''s'", True, True),
     ],
 )
-async def test_matches(hub: Hub, text: str, ann: bool, nobody: bool) -> None:
-    """Whom each rule selects: of a user with two groups, and of somebody without either."""
-    assert (await hears(hub, text, "Ann"), await hears(hub, text, None)) == (ann, nobody)
+async def test_a_filter_selects_connections(
+    hub: Hub, text: str, ann: bool, anonymous: bool
+) -> None:
+    """A user with two groups, and an anonymous client without groups."""
+    assert (await receives(hub, text, "Ann"), await receives(hub, text, None)) == (ann, anonymous)
 
 
 @pytest.mark.parametrize(
@@ -79,16 +81,15 @@ async def test_matches(hub: Hub, text: str, ann: bool, nobody: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("to", ["", "/groups/g", "/users/u"])
-async def test_mistakes(hub: Hub, to: str, text: str) -> None:
-    """They are found before anybody is looked at, in each call that has a filter."""
+async def test_an_invalid_filter_is_400(hub: Hub, to: str, text: str) -> None:
+    """Every call with a filter checks it, even if there is no connection."""
     answer = await hub.call("POST", f"{to}/:send?filter={escape(text)}", "1")
     assert (answer.status, answer.body["target"]) == (400, "filter")
     assert answer.body["message"].startswith("Invalid syntax for '")
     assert answer.body["message"].endswith("(Parameter 'filter')")
 
 
-async def test_mistakes_that_a_connection_shows(hub: Hub) -> None:
-    """A null hides a mistake of types until somebody with a user is looked at."""
+async def test_null_hides_a_wrong_type_until_a_user_is_compared(hub: Hub) -> None:
     path = f"/:send?filter={escape('contains(userId, 1)')}"
     assert (await hub.call("POST", path, "1")).status == 202
     async with hub.connect(user="ann"):
@@ -96,10 +97,9 @@ async def test_mistakes_that_a_connection_shows(hub: Hub) -> None:
         assert (answer.status, answer.body["target"]) == (400, "filter")
 
 
-async def test_many_clauses(hub: Hub) -> None:
-    """A hundred are allowed."""
+async def test_a_filter_may_have_a_hundred_clauses(hub: Hub) -> None:
     text = " or ".join(f"userId eq 'u{number}'" for number in range(100))
-    assert await hears(hub, text, "u99")
+    assert await receives(hub, text, "u99")
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ async def test_many_clauses(hub: Hub) -> None:
         ("/groups/g1", "userId eq 'Bob'", False),
     ],
 )
-async def test_filters_within_a_group_or_a_user(
+async def test_a_filter_selects_among_the_receivers(
     hub: Hub, to: str, text: str, selects: bool
 ) -> None:
-    """They select among those who would hear; to select nobody is fine."""
+    """A filter may select none of them."""
     async with hub.connect(user="Ann", group=["g1", "g2"]) as client:
         answer = await hub.call("POST", f"{to}/:send?filter={escape(text)}", "1")
         assert answer.status == 202

@@ -13,14 +13,14 @@ MALFORMED = "The client message is not a valid JSON protocol message."
 
 @pytest.fixture
 async def client(hub: Hub) -> AsyncIterator[Client]:
-    """A client in group g that may do everything."""
+    """Provide a client in group g that has every permission."""
     async with hub.connect(user="ann", group="g", role=ANY_GROUP) as opened:
         yield opened
 
 
 async def publish(client: Client, **frame: Any) -> dict[str, Any]:
-    """The message that comes back to its sender."""
-    return await client.say(type="sendToGroup", group="g", **frame)
+    """Publish to group g and return the message that comes back to the sender."""
+    return await client.exchange(type="sendToGroup", group="g", **frame)
 
 
 @pytest.mark.parametrize(
@@ -35,69 +35,67 @@ async def publish(client: Client, **frame: Any) -> dict[str, Any]:
         ({"dataType": "TEXT", "data": ""}, "text", ""),
     ],
 )
-async def test_data(client: Client, frame: dict[str, Any], data_type: str, data: Any) -> None:
-    """What a member publishes comes to the group as what it is, with its sender's user."""
+async def test_published_data_keep_their_type(
+    client: Client, frame: dict[str, Any], data_type: str, data: Any
+) -> None:
+    """The message names the sender's user."""
     expected = {"type": "message", "from": "group", "group": "g", "fromUserId": "ann"}
     assert await publish(client, **frame) == expected | {"dataType": data_type, "data": data}
 
 
-async def test_protobuf_in_json(client: Client) -> None:
-    """A serialized Any passes as base64; Microsoft's emulator closes on it."""
+async def test_protobuf_data_pass_as_base64(client: Client) -> None:
+    """Microsoft's emulator closes the connection instead."""
     frame = await publish(client, dataType="protobuf", data="CgE=")
     assert (frame["dataType"], frame["data"]) == ("protobuf", "CgE=")
 
 
-async def test_an_anonymous_sender(hub: Hub) -> None:
-    """It has no user."""
+async def test_a_message_of_an_anonymous_client_has_no_user(hub: Hub) -> None:
     async with hub.connect(group="g", role=ANY_GROUP) as client:
         assert (await publish(client, data=1)).get("fromUserId") is None
 
 
-async def test_no_echo(hub: Hub, client: Client) -> None:
-    """Everybody but the sender hears it."""
+async def test_no_echo_excludes_the_sender(hub: Hub, client: Client) -> None:
     async with hub.connect(group="g") as other:
         await client.send(type="sendToGroup", group="g", data=1, noEcho=True)
         assert (await other.receive())["data"] == 1
-        assert await client.say(type="ping") == {"type": "pong"}
+        assert await client.exchange(type="ping") == {"type": "pong"}
 
 
-async def test_joining_and_leaving(hub: Hub, client: Client) -> None:
-    """They count from their acks on; without an ack id they are silent."""
+async def test_joins_and_leaves_take_effect_with_their_acks(hub: Hub, client: Client) -> None:
+    """Without an ack id they get no frame."""
     assert await client.ask(1, type="joinGroup", group="h") == "done"
     assert await hub.has("/groups/h")
     assert await client.ask(2, type="leaveGroup", group="h") == "done"
     assert not await hub.has("/groups/h")
     await client.send(type="joinGroup", group="i")
-    assert await client.say(type="ping") == {"type": "pong"}
+    assert await client.exchange(type="ping") == {"type": "pong"}
     assert await hub.has("/groups/i")
 
 
-async def test_in_vain(client: Client) -> None:
-    """Joining twice, leaving without being in, and publishing to nobody succeed."""
+async def test_frames_that_change_nothing_succeed(client: Client) -> None:
+    """Joining twice, leaving without being a member, publishing to an empty group."""
     assert await client.ask(1, type="joinGroup", group="g") == "done"
     assert await client.ask(2, type="leaveGroup", group="never") == "done"
     assert await client.ask(3, type="sendToGroup", group="never", data=1) == "done"
 
 
 @pytest.mark.parametrize("kind", ["ping", "PING"])
-async def test_ping(client: Client, kind: str) -> None:
-    """It is answered with a pong; types may be in any case."""
-    assert await client.say(type=kind) == {"type": "pong"}
+async def test_a_ping_is_answered_with_a_pong(client: Client, kind: str) -> None:
+    """Frame types are case-insensitive."""
+    assert await client.exchange(type=kind) == {"type": "pong"}
 
 
-async def test_a_sequence_ack_without_sequence(client: Client) -> None:
-    """A client that is not reliable may send it, and nothing happens."""
+async def test_a_sequence_ack_without_reliability_is_ignored(client: Client) -> None:
     await client.send(type="sequenceAck", sequenceId=1)
-    assert await client.say(type="ping") == {"type": "pong"}
+    assert await client.exchange(type="ping") == {"type": "pong"}
 
 
-async def test_keys_that_nobody_knows(client: Client) -> None:
-    """They are passed over."""
-    assert await client.say(type="ping", more={"a": 1}) == {"type": "pong"}
+async def test_unknown_keys_are_ignored(client: Client) -> None:
+    assert await client.exchange(type="ping", more={"a": 1}) == {"type": "pong"}
 
 
-async def test_metadata(client: Client) -> None:
-    """They come with the message, as written; a message may have nothing else."""
+async def test_published_metadata_come_with_the_message(client: Client) -> None:
+    """Keys keep their case. A message may have metadata and no data."""
     frame = await publish(client, data=1, metadata={"Key": "v", "b": ""})
     assert frame["metadata"] == {"Key": "v", "b": ""}
     frame = await publish(client, data=1, metadata={"k": "1", "K": "2"})
@@ -107,13 +105,14 @@ async def test_metadata(client: Client) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 300, None])
-async def test_time_to_live(client: Client, seconds: int | None) -> None:
-    """Up to 300 s."""
+async def test_the_time_to_live_may_be_up_to_300_seconds(
+    client: Client, seconds: int | None
+) -> None:
     assert (await publish(client, data=1, ttlSeconds=seconds))["data"] == 1
 
 
 def sending(**frame: Any) -> str:
-    """A frame to group g as a text."""
+    """Return a frame to group g as text."""
     return json.dumps({"type": "sendToGroup", "group": "g"} | frame)
 
 
@@ -160,46 +159,42 @@ def sending(**frame: Any) -> str:
         '{"type":"sequenceAck","sequenceId":"1"}',
     ],
 )
-async def test_frames_that_close(hub: Hub, client: Client, text: str) -> None:
-    """What breaks the protocol ends the connection with 1007, and no other connection."""
+async def test_an_invalid_frame_closes_its_connection_with_1007(
+    hub: Hub, client: Client, text: str
+) -> None:
+    """Other connections stay open."""
     async with hub.connect() as other:
         await client.websocket.send_str(text)
         assert await client.receive_close() == (1007, MALFORMED)
-        assert await other.say(type="ping") == {"type": "pong"}
+        assert await other.exchange(type="ping") == {"type": "pong"}
 
 
 @pytest.mark.parametrize("ack_id", [0, 18446744073709551615])
-async def test_ack_ids(client: Client, ack_id: int) -> None:
-    """Any unsigned number of 64 bits."""
+async def test_an_ack_id_is_an_unsigned_64_bit_number(client: Client, ack_id: int) -> None:
     assert await client.ask(ack_id, type="joinGroup", group="g") == "done"
 
 
 @pytest.mark.parametrize("name", ["E_.-9", pytest.param("e" * 128, id="128 characters")])
-async def test_names_of_events(client: Client, name: str) -> None:
-    """A letter, then letters, digits and a few signs; here nobody takes the event."""
-    answer = await client.say(type="event", event=name, data=1, ackId=1)
+async def test_event_names_may_have_128_characters(client: Client, name: str) -> None:
+    """A letter, then letters, digits and a few signs. These events have no handler."""
+    answer = await client.exchange(type="event", event=name, data=1, ackId=1)
     assert answer["error"]["name"] == "InternalServerError"
 
 
-async def test_bytes_close(client: Client) -> None:
-    """A binary frame is no frame of this protocol: 1003 by Microsoft's emulator.
-
-    An older page of the documentation allows UTF-8 in binary frames.
-    """
+async def test_a_binary_frame_closes_with_1003(client: Client) -> None:
+    """As in Microsoft's emulator. An older page of the documentation allows binary UTF-8."""
     await client.websocket.send_bytes(b'{"type":"ping"}')
     assert await client.receive_close() == (1003, "The JSON subprotocol requires text messages.")
 
 
 @pytest.mark.parametrize("subprotocol", [None, RELIABLE_JSON])
-async def test_frames_over_1_mib_close(hub: Hub, subprotocol: str | None) -> None:
-    """With 1009."""
+async def test_a_frame_over_1_mib_closes_with_1009(hub: Hub, subprotocol: str | None) -> None:
     async with hub.connect(subprotocol) as client:
         await client.websocket.send_str("x" * (2**20 + 1))
         assert (await client.receive_close())[0] == 1009
 
 
-async def test_the_largest_frame(client: Client) -> None:
-    """1 MiB goes through."""
+async def test_a_frame_may_have_1_mib(client: Client) -> None:
     frame = sending(dataType="text", data="")
     text = frame.replace('"data": ""', f'"data": "{"x" * (2**20 - len(frame))}"')
     assert len(text) == 2**20

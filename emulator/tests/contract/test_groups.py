@@ -1,4 +1,4 @@
-"""Who is in which group, and who hears what (REST reference; concept of hubs, groups, users)."""
+"""Membership and delivery (REST reference; concepts of hubs, groups, users)."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from contract.target import Hub, Target, escape
 
 
 async def members(hub: Hub, group: str) -> list[str]:
-    """The connection ids in a group."""
+    """Return the connection ids in a group."""
     answer = await hub.call("GET", f"/groups/{group}/connections")
     return [member["connectionId"] for member in answer.body["value"]]
 
 
-async def test_connections_come_and_go(hub: Hub) -> None:
-    """A group exists as long as somebody is in it; twice in, or out without being in, is fine."""
+async def test_a_group_exists_while_it_has_members(hub: Hub) -> None:
+    """Adding twice and removing without membership succeed."""
     async with hub.connect() as client:
         place = f"/groups/g{client.path}"
         for _ in range(2):
@@ -23,8 +23,8 @@ async def test_connections_come_and_go(hub: Hub) -> None:
         assert not await hub.has("/groups/g")
 
 
-async def test_users_come_and_go(hub: Hub) -> None:
-    """A user is all connections that it has just now; nothing is kept for those to come."""
+async def test_a_user_joins_with_all_current_connections(hub: Hub) -> None:
+    """Later connections of the user do not join."""
     async with hub.connect(user="ann") as one, hub.connect(user="ann") as two:
         assert (await hub.call("PUT", "/users/ann/groups/g")).status == 200
         async with hub.connect(user="ann"):
@@ -35,29 +35,28 @@ async def test_users_come_and_go(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("path", ["{client}/groups", "/users/ann/groups"])
-async def test_out_of_all_groups(hub: Hub, path: str) -> None:
-    """A connection or a user leaves every group at once."""
+async def test_a_connection_or_a_user_leaves_all_groups(hub: Hub, path: str) -> None:
     async with hub.connect(user="ann", group=["a", "b"]) as client:
         answer = await hub.call("DELETE", path.format(client=client.path))
         assert answer.status == 204
         assert [await hub.has(f"/groups/{name}") for name in "ab"] == [False, False]
 
 
-async def test_many_at_once(hub: Hub) -> None:
-    """A filter selects who joins; without one the whole hub leaves."""
+async def test_a_filter_selects_who_joins_or_leaves_groups(hub: Hub) -> None:
+    """Without a filter the whole hub leaves."""
     async with hub.connect(user="ann") as ann, hub.connect(user="bob"):
-        wish = '{"groups":["a","b"],"filter":"userId eq \'ann\'"}'
-        assert (await hub.call("POST", "/:addToGroups", wish)).status == 200
+        body = '{"groups":["a","b"],"filter":"userId eq \'ann\'"}'
+        assert (await hub.call("POST", "/:addToGroups", body)).status == 200
         assert await members(hub, "b") == [ann.connection_id]
-        nobody = '{"groups":["a"],"filter":"false"}'
-        assert (await hub.call("POST", "/:removeFromGroups", nobody)).status == 200
+        none = '{"groups":["a"],"filter":"false"}'
+        assert (await hub.call("POST", "/:removeFromGroups", none)).status == 200
         assert await hub.has("/groups/a")
         await hub.call("POST", "/:removeFromGroups", '{"groups":["a"]}')
         assert [await hub.has(f"/groups/{name}") for name in "ab"] == [False, True]
 
 
-async def test_names_have_a_case(hub: Hub) -> None:
-    """Those of groups, users and connections, exactly; those of hubs have none."""
+async def test_names_are_case_sensitive_except_hubs(hub: Hub) -> None:
+    """Names of groups, users and connections are case-sensitive."""
     async with hub.connect(user="ann", group="g") as client:
         assert [await hub.has(f"/groups/{name}") for name in "gG"] == [True, False]
         assert [await hub.has(f"/users/{name}") for name in ("ann", "Ann")] == [True, False]
@@ -66,8 +65,8 @@ async def test_names_have_a_case(hub: Hub) -> None:
         assert await upper.has("/groups/g")
 
 
-async def test_hubs_are_apart(target: Target, hub: Hub) -> None:
-    """Another hub knows nobody of this one, and its messages stay its own."""
+async def test_hubs_are_separate(target: Target, hub: Hub) -> None:
+    """A hub has neither connections nor messages of another hub."""
     other = Hub(target, f"{hub}other")
     async with hub.connect(user="ann", group="g") as client:
         for path in ("/users/ann", "/groups/g", client.path):
@@ -77,8 +76,8 @@ async def test_hubs_are_apart(target: Target, hub: Hub) -> None:
         assert (await client.receive())["data"] == "for you"
 
 
-async def test_a_message_for_a_group(hub: Hub) -> None:
-    """It names the group and nobody as its sender; others do not hear it."""
+async def test_a_message_to_a_group_names_the_group_and_no_sender(hub: Hub) -> None:
+    """Other clients do not receive it."""
     async with hub.connect(group="g") as member, hub.connect() as other:
         await hub.send("x", "/groups/g")
         frame = await member.receive()
@@ -90,16 +89,16 @@ async def test_a_message_for_a_group(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("to", ["", "/users/ann", "{client}"])
-async def test_a_message_of_the_server(hub: Hub, to: str) -> None:
-    """For all, for a user or for a connection, it is from the server."""
+async def test_a_message_to_all_a_user_or_a_connection_is_from_the_server(
+    hub: Hub, to: str
+) -> None:
     async with hub.connect(user="ann") as client:
         await hub.send("x", to.format(client=client.path))
         expected = {"type": "message", "from": "server", "dataType": "text", "data": "x"}
         assert await client.receive() == expected
 
 
-async def test_a_user_is_all_its_connections(hub: Hub) -> None:
-    """Each hears what is sent to the user, and nobody else does."""
+async def test_a_message_to_a_user_reaches_all_its_connections(hub: Hub) -> None:
     async with (
         hub.connect(user="ann") as one,
         hub.connect(user="ann") as two,
@@ -113,8 +112,7 @@ async def test_a_user_is_all_its_connections(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("to", ["", "/groups/g"])
-async def test_some_are_left_out(hub: Hub, to: str) -> None:
-    """`excluded` may come several times, and counts together with a filter."""
+async def test_excluded_may_be_repeated_and_combined_with_a_filter(hub: Hub, to: str) -> None:
     async with (
         hub.connect(user="ann", group="g") as ann,
         hub.connect(user="bob", group="g") as bob,
@@ -130,8 +128,7 @@ async def test_some_are_left_out(hub: Hub, to: str) -> None:
         assert (await bob.receive())["data"] == "last"
 
 
-async def test_membership_is_no_permission(hub: Hub) -> None:
-    """Leaving by REST takes no right away, and losing the right takes nobody out."""
+async def test_membership_and_permission_are_independent(hub: Hub) -> None:
     async with hub.connect(group="g", role="webpubsub.joinLeaveGroup.g") as client:
         await hub.call("DELETE", f"/groups/g{client.path}")
         right = f"/permissions/joinLeaveGroup{client.path}?targetName=g"

@@ -1,4 +1,4 @@
-"""How clients come in (concept-client-protocols; the client specification, "Handshake")."""
+"""How clients connect (concept-client-protocols; the client specification, "Handshake")."""
 
 import time
 from typing import Any
@@ -13,8 +13,7 @@ from contract.target import JSON, RELIABLE_JSON, Hub
 HOUR = 3600
 
 
-async def test_the_first_frame(hub: Hub) -> None:
-    """It names the user and the connection, and nothing else."""
+async def test_the_first_frame_names_user_and_connection(hub: Hub) -> None:
     async with hub.connect(user="ann") as client:
         expected = {"type": "system", "event": "connected", "userId": "ann"}
         assert client.hello == expected | {"connectionId": client.connection_id}
@@ -22,20 +21,18 @@ async def test_the_first_frame(hub: Hub) -> None:
         assert await hub.has("/users/ann")
 
 
-async def test_no_user(hub: Hub) -> None:
-    """A client may have none."""
+async def test_a_client_may_have_no_user(hub: Hub) -> None:
     async with hub.connect() as client:
         assert client.hello["userId"] is None
 
 
-async def test_two_clients_of_a_user(hub: Hub) -> None:
-    """They are two connections."""
+async def test_two_clients_of_a_user_are_two_connections(hub: Hub) -> None:
     async with hub.connect(user="ann") as one, hub.connect(user="ann") as two:
         assert one.connection_id != two.connection_id
 
 
-async def test_the_token_in_the_query(hub: Hub) -> None:
-    """Its key may be in any case, and it wins over a header."""
+async def test_the_token_in_the_query_wins_over_a_header(hub: Hub) -> None:
+    """The name of the parameter is case-insensitive."""
     wrong = {"Authorization": "Bearer nonsense"}
     for key in ("access_token", "Access_Token"):
         path = f"{hub.client_path}?{key}={hub.token(user='ann')}"
@@ -43,24 +40,23 @@ async def test_the_token_in_the_query(hub: Hub) -> None:
             assert (await client.receive())["userId"] == "ann"
 
 
-async def test_the_hub_in_the_query(hub: Hub) -> None:
-    """As documented; Microsoft's emulator does not have this path."""
+async def test_the_hub_may_be_in_the_query(hub: Hub) -> None:
+    """As documented. Microsoft's emulator does not have this path."""
     path = f"/client/?hub={hub}"
     async with hub.target.open(path, [JSON], hub.token(user="ann")) as client:
         assert (await client.receive())["userId"] == "ann"
         assert await hub.has("/users/ann")
 
 
-async def test_the_hub_in_any_case(hub: Hub) -> None:
-    """It is one hub."""
+async def test_the_hub_is_case_insensitive(hub: Hub) -> None:
     upper = Hub(hub.target, hub.name.upper())
     async with upper.connect(user="ann"):
         assert await hub.has("/users/ann")
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
-async def test_the_scheme_of_the_audience_does_not_count(hub: Hub, scheme: str) -> None:
-    """As measured at the service; Microsoft's emulator asks for the request's own."""
+async def test_the_scheme_of_the_audience_is_ignored(hub: Hub, scheme: str) -> None:
+    """As measured with Azure. Microsoft's emulator requires the scheme of the request."""
     host = hub.target.endpoint.partition("://")[2]
     token = hub.target.sign(f"{scheme}://{host}{hub.client_path}")
     async with hub.target.open(hub.client_path, [JSON], token) as client:
@@ -80,8 +76,8 @@ async def test_the_scheme_of_the_audience_does_not_count(hub: Hub, scheme: str) 
         {"nbf": 15 * 60},
     ],
 )
-async def test_tokens_that_let_nobody_in(hub: Hub, claims: dict[str, Any]) -> None:
-    """Another hub, another host, an Entra or a data plane token, a time that is not now: 401."""
+async def test_a_token_for_something_else_is_401(hub: Hub, claims: dict[str, Any]) -> None:
+    """Another hub or host, a token of Entra or of the data plane, a time in the past or future."""
     audience = claims.get("aud", "{endpoint}{path}")
     names = {"endpoint": hub.target.endpoint, "path": hub.client_path, "hub": hub}
     now = int(time.time())
@@ -91,14 +87,13 @@ async def test_tokens_that_let_nobody_in(hub: Hub, claims: dict[str, Any]) -> No
 
 
 async def test_clocks_may_differ_by_five_minutes(hub: Hub) -> None:
-    """A token that has just expired still counts; once its client is in, it does not matter."""
+    """A token is accepted shortly after it expired. An open connection outlives its token."""
     async with hub.connect(exp=int(time.time()) - 4 * 60) as client:
         assert client.hello["event"] == "connected"
-        assert await client.say(type="ping") == {"type": "pong"}
+        assert await client.exchange(type="ping") == {"type": "pong"}
 
 
-async def test_no_token_or_a_wrong_one(hub: Hub) -> None:
-    """None, rubbish, and another key are 401."""
+async def test_no_token_or_a_wrong_token_is_401(hub: Hub) -> None:
     audience = f"{hub.target.endpoint}{hub.client_path}"
     claims = {"aud": audience, "exp": int(time.time()) + HOUR}
     other = jwt.encode(claims, "another-key-of-at-least-32-bytes!", algorithm="HS256")
@@ -106,19 +101,16 @@ async def test_no_token_or_a_wrong_one(hub: Hub) -> None:
         assert await hub.target.refusal(hub.client_path, [JSON], token) == 401
 
 
-async def test_another_group_than_groups_can_have(hub: Hub) -> None:
-    """A blank name in a token is 400."""
+async def test_a_blank_group_in_the_token_is_400(hub: Hub) -> None:
     assert await hub.target.refusal(hub.client_path, [JSON], hub.token(group=["g", " "])) == 400
 
 
 @pytest.mark.parametrize("path", ["/client/hubs/{hub}/more", "/clients/unknown/hubs/{hub}"])
-async def test_unknown_paths(hub: Hub, path: str) -> None:
-    """There is nothing."""
+async def test_an_unknown_path_is_404(hub: Hub, path: str) -> None:
     assert await hub.target.refusal(path.format(hub=hub), [JSON], hub.token()) == 404
 
 
-async def test_a_plain_request(hub: Hub) -> None:
-    """A GET that does not ask for a WebSocket is 400."""
+async def test_a_request_without_upgrade_is_400(hub: Hub) -> None:
     url = URL(f"{hub.target.endpoint}{hub.client_path}")
     headers = {"Authorization": f"Bearer {hub.token()}"}
     async with (
@@ -143,10 +135,12 @@ async def test_a_plain_request(hub: Hub) -> None:
         ([], None),
     ],
 )
-async def test_subprotocols(hub: Hub, offered: list[str], answered: str | None) -> None:
-    """The first known one is answered as it was spelled; a client without one is a simple one."""
+async def test_the_first_known_subprotocol_is_chosen(
+    hub: Hub, offered: list[str], answered: str | None
+) -> None:
+    """It is answered as the client spelled it. Without one the client is a simple client."""
     async with hub.target.open(hub.client_path, offered, hub.token()) as client:
-        # Not websocket.protocol, which is empty where the spelling is another.
+        # websocket.protocol is empty if the case differs.
         response = client.websocket._response
         assert response.headers.get("Sec-WebSocket-Protocol") == answered
         if answered:

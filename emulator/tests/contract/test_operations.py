@@ -1,4 +1,4 @@
-"""The 25 calls of the data plane (REST specification 2024-12-01): what each one answers."""
+"""The 25 operations of the data plane (REST specification 2024-12-01), and their answers."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ import pytest
 from contract.target import NO_TOKEN, Hub, Target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """A call below a hub where {id} is a connection of user ann, who is in group g.
+    """An operation below a hub; {id} is a connection of user ann, who is in group g.
 
-    `missing` is the path for what is not there, with its status and, where it has been recorded
-    or is known from Microsoft's emulator, its error code.
+    `missing` is a path of something that does not exist, its status, and its error code if that was
+    recorded or is known from Microsoft's emulator.
     """
 
     name: str
@@ -78,15 +78,15 @@ WITH_CONTENT = ("GenerateClientToken", "ListConnectionsInGroup")
 each = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 
 
-async def test_health(target: Target) -> None:
-    """The 25th call, HealthApi_GetServiceStatus, asks for no token; the others are below."""
+async def test_health_needs_no_token(target: Target) -> None:
+    """It is the 25th operation, HealthApi_GetServiceStatus; the others are below."""
     assert len(OPERATIONS) + 1 == 25
     assert (await target.call("HEAD", "/api/health", headers=NO_TOKEN)).status == 200
 
 
 @each
-async def test_success(hub: Hub, operation: Operation) -> None:
-    """The status is the call's own, and most have no content."""
+async def test_an_operation_succeeds_with_its_own_status(hub: Hub, operation: Operation) -> None:
+    """Most answers have no content."""
     role = "webpubsub.sendToGroup.mine"
     async with hub.connect(user="ann", group="g", role=role) as client:
         path = operation.path.format(id=client.connection_id)
@@ -98,10 +98,12 @@ async def test_success(hub: Hub, operation: Operation) -> None:
 
 
 @each
-async def test_nobody_is_there(hub: Hub, operation: Operation) -> None:
-    """Sends, closes and removals succeed in vain; the rest say what was not found.
+async def test_an_operation_on_something_missing_succeeds_or_names_it(
+    hub: Hub, operation: Operation
+) -> None:
+    """Sends, closes and removals succeed. The others name what was not found.
 
-    Microsoft's emulator answers AddUserToGroup without a code; the service was recorded with one.
+    Microsoft's emulator answers AddUserToGroup without a code; Azure was recorded with one.
     """
     path, status, code = operation.missing or (operation.path, operation.success, None)
     answer = await hub.call(operation.method, path, operation.body)
@@ -110,15 +112,13 @@ async def test_nobody_is_there(hub: Hub, operation: Operation) -> None:
 
 
 @each
-async def test_no_token(hub: Hub, operation: Operation) -> None:
-    """Every call but health asks for one."""
+async def test_an_operation_needs_a_token(hub: Hub, operation: Operation) -> None:
     path = operation.path.format(id="c")
     answer = await hub.call(operation.method, path, operation.body, **NO_TOKEN)
     assert answer.status == 401
 
 
 @each
-async def test_a_bad_hub(target: Target, operation: Operation) -> None:
-    """No hub has a hyphen in its name."""
+async def test_a_hyphen_in_a_hub_name_is_400(target: Target, operation: Operation) -> None:
     path = "/api/hubs/a-b" + operation.path.format(id="c")
     assert (await target.call(operation.method, path, operation.body)).status == 400

@@ -1,4 +1,4 @@
-"""How names are written in the path of a call (REST reference, "URL encoding")."""
+"""Names in the path of a call (REST reference, "URL encoding")."""
 
 import pytest
 
@@ -20,8 +20,9 @@ from contract.target import TEXT, Hub
     ],
 )
 @pytest.mark.parametrize("kind", ["users", "groups"])
-async def test_names_in_paths(hub: Hub, kind: str, segment: str, name: str) -> None:
-    """Percent-encoding is decoded once, but for the slash, which stays as it is."""
+async def test_names_are_percent_decoded_once_except_slashes(
+    hub: Hub, kind: str, segment: str, name: str
+) -> None:
     claims = {"users": {"user": name}, "groups": {"group": name}}[kind]
     async with hub.connect(**claims) as client:
         assert await hub.has(f"/{kind}/{segment}")
@@ -29,15 +30,14 @@ async def test_names_in_paths(hub: Hub, kind: str, segment: str, name: str) -> N
         assert (await client.receive())["data"] == "x"
 
 
-async def test_a_slash_cannot_be_named(hub: Hub) -> None:
-    """A group that a token calls a/b is out of reach for a call."""
+async def test_a_path_cannot_name_a_group_with_a_slash(hub: Hub) -> None:
     async with hub.connect(group="a/b"):
         assert not await hub.has("/groups/a%2Fb")
 
 
 @pytest.mark.parametrize("signed", ["a%2Fb", "a/b", "a%252Fb"])
-async def test_spellings_of_a_signed_path(hub: Hub, signed: str) -> None:
-    """A token for the path as sent, decoded, or as the service reads it opens the call."""
+async def test_a_token_may_spell_the_path_in_three_ways(hub: Hub, signed: str) -> None:
+    """As sent, decoded, or as the service reads it."""
     base = f"/api/hubs/{hub}/groups/"
     token = hub.target.sign(f"{hub.target.endpoint}{base}{signed}/:send")
     headers = TEXT | {"Authorization": f"Bearer {token}"}
@@ -45,8 +45,8 @@ async def test_spellings_of_a_signed_path(hub: Hub, signed: str) -> None:
     assert answer.status == 202
 
 
-async def test_a_signed_path_that_is_decoded_in_part(hub: Hub) -> None:
-    """With a bracket in the hub, the service's own reading has the bracket, and %2F still."""
+async def test_the_service_decodes_brackets_but_not_slashes(hub: Hub) -> None:
+    """A token with that spelling of the path is accepted."""
     base = "/api/hubs/{}/groups/a%2Fb/:send"
     token = hub.target.sign(hub.target.endpoint + base.format(f"{hub}[1]"))
     headers = TEXT | {"Authorization": f"Bearer {token}"}

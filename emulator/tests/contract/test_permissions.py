@@ -1,4 +1,4 @@
-"""Roles in tokens and rights by REST (concept-client-protocols; concept-wildcard-group-roles)."""
+"""Roles and permissions (concept-client-protocols; concept-wildcard-group-roles)."""
 
 import pytest
 
@@ -12,14 +12,14 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("kind", FORBIDDEN)
-async def test_no_role(hub: Hub, kind: str) -> None:
-    """Without one a client may not join, leave or send; its connection stays."""
+async def test_a_client_without_a_role_is_forbidden(hub: Hub, kind: str) -> None:
+    """It may not join, leave or send. Its connection stays open."""
     data = {"data": 1} if kind == "sendToGroup" else {}
     async with hub.connect(group="g") as client:
-        answer = await client.say(type=kind, group="g", ackId=1, **data)
+        answer = await client.exchange(type=kind, group="g", ackId=1, **data)
         error = {"name": "Forbidden", "message": FORBIDDEN[kind]}
         assert answer == {"type": "ack", "ackId": 1, "success": False, "error": error}
-        assert await client.say(type="ping") == {"type": "pong"}
+        assert await client.exchange(type="ping") == {"type": "pong"}
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,17 @@ async def test_no_role(hub: Hub, kind: str) -> None:
         ("unknown", "a", False),
     ],
 )
-async def test_roles(hub: Hub, pattern: str, group: str, matches: bool) -> None:
-    """Which group each role lets a client join; a bad pattern grants nothing."""
+async def test_a_role_allows_the_groups_that_its_pattern_matches(
+    hub: Hub, pattern: str, group: str, matches: bool
+) -> None:
+    """An invalid pattern allows nothing."""
     async with hub.connect(role=f"webpubsub.{pattern}") as client:
         expected = "done" if matches else "Forbidden"
         assert await client.ask(1, type="joinGroup", group=group) == expected
 
 
-async def test_several_roles(hub: Hub) -> None:
-    """They add up, and each is for its own action."""
+async def test_roles_add_up(hub: Hub) -> None:
+    """Each role allows its own action only."""
     roles = ["webpubsub.joinLeaveGroup.a", "webpubsub.sendToGroups.b*"]
     async with hub.connect(role=roles) as client:
         assert await client.ask(1, type="joinGroup", group="a") == "done"
@@ -72,19 +74,19 @@ async def test_several_roles(hub: Hub) -> None:
 
 
 async def test_groups_of_a_token_need_no_role(hub: Hub) -> None:
-    """A client is in them from the start, and to send it need not be in a group."""
+    """A client is a member of them at once. Sending needs no membership."""
     async with hub.connect(group=["a", "b"], role="webpubsub.sendToGroup.c") as client:
         assert [await hub.has(f"/groups/{name}") for name in "ab"] == [True, True]
         assert await client.ask(1, type="sendToGroup", group="c", data=1) == "done"
 
 
 async def join(client: Client, ack_id: int, group: str = "room1") -> str:
-    """What becomes of a wish to join."""
+    """Return the outcome of a join."""
     return await client.ask(ack_id, type="joinGroup", group=group)
 
 
-async def test_rights_by_rest(hub: Hub) -> None:
-    """Granted and revoked for one group, they count at once; a grant takes a revocation back."""
+async def test_permissions_change_at_once(hub: Hub) -> None:
+    """A grant takes back a revocation."""
     async with hub.connect(role="webpubsub.joinLeaveGroups.room*") as client:
         right = f"/permissions/joinLeaveGroup{client.path}?targetName="
         assert (await hub.call("HEAD", f"{right}room1")).status == 200
@@ -98,8 +100,8 @@ async def test_rights_by_rest(hub: Hub) -> None:
         assert await join(client, 4) == "done"
 
 
-async def test_a_star_by_rest_is_a_star(hub: Hub) -> None:
-    """Rights by REST have no wildcards, and are for one connection."""
+async def test_granted_permissions_have_no_wildcards(hub: Hub) -> None:
+    """They are for one connection."""
     async with hub.connect() as client, hub.connect() as other:
         right = f"/permissions/sendToGroup{client.path}?targetName="
         assert (await hub.call("PUT", f"{right}*")).status == 200
@@ -108,8 +110,7 @@ async def test_a_star_by_rest_is_a_star(hub: Hub) -> None:
         assert await other.ask(1, type="sendToGroup", group="*", data=1) == "Forbidden"
 
 
-async def test_targets_have_a_case(hub: Hub) -> None:
-    """A right for one spelling is none for another."""
+async def test_targets_of_permissions_are_case_sensitive(hub: Hub) -> None:
     async with hub.connect() as client:
         right = f"/permissions/sendToGroup{client.path}?targetName="
         assert (await hub.call("PUT", f"{right}Room")).status == 200
@@ -120,24 +121,23 @@ async def test_targets_have_a_case(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(("number", "name"), [("1", "sendToGroup"), ("2", "joinLeaveGroup")])
-async def test_rights_by_number(hub: Hub, number: str, name: str) -> None:
-    """Microsoft's emulator also takes the numbers that rights have in .NET."""
+async def test_permissions_may_be_named_by_number(hub: Hub, number: str, name: str) -> None:
+    """Microsoft's emulator accepts the numbers that permissions have in .NET, too."""
     async with hub.connect() as client:
         rest = f"{client.path}?targetName=g"
         assert (await hub.call("PUT", f"/permissions/{number}{rest}")).status == 200
         assert (await hub.call("HEAD", f"/permissions/{name}{rest}")).status == 200
 
 
-async def test_a_missing_right(hub: Hub) -> None:
-    """A right that a connection has not is missing as a connection that is not there."""
+async def test_a_missing_permission_is_404(hub: Hub) -> None:
+    """With the error code of a missing connection."""
     async with hub.connect() as client:
         path = f"/permissions/sendToGroup{client.path}?targetName=g"
         answer = await hub.call("HEAD", path)
         assert (answer.status, answer.code) == (404, "Info.Connection.NotExisted")
 
 
-async def test_revoking_from_any_group(hub: Hub) -> None:
-    """Of a client with every group, just one is taken."""
+async def test_a_revocation_removes_one_group_from_a_general_role(hub: Hub) -> None:
     async with hub.connect(role=ANY_GROUP) as client:
         await hub.call("DELETE", f"/permissions/sendToGroup{client.path}?targetName=g")
         assert await client.ask(1, type="sendToGroup", group="g", data=1) == "Forbidden"

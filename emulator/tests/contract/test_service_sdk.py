@@ -1,4 +1,4 @@
-"""Microsoft's client of the data plane, azure-messaging-webpubsubservice, in both its forms."""
+"""Microsoft's data plane client, azure-messaging-webpubsubservice, blocking and asynchronous."""
 
 import asyncio
 import inspect
@@ -23,20 +23,20 @@ from unit.app import App
 
 
 class Official:
-    """One official client; its blocking form runs in a thread."""
+    """An official client. The blocking one runs in a thread."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     async def __call__(self, name: str, *values: Any, **options: Any) -> Any:
-        """The result of a method."""
+        """Call a method by its name and return the result."""
         method = getattr(self._client, name)
         if isinstance(self._client, SyncServiceClient):
             return await asyncio.to_thread(method, *values, **options)
         return await method(*values, **options)
 
     async def pages(self, **options: Any) -> list[list[str]]:
-        """The connection ids on each page of a listing."""
+        """Return the connection ids of each page of a listing."""
         pages = self._client.list_connections(**options).by_page()
         if isinstance(self._client, SyncServiceClient):
             return await asyncio.to_thread(
@@ -45,7 +45,7 @@ class Official:
         return [[member.connection_id async for member in page] async for page in pages]
 
     async def close(self) -> None:
-        """Close the client's connections."""
+        """Close the client's HTTP connections."""
         closed = self._client.close()
         if inspect.isawaitable(closed):
             await closed
@@ -59,14 +59,14 @@ pytestmark = forms
 
 @pytest.fixture
 async def official(form: Any, hub: Hub) -> AsyncIterator[Official]:
-    """The client of the test's hub."""
+    """Provide the client of the test's hub."""
     client = Official(form.from_connection_string(hub.target.connection_string, hub.name))
     yield client
     await client.close()
 
 
-async def test_memberships(hub: Hub, official: Official) -> None:
-    """Connections and users come into groups and out again, one group or all at a time."""
+async def test_the_sdk_changes_memberships(hub: Hub, official: Official) -> None:
+    """One group or all groups, by connection or by user."""
     async with hub.connect(user="ann") as client:
         one = client.connection_id
         await official("add_connection_to_group", "a", one)
@@ -93,10 +93,10 @@ async def test_memberships(hub: Hub, official: Official) -> None:
         ("grant_permission", ("sendToGroup", "x"), "Info.Connection.NotExisted"),
     ],
 )
-async def test_nobody_is_there(
+async def test_the_sdk_raises_the_error_of_a_missing_resource(
     official: Official, method: str, names: tuple[str, ...], code: str
 ) -> None:
-    """It raises ResourceNotFoundError, with the service's code."""
+    """ResourceNotFoundError has the service's error code."""
     options = {"target_name": "g"} if method == "grant_permission" else {}
     with pytest.raises(ResourceNotFoundError) as caught:
         await official(method, *names, **options)
@@ -104,18 +104,17 @@ async def test_nobody_is_there(
     assert caught.value.error.code == code
 
 
-async def test_existence(hub: Hub, official: Official) -> None:
-    """Of connections, groups and users."""
-    asked = ("connection_exists", "group_exists", "user_exists")
-    assert [await official(method, "x") for method in asked] == [False, False, False]
+async def test_the_sdk_checks_connections_groups_and_users(hub: Hub, official: Official) -> None:
+    methods = ("connection_exists", "group_exists", "user_exists")
+    assert [await official(method, "x") for method in methods] == [False, False, False]
     async with hub.connect(user="ann", group="g") as client:
         names = (client.connection_id, "g", "ann")
-        there = [await official(*pair) for pair in zip(asked, names, strict=True)]
-        assert there == [True, True, True]
+        found = [await official(*pair) for pair in zip(methods, names, strict=True)]
+        assert found == [True, True, True]
 
 
-async def test_pages(hub: Hub, official: Official) -> None:
-    """They are in the order of ids, follow each other to the end or to `top`, and are signed."""
+async def test_the_sdk_lists_connections_page_by_page(hub: Hub, official: Official) -> None:
+    """In the order of ids, to the end or to `top`. Each request is signed."""
     async with AsyncExitStack() as clients:
         opened = [await clients.enter_async_context(hub.connect(group="a b")) for _ in range(5)]
         ids = sorted(client.connection_id for client in opened)
@@ -126,14 +125,16 @@ async def test_pages(hub: Hub, official: Official) -> None:
         assert await official.pages(group="none") == [[]]
 
 
-async def test_a_slash_is_another_group(hub: Hub, official: Official) -> None:
-    """What it encodes is not decoded: it names the group a%2Fb."""
+async def test_the_sdk_cannot_name_a_group_with_a_slash(hub: Hub, official: Official) -> None:
+    """The slash that it encodes is not decoded: it names the group a%2Fb."""
     async with hub.connect(group="a%2Fb") as client, hub.connect(group="a/b"):
         assert await official.pages(group="a/b") == [[client.connection_id]]
 
 
-async def test_sends(hub: Hub, official: Official) -> None:
-    """To all, a group, a user and a connection, in each type, with filters and exclusions."""
+async def test_the_sdk_sends_to_all_a_group_a_user_or_a_connection(
+    hub: Hub, official: Official
+) -> None:
+    """In each type, with filters and exclusions."""
     async with hub.connect(user="ann", group="g") as ann, hub.connect(user="bob") as bob:
         sent: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
             (("send_to_all", "a"), {"filter": "userId eq 'ann'"}),
@@ -143,32 +144,32 @@ async def test_sends(hub: Hub, official: Official) -> None:
             (("send_to_connection", ann.connection_id, io.BytesIO(b"\xff")),
              {"content_type": "application/octet-stream"}),
         ]  # fmt: skip
-        heard = []
+        received = []
         for values, options in sent:
             await official(*values, **options)
             frame = await ann.receive()
-            heard.append((frame["from"], frame["dataType"], frame["data"]))
-        assert heard == [
+            received.append((frame["from"], frame["dataType"], frame["data"]))
+        assert received == [
             ("server", "json", "a"),
             ("server", "json", {"b": 1}),
             ("group", "text", "c"),
             ("server", "json", [1]),
             ("server", "binary", "/w=="),
         ]
-        await official("send_to_connection", "nobody", "lost")
+        await official("send_to_connection", "unknown", "lost")
         await official("send_to_all", "last")
         assert (await bob.receive())["data"] == "last"
 
 
-async def test_a_wrong_filter(official: Official) -> None:
-    """It is the caller's mistake, and the service's text says which."""
+async def test_the_sdk_raises_the_error_of_an_invalid_filter(official: Official) -> None:
+    """The message of HttpResponseError names the mistake."""
     with pytest.raises(HttpResponseError, match="expect 'int'") as caught:
         await official("send_to_all", "x", filter="userId lt 1")
     assert caught.value.status_code == 400
 
 
-async def test_permissions(hub: Hub, official: Official) -> None:
-    """Grants and revocations hold from the client's next frame on."""
+async def test_the_sdk_changes_permissions(hub: Hub, official: Official) -> None:
+    """They take effect with the client's next frame."""
     async with hub.connect() as client:
         names = ("joinLeaveGroup", client.connection_id)
         for change, has, outcome in (
@@ -182,8 +183,8 @@ async def test_permissions(hub: Hub, official: Official) -> None:
     await official("revoke_permission", "sendToGroup", "x", target_name="g")
 
 
-async def test_closes(hub: Hub, official: Official) -> None:
-    """All, a group, a user or one are closed with a reason, but for those excluded."""
+async def test_the_sdk_closes_connections_with_a_reason(hub: Hub, official: Official) -> None:
+    """All, a group, a user or one connection, except excluded ones."""
     async with AsyncExitStack() as opened:
         clients: list[Client] = [
             await opened.enter_async_context(hub.connect(user="ann", group="g")) for _ in range(4)
@@ -200,20 +201,21 @@ async def test_closes(hub: Hub, official: Official) -> None:
         await official("close_connection", ids[0])
 
 
-async def test_tokens(form: Any, hub: Hub, official: Official) -> None:
-    """A token that it signs by itself lets a client in; its hub may have capital letters."""
+async def test_a_token_signed_by_the_sdk_is_accepted(
+    form: Any, hub: Hub, official: Official
+) -> None:
+    """The hub may have capital letters."""
     upper = Hub(hub.target, hub.name.upper())
     client = Official(form.from_connection_string(hub.target.connection_string, upper.name))
     for signer, at in ((official, hub), (client, upper), (client, hub)):
-        given = await signer("get_client_access_token", user_id="ann", groups=["g"])
-        async with hub.target.open(at.client_path, [JSON], given["token"]) as opened:
+        token = await signer("get_client_access_token", user_id="ann", groups=["g"])
+        async with hub.target.open(at.client_path, [JSON], token["token"]) as opened:
             assert (await opened.receive())["userId"] == "ann"
             assert await official("group_exists", "g")
     await client.close()
 
 
-async def test_another_key(form: Any, hub: Hub) -> None:
-    """It raises ClientAuthenticationError."""
+async def test_another_key_is_an_authentication_error(form: Any, hub: Hub) -> None:
     string = f"Endpoint={hub.target.endpoint};AccessKey={'k' * 44};Version=1.0;"
     client = Official(form.from_connection_string(string, hub.name))
     with pytest.raises(ClientAuthenticationError):
@@ -221,8 +223,8 @@ async def test_another_key(form: Any, hub: Hub) -> None:
     await client.close()
 
 
-async def test_a_conflict(form: Any, handled: Hub, app: App) -> None:
-    """A connection with 1,000 rights for an action takes no more: ResourceExistsError."""
+async def test_permission_1001_is_a_conflict(form: Any, handled: Hub, app: App) -> None:
+    """A connection has at most 1,000 permissions for an action. Raises ResourceExistsError."""
     roles = [f"webpubsub.sendToGroup.g{number}" for number in range(1000)]
     app.scripts["connect"] = [web.json_response({"roles": roles})]
     client = Official(form.from_connection_string(handled.target.connection_string, handled.name))

@@ -8,8 +8,8 @@ from contract.target import ANY_GROUP, JSON, SECONDS, Hub
 MODE = "webpubsub_mode=sendToGroup&group=g"
 
 
-async def test_publishing(hub: Hub) -> None:
-    """In the mode sendToGroup each frame goes to the group of the URL, as text or bytes."""
+async def test_the_mode_send_to_group_publishes_each_frame(hub: Hub) -> None:
+    """The group is in the URL. Frames are text or bytes."""
     async with (
         hub.connect(group="g") as listener,
         hub.connect(None, query=MODE, user="ann", role=ANY_GROUP) as client,
@@ -23,8 +23,7 @@ async def test_publishing(hub: Hub) -> None:
         assert (frame["dataType"], frame["data"]) == ("binary", "/w==")
 
 
-async def test_publishing_is_no_membership(hub: Hub) -> None:
-    """Who publishes to a group is not in it."""
+async def test_a_publisher_is_not_a_member(hub: Hub) -> None:
     async with hub.connect(None, query=MODE, role=ANY_GROUP) as client:
         assert not await hub.has("/groups/g")
         await hub.send("to the group", "/groups/g")
@@ -32,8 +31,7 @@ async def test_publishing_is_no_membership(hub: Hub) -> None:
         assert await client.receive_text() == "to all"
 
 
-async def test_an_echo_is_for_members(hub: Hub) -> None:
-    """A client hears itself if it is in its group and did not ask for noEcho."""
+async def test_a_member_receives_its_own_messages_unless_no_echo_is_set(hub: Hub) -> None:
     quiet_mode = f"{MODE}&noEcho=TRUE"
     async with (
         hub.connect(None, query=MODE, group="g", role=ANY_GROUP) as loud,
@@ -46,16 +44,16 @@ async def test_an_echo_is_for_members(hub: Hub) -> None:
         assert await quiet.receive_text() == "loud"
 
 
-async def test_publishing_needs_the_role(hub: Hub) -> None:
-    """Without it the client comes in, and its first frame closes it with 1008."""
+async def test_publishing_without_the_role_closes_with_1008(hub: Hub) -> None:
+    """The handshake succeeds; the first frame closes the connection."""
     async with hub.connect(None, query=MODE) as client:
         await client.websocket.send_str("x")
         assert (await client.receive_close())[0] == 1008
 
 
 @pytest.mark.parametrize("query", ["webpubsub_mode=SENDTOGROUP&group=h&group=g&noecho=false"])
-async def test_values_in_any_case(hub: Hub, query: str) -> None:
-    """The mode and the booleans may be; of a key that comes twice the last one counts."""
+async def test_mode_and_booleans_are_case_insensitive(hub: Hub, query: str) -> None:
+    """The last value of a repeated parameter counts."""
     async with (
         hub.connect(group="g") as listener,
         hub.connect(None, query=query, role=ANY_GROUP) as client,
@@ -75,26 +73,26 @@ async def test_values_in_any_case(hub: Hub, query: str) -> None:
         f"{MODE}&noEcho=1",
     ],
 )
-async def test_bad_modes(hub: Hub, query: str, subprotocol: str | None) -> None:
-    """They are 400, for a client of a subprotocol, too, for which they would not count."""
+async def test_an_invalid_mode_is_400(hub: Hub, query: str, subprotocol: str | None) -> None:
+    """Also for clients with a subprotocol, which do not use the mode."""
     protocols = [subprotocol] if subprotocol else []
     path = f"{hub.client_path}?{query}"
     assert await hub.target.refusal(path, protocols, hub.token()) == 400
 
 
 @pytest.mark.parametrize("query", ["", "webpubsub_mode=", "webpubsub_mode=sendevent&group="])
-async def test_an_event_that_nobody_takes(hub: Hub, query: str) -> None:
-    """In the other mode each frame is an event; where nobody takes it, its client is closed.
+async def test_an_event_without_a_handler_closes_the_connection(hub: Hub, query: str) -> None:
+    """In the default mode each frame is an event.
 
-    With 1011 by Microsoft's emulator; a code of 1000 was seen at the service.
+    Microsoft's emulator closes with 1011; Azure was seen to close with 1000.
     """
     async with hub.connect(None, query=query) as client:
         await client.websocket.send_str("x")
         assert (await client.receive_close())[0] in (1000, 1011)
 
 
-async def test_metadata_are_not_for_simple_clients(hub: Hub) -> None:
-    """They get the data alone, and an empty text for a message that is only metadata."""
+async def test_simple_clients_receive_no_metadata(hub: Hub) -> None:
+    """A message that has only metadata is an empty text."""
     async with (
         hub.connect(None, group="g") as simple,
         hub.connect(role=ANY_GROUP) as client,
@@ -107,8 +105,7 @@ async def test_metadata_are_not_for_simple_clients(hub: Hub) -> None:
         assert await simple.websocket.receive_bytes(timeout=SECONDS) == b"\xff"
 
 
-async def test_a_ping_is_answered(hub: Hub) -> None:
-    """A WebSocket ping comes back with its data."""
+async def test_a_websocket_ping_is_answered_with_its_data(hub: Hub) -> None:
     async with hub.target.open(hub.client_path, [], hub.token(), autoping=False) as client:
         await client.websocket.ping(b"data")
         message = await client.websocket.receive(timeout=SECONDS)

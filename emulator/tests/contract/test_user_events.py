@@ -1,4 +1,4 @@
-"""Events that clients send (reference-cloud-events, "User events"), and what answers do."""
+"""Events that clients send, and the app's answers (reference-cloud-events, "User events")."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from unit.app import App
 
 
 async def send_event(client: Client, ack_id: int = 1, name: str = "e") -> str:
-    """An event and what becomes of it."""
+    """Send an event and return its outcome."""
     return await client.ask(ack_id, type="event", event=name, data=1)
 
 
@@ -23,10 +23,9 @@ async def send_event(client: Client, ack_id: int = 1, name: str = "e") -> str:
         ({"dataType": "binary", "data": "/w=="}, "application/octet-stream", b"\xff"),
     ],
 )
-async def test_what_a_json_client_sends(
+async def test_an_event_of_a_json_client_has_its_data_and_type(
     handled: Hub, app: App, frame: dict[str, Any], content_type: str, body: bytes
 ) -> None:
-    """The app gets the data as it was written, with a type for it."""
     async with handled.connect() as client:
         assert await client.ask(1, type="event", event="e", **frame) == "done"
     received = app.last("e")
@@ -36,8 +35,8 @@ async def test_what_a_json_client_sends(
     )
 
 
-async def test_what_a_simple_client_sends(handled: Hub, app: App) -> None:
-    """Each frame is the event "message", and the answer comes back bare."""
+async def test_a_frame_of_a_simple_client_is_the_event_message(handled: Hub, app: App) -> None:
+    """The client receives the answer's body."""
     app.scripts["message"] = [web.Response(text="pong"), web.Response(body=b"\xff")]
     async with handled.connect(None) as client:
         await client.websocket.send_str("ping")
@@ -50,8 +49,7 @@ async def test_what_a_simple_client_sends(handled: Hub, app: App) -> None:
         assert "ce-subprotocol" not in app.last("message").headers
 
 
-async def test_metadata_alone(handled: Hub, app: App) -> None:
-    """An event that has no data reaches the app as an empty text."""
+async def test_an_event_with_metadata_only_has_an_empty_text(handled: Hub, app: App) -> None:
     async with handled.connect() as client:
         assert await client.ask(1, type="event", event="e", metadata={"k": "v"}) == "done"
     received = app.last("e")
@@ -59,8 +57,8 @@ async def test_metadata_alone(handled: Hub, app: App) -> None:
     assert (received.headers["x-webpubsub-metadata-k"], received.body) == ("v", b"")
 
 
-async def test_answers_for_a_simple_client(handled: Hub, app: App) -> None:
-    """JSON is a text; an empty body is nothing, or an empty text where there are metadata."""
+async def test_a_simple_client_receives_json_answers_as_text(handled: Hub, app: App) -> None:
+    """An empty body is no message, or an empty text if there are metadata."""
     metadata = {"X-WebPubSub-Metadata-k": "v"}
     app.scripts["message"] = [
         web.Response(status=200),
@@ -84,46 +82,46 @@ async def test_answers_for_a_simple_client(handled: Hub, app: App) -> None:
         ({"text": "x", "status": 201}, "text", "x"),
     ],
 )
-async def test_answers(
+async def test_an_answer_is_a_message_from_the_server(
     handled: Hub, app: App, response: dict[str, Any], data_type: str, data: object
 ) -> None:
-    """What the app answers is a message of the server, and comes before the ack."""
+    """It comes before the ack."""
     app.scripts["e"] = [web.Response(**response)]
     async with handled.connect() as client:
-        message = await client.say(type="event", event="e", data=1, ackId=1)
+        message = await client.exchange(type="event", event="e", data=1, ackId=1)
         expected = {"type": "message", "from": "server", "dataType": data_type, "data": data}
         assert message == expected
         assert await client.receive() == {"type": "ack", "ackId": 1, "success": True}
 
 
-async def test_no_answer(handled: Hub, app: App) -> None:
-    """204, or nothing in a 200, is no message."""
+async def test_an_empty_answer_is_no_message(handled: Hub, app: App) -> None:
     app.scripts["e"] = [web.Response(status=204), web.Response(status=200)]
     async with handled.connect() as client:
         for ack_id in (1, 2):
-            answer = await client.say(type="event", event="e", data=1, ackId=ack_id)
+            answer = await client.exchange(type="event", event="e", data=1, ackId=ack_id)
             assert answer == {"type": "ack", "ackId": ack_id, "success": True}
 
 
-async def test_answers_are_numbered(handled: Hub, app: App) -> None:
-    """For a reliable client, as any other message."""
+async def test_answers_to_a_reliable_client_are_numbered(handled: Hub, app: App) -> None:
     app.scripts["e"] = [web.Response(text="x")]
     async with handled.connect(RELIABLE_JSON) as client:
-        assert (await client.say(type="event", event="e", data=1))["sequenceId"] == 1
+        assert (await client.exchange(type="event", event="e", data=1))["sequenceId"] == 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 307])
-async def test_failures(handled: Hub, app: App, status: int) -> None:
-    """The client is told without the app's words, stays, and may try again with its ack id.
+async def test_a_failed_event_keeps_the_client_connected(
+    handled: Hub, app: App, status: int
+) -> None:
+    """The client may try again with the same ack id. It does not see the app's text.
 
-    One page of the documentation says that it is dropped; Microsoft's emulator and the tests of
-    the official clients say that it stays.
+    One page of the documentation says that the client is dropped; Microsoft's emulator and the
+    tests of the official clients say that it stays.
     """
     headers = {"ce-connectionState": "lost", "X-WebPubSub-Metadata-k": "lost"}
     failed = web.Response(status=status, text="private", headers=headers)
     app.scripts["e"] = [failed, web.Response(status=204)]
     async with handled.connect() as client:
-        answer = await client.say(type="event", event="e", data=1, ackId=1)
+        answer = await client.exchange(type="event", event="e", data=1, ackId=1)
         assert answer["error"] == {
             "name": "InternalServerError",
             "message": "Internal server error",
@@ -134,23 +132,22 @@ async def test_failures(handled: Hub, app: App, status: int) -> None:
     assert "ce-connectionstate" not in app.last("e").headers
 
 
-async def test_an_answer_of_another_type(handled: Hub, app: App) -> None:
-    """It is a failure."""
+async def test_an_answer_of_another_content_type_is_a_failure(handled: Hub, app: App) -> None:
     app.scripts["e"] = [web.Response(text="x", content_type="text/html")]
     async with handled.connect() as client:
         assert await send_event(client) == "InternalServerError"
 
 
 async def test_a_failure_closes_a_simple_client(handled: Hub, app: App) -> None:
-    """It has no other way to hear of it; the close code differs between sources."""
+    """The sources differ in the close code."""
     app.scripts["message"] = [web.Response(status=400)]
     async with handled.connect(None) as client:
         await client.websocket.send_str("x")
         assert (await client.receive_close())[0] in (1000, 1011)
 
 
-async def test_events_of_a_client_wait_for_each_other(handled: Hub, app: App) -> None:
-    """The next one is sent when the one before has been answered; other clients do not wait."""
+async def test_events_of_a_client_are_sent_one_after_another(handled: Hub, app: App) -> None:
+    """Events of other clients do not wait."""
     async with handled.connect() as client, handled.connect() as other:
         await client.send(type="event", event="slow", data=1, ackId=1)
         await client.send(type="event", event="e", data=1, ackId=2)
@@ -161,39 +158,37 @@ async def test_events_of_a_client_wait_for_each_other(handled: Hub, app: App) ->
         assert [name for name in app.events if name in ("slow", "e", "f")] == ["slow", "f", "e"]
 
 
-async def test_events_without_an_ack_id(handled: Hub, app: App) -> None:
-    """They reach the app, and their client hears nothing."""
+async def test_an_event_without_an_ack_id_gets_no_frame(handled: Hub, app: App) -> None:
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
         await client.send(type="event", event="e", data=1)
-        assert await client.say(type="ping") == {"type": "pong"}
+        assert await client.exchange(type="ping") == {"type": "pong"}
         await app.wait_for("connect", "connected", "e")
 
 
 # --- metadata, state, cookies ------------------------------------------------------------
 
 
-async def test_metadata(handled: Hub, app: App) -> None:
-    """They reach the app as headers, and come back with its answer, keys in lower case."""
+async def test_metadata_of_an_event_are_headers(handled: Hub, app: App) -> None:
+    """Metadata of the answer come back in lower case."""
     headers = {"X-WebPubSub-Metadata-Trace": "1, 2"}
     app.scripts["e"] = [web.Response(text="x", headers=headers)]
     async with handled.connect() as client:
         frame = {"type": "event", "event": "e", "data": 1, "metadata": {"Key": "v"}}
-        assert (await client.say(**frame))["metadata"] == {"trace": "2"}
+        assert (await client.exchange(**frame))["metadata"] == {"trace": "2"}
     assert app.last("e").headers["x-webpubsub-metadata-key"] == "v"
 
 
-async def test_metadata_without_a_message(handled: Hub, app: App) -> None:
-    """An answer with metadata but no body is an empty text."""
+async def test_an_answer_with_metadata_only_is_an_empty_text(handled: Hub, app: App) -> None:
     app.scripts["e"] = [web.Response(status=204, headers={"X-WebPubSub-Metadata-k": "v"})]
     async with handled.connect() as client:
-        message = await client.say(type="event", event="e", data=1)
+        message = await client.exchange(type="event", event="e", data=1)
         assert (message["dataType"], message["data"]) == ("text", "")
         assert message["metadata"] == {"k": "v"}
 
 
-async def test_the_state_of_a_connection(handled: Hub, app: App) -> None:
-    """Answers set it from connect on; one without keeps it, a failure too; empty is a state."""
+async def test_answers_set_the_state_of_a_connection(handled: Hub, app: App) -> None:
+    """Answers without a state and failures keep it. An empty state is a state."""
     answers = ((204, "one"), (204, None), (400, "failed"), (204, ""), (204, None))
     app.scripts["e"] = [
         web.Response(status=status, headers={} if state is None else {"ce-connectionState": state})
@@ -210,8 +205,8 @@ async def test_the_state_of_a_connection(handled: Hub, app: App) -> None:
     assert states == [None, "zero", "zero", "one", "one", "one", "", ""]
 
 
-async def test_cookies(handled: Hub, app: App) -> None:
-    """A cookie set in connect comes back with each later event of that client, no other's."""
+async def test_cookies_return_with_later_events(handled: Hub, app: App) -> None:
+    """They return with events of the same client only."""
     app.scripts["connect"] = [web.Response(headers={"Set-Cookie": "session=1; HttpOnly"})]
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
@@ -227,8 +222,8 @@ async def test_cookies(handled: Hub, app: App) -> None:
 
 
 @pytest.mark.parametrize("handled", ["shared"], indirect=True)
-async def test_the_first_handler_that_takes_an_event(handled: Hub, app: App) -> None:
-    """Two of one hub share its events; names are in any case, system events are apart."""
+async def test_the_first_matching_handler_gets_an_event(handled: Hub, app: App) -> None:
+    """Patterns are case-insensitive. System events are matched separately."""
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
         for ack_id, name in enumerate(("a", "b", "connected")):
@@ -242,8 +237,8 @@ async def test_the_first_handler_that_takes_an_event(handled: Hub, app: App) -> 
 
 
 @pytest.mark.parametrize("handled", ["narrow"], indirect=True)
-async def test_a_handler_that_names_its_events(handled: Hub, app: App) -> None:
-    """It gets no others, and no system events that it does not name."""
+async def test_a_handler_gets_only_events_that_it_names(handled: Hub, app: App) -> None:
+    """Neither other user events nor system events."""
     async with handled.connect(JSON) as client:
         assert await send_event(client, 1, "message") == "InternalServerError"
         assert await send_event(client, 2, "other") == "done"
@@ -254,8 +249,10 @@ async def test_a_handler_that_names_its_events(handled: Hub, app: App) -> None:
 
 
 @pytest.mark.parametrize("status", [503, 408])
-async def test_events_are_tried_again(handled: Hub, app: App, status: int) -> None:
-    """After a failure that may pass, a second later, with the same id."""
+async def test_an_event_is_retried_after_a_transient_failure(
+    handled: Hub, app: App, status: int
+) -> None:
+    """After a second, with the same id."""
     app.scripts["e"] = [web.Response(status=status), web.Response(status=204)]
     async with handled.connect() as client:
         assert await send_event(client) == "done"

@@ -34,8 +34,8 @@ GRANT = "/permissions/sendToGroup/connections/x"
         ("GET", "/groups/g/connections?top=2147483648"),
     ],
 )
-async def test_mistakes(hub: Hub, method: str, path: str) -> None:
-    """What breaks a rule is 400, and that is said before the caller is asked who it is."""
+async def test_an_invalid_parameter_is_400(hub: Hub, method: str, path: str) -> None:
+    """Parameters are checked before the token."""
     for headers in ({}, NO_TOKEN):
         answer = await hub.call(method, path, **headers)
         assert answer.status == 400
@@ -56,58 +56,59 @@ async def test_mistakes(hub: Hub, method: str, path: str) -> None:
         ("HEAD", "/permissions/JOINleavegroup/connections/x?targetName=*", 404),
     ],
 )
-async def test_limits(hub: Hub, method: str, path: str, status: int) -> None:
-    """What is just within a rule is taken."""
+async def test_values_at_their_limits_are_accepted(
+    hub: Hub, method: str, path: str, status: int
+) -> None:
     data = "1" if path.startswith("/:send") else None
     assert (await hub.call(method, path, data)).status == status
 
 
 @pytest.mark.parametrize("name", ["a", "A_1`,.[]", pytest.param("x" * 128, id="128 characters")])
-async def test_names_of_hubs(target: Target, name: str) -> None:
-    """A letter, then letters, digits and a few signs; 128 characters at most."""
-    path = f"/api/hubs/{escape(name)}/users/nobody"
+async def test_hub_names_may_have_128_characters(target: Target, name: str) -> None:
+    """A letter, then letters, digits and a few signs."""
+    path = f"/api/hubs/{escape(name)}/users/unknown"
     assert (await target.call("HEAD", path)).status == 404
 
 
 @pytest.mark.parametrize("name", ["1a", "_a", "a-b", "a%20b", "%C3%A9", "x" * 129])
-async def test_names_that_no_hub_has(target: Target, name: str) -> None:
-    """Anything else."""
+async def test_an_invalid_hub_name_is_400(target: Target, name: str) -> None:
     assert (await target.call("HEAD", f"/api/hubs/{name}/users/u")).status == 400
 
 
 @pytest.mark.parametrize("parameter", ["maxpagesize", "top", "continuationToken", "api-version"])
-async def test_parameters_that_come_twice(hub: Hub, parameter: str) -> None:
-    """A parameter that has one value must not be repeated."""
+async def test_a_repeated_parameter_is_400(hub: Hub, parameter: str) -> None:
     value = "2024-12-01" if parameter == "api-version" else "1"
     query = f"{parameter}={value}&{parameter}={value}"
     assert (await hub.call("GET", f"/groups/g/connections?{query}")).status == 400
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "named"),
+    ("path", "body", "parameter"),
     [
         ("/:send?filter=userId%20lt%201", "1", "filter"),
         ("/:addToGroups", '{"groups":["g"],"filter":"userId lt 1"}', "Filter"),
         ("/:removeFromGroups", '{"groups":["g"],"filter":"userId lt 1"}', "Filter"),
     ],
 )
-async def test_the_form_of_a_400(hub: Hub, path: str, body: str, named: str) -> None:
-    """A problem that names the parameter, in a body with a capital letter.
+async def test_a_400_is_a_problem_that_names_the_parameter(
+    hub: Hub, path: str, body: str, parameter: str
+) -> None:
+    """In a body the name has a capital letter.
 
-    As recorded; Microsoft's emulator has three keys only, and no header for the code.
+    As recorded. Microsoft's emulator has three keys only, and no header for the code.
     """
     text = "Invalid syntax for 'userId lt 1': Type 'string', expect 'int'. (Parameter 'filter')"
     answer = await hub.call("POST", path, body)
     assert (answer.status, answer.code) == (400, "Error.BadRequest")
     assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert (answer.body["code"], answer.body["target"]) == ("Error.BadRequest", named)
+    assert (answer.body["code"], answer.body["target"]) == ("Error.BadRequest", parameter)
     assert answer.body["message"] == text
-    assert answer.body["errors"] == {named: [text]}
+    assert answer.body["errors"] == {parameter: [text]}
     assert "api-supported-versions" not in answer.headers
 
 
 @pytest.mark.parametrize(
-    ("path", "code", "message", "named"),
+    ("path", "code", "message", "kind"),
     [
         ("/groups/g/connections/x", "Error.Connection.NotExisted", "Connection `x` is not found.",
          "Connection"),
@@ -116,15 +117,14 @@ async def test_the_form_of_a_400(hub: Hub, path: str, body: str, named: str) -> 
         ("/users/u/groups/g", "Warning.User.NotExisted", "User `u` is not found.", "User"),
     ],
 )  # fmt: skip
-async def test_the_form_of_a_404(hub: Hub, path: str, code: str, message: str, named: str) -> None:
-    """An object that says what was not found; its code is a header, too.
-
-    As recorded; Microsoft's emulator has no content for users.
-    """
+async def test_a_404_names_what_was_not_found(
+    hub: Hub, path: str, code: str, message: str, kind: str
+) -> None:
+    """The code is also in a header. As recorded; Microsoft's emulator has no content for users."""
     answer = await hub.call("PUT", path)
     assert (answer.status, answer.code) == (404, code)
     assert answer.headers["Content-Type"].startswith("application/json")
-    expected = {"code": code, "message": message, "target": named, "details": None}
+    expected = {"code": code, "message": message, "target": kind, "details": None}
     assert {key: answer.body[key] for key in expected} == expected
 
 
@@ -145,8 +145,8 @@ async def test_the_form_of_a_404(hub: Hub, path: str, code: str, message: str, n
     ],
 )
 @pytest.mark.parametrize("operation", ["addToGroups", "removeFromGroups"])
-async def test_bad_bodies_change_nothing(hub: Hub, operation: str, body: str) -> None:
-    """Groups are required and valid, and everything is checked before anybody moves."""
+async def test_an_invalid_body_changes_nothing(hub: Hub, operation: str, body: str) -> None:
+    """Groups are required and must be valid."""
     async with hub.connect(user="ann", group="kept"):
         assert (await hub.call("POST", f"/:{operation}", body)).status == 400
         assert [await hub.has(f"/groups/{name}") for name in ("a", "kept")] == [False, True]
@@ -163,8 +163,8 @@ async def test_bad_bodies_change_nothing(hub: Hub, operation: str, body: str) ->
                      id="1,025 groups"),
     ],
 )  # fmt: skip
-async def test_bodies_for_many(hub: Hub, body: str) -> None:
-    """A filter is optional; there may be any number of groups; keys are in any case."""
+async def test_add_to_groups_accepts_any_number_of_groups(hub: Hub, body: str) -> None:
+    """The filter is optional, and keys are case-insensitive."""
     async with hub.connect(user="ann"):
         assert (await hub.call("POST", "/:addToGroups", body)).status == 200
         assert await hub.has("/groups/a")
@@ -182,30 +182,27 @@ async def test_bodies_for_many(hub: Hub, body: str) -> None:
         ("POST", "/:addToGroups", '{"groups":["g"],"filter":" "}'),
     ],
 )
-async def test_the_caller_is_checked_before_bodies(
+async def test_the_token_is_checked_before_the_body(
     hub: Hub, method: str, path: str, body: str | None
 ) -> None:
-    """Doubled paging parameters, cursors and bodies are looked at after the token."""
+    """Also before repeated paging parameters and cursors."""
     for headers, status in ((NO_TOKEN, 401), ({}, 400)):
         assert (await hub.call(method, path, body, **headers)).status == status
 
 
-async def test_an_error_of_head(hub: Hub) -> None:
-    """It has the headers of an error, the length of its content too, but no content."""
+async def test_an_error_of_head_has_headers_and_no_content(hub: Hub) -> None:
     answer = await hub.call("HEAD", "/users/u")
     assert (answer.status, answer.body) == (404, "")
     assert int(answer.headers["Content-Length"]) > 0
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml"])
-async def test_bodies_for_many_are_json(hub: Hub, content_type: str) -> None:
-    """Another type is 415."""
+async def test_add_to_groups_accepts_json_only(hub: Hub, content_type: str) -> None:
     answer = await hub.call("POST", "/:addToGroups", '{"groups":["a"]}', Content_Type=content_type)
     assert answer.status == 415
 
 
-async def test_values_are_taken_whole(hub: Hub) -> None:
-    """A comma does not separate values, and blanks belong to them."""
+async def test_commas_and_blanks_belong_to_an_excluded_id(hub: Hub) -> None:
     async with hub.connect() as one, hub.connect() as two:
         for value in (f"{one.connection_id},{two.connection_id}", f"%20{one.connection_id}"):
             answer = await hub.call("POST", f"/:send?excluded={value}", "1")

@@ -16,12 +16,12 @@ SINCE = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "since"), SINCE)
-async def test_versions_since_the_operation_exists(
+async def test_an_operation_exists_since_its_first_version(
     hub: Hub, method: str, path: str, body: str | None, since: str
 ) -> None:
-    """An operation tells its versions, takes each of them, and refuses older ones.
+    """Older versions are refused. A header lists the supported versions.
 
-    As recorded; Microsoft's emulator takes and tells every version everywhere.
+    As recorded. Microsoft's emulator accepts and lists every version for every operation.
     """
     supported = VERSIONS[VERSIONS.index(since) :]
     for version in VERSIONS:
@@ -36,8 +36,7 @@ async def test_versions_since_the_operation_exists(
             assert message.endswith(f"' does not support the API version '{version}'.")
 
 
-async def test_no_version_is_the_latest(hub: Hub) -> None:
-    """A call that is younger than the oldest version works without one."""
+async def test_a_call_without_a_version_has_the_latest(hub: Hub) -> None:
     # The query keeps the suite from adding one.
     answer = await hub.call("GET", "/groups/g/connections?not-api-version")
     assert answer.status == 200
@@ -47,8 +46,8 @@ async def test_no_version_is_the_latest(hub: Hub) -> None:
     "version",
     ["2020-01-01", "2021-08-01-preview", "2024-12-01%20", "", "2024-12-01&api-version=2024-12-01"],
 )
-async def test_unknown_versions(hub: Hub, version: str) -> None:
-    """One that is not known, or two: nothing is done, and the parameter is named."""
+async def test_an_unknown_or_repeated_version_is_400(hub: Hub, version: str) -> None:
+    """The call has no effect."""
     async with hub.connect() as client:
         answer = await hub.call("POST", f"/:send?api-version={version}", "1")
         assert (answer.status, answer.body["target"]) == (400, "api-version")
@@ -56,7 +55,6 @@ async def test_unknown_versions(hub: Hub, version: str) -> None:
         assert (await client.receive())["data"] == "next"
 
 
-async def test_the_version_is_checked_first(target: Target, hub: Hub) -> None:
-    """Before the token."""
+async def test_the_version_is_checked_before_the_token(target: Target, hub: Hub) -> None:
     path = f"/api/hubs/{hub}/users/u?api-version=2020-01-01"
     assert (await target.call("HEAD", path, headers=NO_TOKEN)).status == 400

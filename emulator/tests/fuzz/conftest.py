@@ -1,7 +1,7 @@
-"""Bad input from outside, over real sockets, against an emulator in a process of its own.
+"""Fuzz tests: invalid input over real sockets, against an emulator in its own process.
 
-A bounded number of inputs in a normal run; `python3 dev.py fuzz --minutes N` goes on for longer.
-What once broke something is kept in `corpus/`, which every run starts with.
+A normal run tries a bounded number of inputs; `python3 dev.py fuzz --minutes N` runs longer.
+Inputs that once found a fault are kept in `corpus/`, and every run starts with them.
 """
 
 import os
@@ -14,7 +14,7 @@ from contract.target import Target
 from fuzz.neighbour import Neighbour
 from processes import Running, run_emulator
 
-# The emulator is a fixture of the session, and its answers take as long as they take.
+# No deadline: the emulator runs for the whole session, and its answers may take time.
 settings.register_profile(
     "fuzz",
     deadline=None,
@@ -26,7 +26,7 @@ settings.load_profile("fuzz")
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The emulator; an event handler that is not there makes every user event fail."""
+    """Run the emulator with an event handler that does not listen: every user event fails."""
     handler = ["--handler", "fuzzevents=http://127.0.0.1:9/{event}"]
     with run_emulator(tmp_path_factory.mktemp("fuzz") / "log", *handler) as emulator:
         yield emulator
@@ -34,13 +34,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="session")
 def target(running: Running) -> Target:
-    """How to reach it."""
-    return Target.from_connection_string(running.facts["connectionString"], is_ours=True)
+    """Provide the emulator as a target of the contract suite."""
+    return Target.from_connection_string(running.facts["connectionString"], is_emulator=True)
 
 
 @pytest.fixture(autouse=True)
 def unharmed(running: Running, target: Target) -> Iterator[None]:
-    """Whatever a test sends: a neighbour stays connected, and no traceback is written."""
+    """Check after each test that another client is still connected and the log has no error."""
     seen = len(running.log())
     with Neighbour(target) as neighbour:
         yield

@@ -1,4 +1,4 @@
-"""Inputs that are tried in every run: one JSON value a line."""
+"""Inputs that every run tries: one JSON value a line."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,13 @@ FOLDER = Path(__file__).parent / "corpus"
 
 
 def read_corpus(name: str) -> list[Any]:
-    """The entries of one file."""
+    """Return the entries of one file."""
     lines = (FOLDER / f"{name}.jsonl").read_text("utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
 def texts_like(name: str) -> st.SearchStrategy[str]:
-    """Entries of the corpus, changed a little: cut, doubled, a piece put in."""
+    """Return a strategy for changed entries of the corpus: cut, doubled, or with an insertion."""
 
     @st.composite
     def changed(draw: st.DrawFn) -> str:

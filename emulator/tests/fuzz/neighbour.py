@@ -1,4 +1,4 @@
-"""Clients for the fuzzers, on a plain synchronous WebSocket library."""
+"""Clients for the fuzz tests, on a plain synchronous WebSocket library."""
 
 import json
 from types import TracebackType
@@ -15,7 +15,7 @@ HUB = "fuzz"
 def open_socket(
     target: Target, subprotocol: str | None = JSON, hub: str = HUB, **claims: Any
 ) -> websocket.WebSocket:
-    """A client that is open; raises websocket.WebSocketBadStatusException where it is refused."""
+    """Open a client. Raises websocket.WebSocketBadStatusException if it is refused."""
     url = f"{target.client_endpoint}/client/hubs/{hub}"
     return websocket.create_connection(
         f"{url}?access_token={target.client_token(hub, **claims)}",
@@ -26,7 +26,7 @@ def open_socket(
 
 
 class Neighbour:
-    """A well-behaved client that must not notice anything."""
+    """A well-behaved client that the fuzz input of other clients must not affect."""
 
     def __init__(self, target: Target) -> None:
         self._socket = open_socket(target)
@@ -44,7 +44,7 @@ class Neighbour:
         self._socket.shutdown()  # type: ignore[no-untyped-call]  # the library has no types there
 
     def assert_well(self) -> None:
-        """It still gets answers. Messages that were sent to everybody may come first."""
+        """Check that a ping is answered. Broadcast messages may come before the pong."""
         self._socket.send('{"type": "ping"}')
         while json.loads(self._socket.recv())["type"] != "pong":
             pass

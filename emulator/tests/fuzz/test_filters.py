@@ -1,4 +1,4 @@
-"""Filters: any text is a filter or a FilterError, and a filter can be asked of any connection."""
+"""Fuzz filters: each text is a filter or a FilterError, and a filter can match any connection."""
 
 import pytest
 from hypothesis import given
@@ -34,29 +34,29 @@ SUBJECTS = st.builds(
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join)
 
 
-def ask(text: str, subject: Subject) -> None:
+def parse_and_match(text: str, subject: Subject) -> None:
     try:
         found = parse_filter(text).matches(subject)
     except FilterError as error:
-        assert str(error)  # noqa: PT017 - the text is what the caller is told
+        assert str(error)  # noqa: PT017 - the text is in the answer
     else:
         assert isinstance(found, bool)
 
 
 @pytest.mark.parametrize("text", read_corpus("values"))
 def test_filters_of_the_corpus(text: str) -> None:
-    """Each is one or the other."""
     for user_id in (None, "ana"):
-        ask(text, Subject(user_id, "c", frozenset({"a"}), None))
+        parse_and_match(text, Subject(user_id, "c", frozenset({"a"}), None))
 
 
 @given(SENTENCES | texts_like("values") | st.text(max_size=40), SUBJECTS)
 def test_filters(text: str, subject: Subject) -> None:
-    """Words of the language in any order, changed filters, and anything."""
-    ask(text, subject)
+    """Words of the language in any order, changed filters, and any text."""
+    parse_and_match(text, subject)
 
 
 @given(st.sampled_from(["(", "not ", "not (", "length(", "concat('a', "]), st.integers(1, 20_000))
-def test_nesting(piece: str, depth: int) -> None:
-    """However deep it goes."""
-    ask(piece * depth + "userId eq 'a'" + ")" * depth, Subject("a", "c", frozenset(), None))
+def test_nesting_of_any_depth(piece: str, depth: int) -> None:
+    parse_and_match(
+        piece * depth + "userId eq 'a'" + ")" * depth, Subject("a", "c", frozenset(), None)
+    )

@@ -1,4 +1,4 @@
-"""Frames of the three protocols: whatever comes, only its own connection may be closed."""
+"""Fuzz frames of the three protocols: only the sender's own connection may be closed."""
 
 import json
 import struct
@@ -13,7 +13,7 @@ from contract.target import JSON, RELIABLE_JSON, Target
 from fuzz.corpus import read_corpus, texts_like
 from fuzz.neighbour import open_socket
 
-# What the service may close a client with (JSON subprotocol reference; RFC 6455, section 7.4.1).
+# Close codes of the service (JSON subprotocol reference; RFC 6455, section 7.4.1).
 CLOSE_CODES = {1000, 1002, 1003, 1007, 1008, 1009, 1011}
 TYPES = ["joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""]
 KEYS = [
@@ -44,7 +44,7 @@ CLAIMS: dict[str, Any] = {
 def outcome_of(
     target: Target, subprotocol: str | None, send: list[tuple[int, bytes]]
 ) -> int | None:
-    """The close code; None if a JSON client gets an answer after all that it sent."""
+    """Return the close code, or None if a JSON client gets an answer after all frames."""
     socket = open_socket(target, subprotocol, sub="fuzzer", **CLAIMS)
     ping = text('{"type": "ping"}') if subprotocol else []
     try:
@@ -57,10 +57,10 @@ def outcome_of(
             if data == b'{"type":"pong"}':
                 return None
     except (BrokenPipeError, ConnectionResetError):
-        return 1000  # closed while we were still sending
+        return 1000  # closed while the client was still sending
     finally:
-        # close() leaves the socket of a connection that was closed already.
-        socket.shutdown()  # type: ignore[no-untyped-call]  # the library has no types there
+        # close() does not close the socket of a connection that was already closed.
+        socket.shutdown()  # type: ignore[no-untyped-call]  # untyped in the library
 
 
 def text(*frames: str) -> list[tuple[int, bytes]]:
@@ -69,25 +69,27 @@ def text(*frames: str) -> list[tuple[int, bytes]]:
 
 @pytest.mark.parametrize("frame", read_corpus("frames"))
 @pytest.mark.parametrize("subprotocol", [JSON, RELIABLE_JSON])
-def test_frames_of_the_corpus(target: Target, subprotocol: str, frame: str) -> None:
-    """Each either is taken or closes the connection with a code that the service has."""
+def test_frames_of_the_corpus_are_accepted_or_close(
+    target: Target, subprotocol: str, frame: str
+) -> None:
     assert outcome_of(target, subprotocol, text(frame)) in {None, *CLOSE_CODES}
 
 
 @given(st.sampled_from([JSON, RELIABLE_JSON]), st.lists(FRAMES | texts_like("frames"), max_size=4))
-def test_frames(target: Target, subprotocol: str, frames: list[str]) -> None:
-    """Nearly right, and several in a row."""
+def test_almost_valid_frames(target: Target, subprotocol: str, frames: list[str]) -> None:
+    """Also several frames in a row."""
     assert outcome_of(target, subprotocol, text(*frames)) in {None, *CLOSE_CODES}
 
 
 @given(st.sampled_from([JSON, RELIABLE_JSON, None]), st.binary(max_size=60), st.booleans())
-def test_bytes(target: Target, subprotocol: str | None, data: bytes, as_text: bool) -> None:
-    """Binary frames, and text frames that are not UTF-8."""
+def test_binary_frames_and_invalid_utf8(
+    target: Target, subprotocol: str | None, data: bytes, as_text: bool
+) -> None:
     opcode = websocket.ABNF.OPCODE_TEXT if as_text else websocket.ABNF.OPCODE_BINARY
     assert outcome_of(target, subprotocol, [(opcode, data)]) in {None, *CLOSE_CODES}
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=3))
 def test_simple_clients_without_a_handler(target: Target, frames: list[str]) -> None:
-    """Every frame is an event that nobody takes, which ends the connection."""
+    """Every frame is an event without a handler, which closes the connection."""
     assert outcome_of(target, None, text(*frames)) in CLOSE_CODES

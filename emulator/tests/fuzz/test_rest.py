@@ -1,4 +1,4 @@
-"""REST calls and handshakes: whatever comes, only a stated 4xx may come out."""
+"""Fuzz REST calls and handshakes: only listed statuses may be answered."""
 
 import http.client
 from typing import Any
@@ -13,7 +13,7 @@ from contract.target import JSON, Target
 from fuzz.corpus import read_corpus, texts_like
 from fuzz.neighbour import SECONDS, open_socket
 
-# Not the neighbour's: a call may well close all connections of its hub.
+# Another hub than the neighbour's, because a call may close all connections of its hub.
 HUB = "fuzzrest"
 STATUSES = {200, 202, 204, 400, 401, 404, 405, 409, 415, 501}
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
@@ -31,7 +31,7 @@ TYPES = st.sampled_from(
 
 @st.composite
 def paths(draw: st.DrawFn) -> str:
-    """A path of the data plane, with names of all kinds in it."""
+    """Return a path of the data plane with names of all kinds."""
     path = str(draw(st.sampled_from(read_corpus("paths"))))
     for name in ("{hub}", "{group}", "{connectionId}", "{userId}", "{permission}"):
         value = HUB if name == "{hub}" and draw(st.booleans()) else draw(NAMES)
@@ -52,7 +52,7 @@ def call(
 
 
 @given(st.sampled_from(METHODS), paths(), QUERIES, TYPES, st.binary(max_size=40))
-def test_calls(
+def test_calls_with_a_valid_token(
     target: Target,
     method: str,
     path: str,
@@ -60,7 +60,7 @@ def test_calls(
     content_type: str,
     body: bytes,
 ) -> None:
-    """With a good token, so that they get as far as they can."""
+    """The token lets them reach the operation."""
     pairs = [f"{key}={quote(value.encode(errors='replace'))}" for key, value in query]
     token = target.sign("https://webpubsub.azure.com")
     headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type}
@@ -70,7 +70,7 @@ def test_calls(
 @pytest.mark.parametrize("value", read_corpus("values"))
 @pytest.mark.parametrize("parameter", PARAMETERS)
 def test_values_of_the_corpus(target: Target, parameter: str, value: str) -> None:
-    """Each in each parameter of two calls that take many."""
+    """Each value in each parameter of two calls that have many parameters."""
     headers = {
         "Authorization": f"Bearer {target.sign('https://webpubsub.azure.com')}",
         "Content-Type": "text/plain",
@@ -82,7 +82,7 @@ def test_values_of_the_corpus(target: Target, parameter: str, value: str) -> Non
 
 @given(st.sampled_from(read_corpus("bulk")) | texts_like("bulk"), st.booleans())
 def test_bodies_of_bulk_calls(target: Target, body: str, add: bool) -> None:
-    """Also their filters."""
+    """Bodies include filters."""
     path = f"/api/hubs/{HUB}/:{'addToGroups' if add else 'removeFromGroups'}"
     headers = {
         "Authorization": f"Bearer {target.sign('https://webpubsub.azure.com')}",
@@ -92,8 +92,7 @@ def test_bodies_of_bulk_calls(target: Target, body: str, add: bool) -> None:
 
 
 @given(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00"), max_size=60))
-def test_authorizations(target: Target, authorization: str) -> None:
-    """Anything but a token is 401."""
+def test_authorizations_without_a_token_are_refused(target: Target, authorization: str) -> None:
     header = {"Authorization": authorization.encode("latin-1").decode("latin-1").strip()}
     assert call(target, "POST", f"/api/hubs/{HUB}/:send", header, b"x") in {400, 401}
 
@@ -112,20 +111,20 @@ CLAIM_VALUES: Any = st.recursive(
     )
 )
 def test_claims_of_client_tokens(target: Target, claims: dict[str, Any]) -> None:
-    """Signed with the right key, and odd: the client is let in, or told 400 or 401."""
+    """Signed with the right key: the client is accepted, or gets 400 or 401."""
     try:
         open_socket(target, JSON, HUB, **claims).close()
     except websocket.WebSocketBadStatusException as error:
-        assert error.status_code in {400, 401}  # noqa: PT017 - both outcomes are right
+        assert error.status_code in {400, 401}  # noqa: PT017 - both outcomes are valid
 
 
 @given(texts_like("queries"))
 def test_client_urls(target: Target, query: str) -> None:
-    """Queries of a handshake, recovery included."""
+    """Queries of a handshake, including recovery."""
     url = (
         f"{target.client_endpoint}/client/hubs/{HUB}?{quote(query.encode(errors='replace'), '=&')}"
     )
     try:
         websocket.create_connection(url, timeout=SECONDS, subprotocols=[JSON]).close()
     except websocket.WebSocketBadStatusException as error:
-        assert error.status_code in {400, 401}  # noqa: PT017 - both outcomes are right
+        assert error.status_code in {400, 401}  # noqa: PT017 - both outcomes are valid

@@ -1,4 +1,4 @@
-"""The broadcast texts, which carry the time of their sending. One clock serves all processes."""
+"""Broadcast texts that carry their time of sending. All processes share one clock."""
 
 import time
 
@@ -7,13 +7,13 @@ _MARK_BYTES = _MARK.encode()
 _DIGITS = 20
 
 
-def text_of(size: int) -> str:
-    """A text of so many characters that tells when it was made."""
+def timed_text(size: int) -> str:
+    """Return a text of `size` characters that starts with the current time."""
     return f"{_MARK}{time.monotonic_ns():0{_DIGITS}} ".ljust(size, "x")
 
 
 def sent_at(payload: bytes) -> int | None:
-    """When the text in a frame was made, in ns of the monotonic clock; None for other frames."""
+    """Return when the text in a frame was made, in ns; None for other frames."""
     place = payload.find(_MARK_BYTES)
     if place < 0:
         return None

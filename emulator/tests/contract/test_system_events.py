@@ -15,12 +15,12 @@ from unit.app import App, Received
 
 
 def posts(app: App) -> list[Received]:
-    """The events that came."""
-    return [one for one in app.received if one.method == "POST"]
+    """Return the events that the app received."""
+    return [request for request in app.received if request.method == "POST"]
 
 
-async def test_the_order(handled: Hub, app: App) -> None:
-    """connect, connected, a user event and disconnected, counted from 0."""
+async def test_events_of_a_connection_are_numbered_from_0(handled: Hub, app: App) -> None:
+    """The order is connect, connected, user events, disconnected."""
     async with handled.connect(user="ann") as client:
         await app.wait_for("connect", "connected")
         assert await client.ask(1, type="event", event="e", data=1) == "done"
@@ -29,8 +29,10 @@ async def test_the_order(handled: Hub, app: App) -> None:
     assert [one.headers["ce-id"] for one in posts(app)] == ["0", "1", "2", "3"]
 
 
-async def test_the_headers(handled: Hub, app: App) -> None:
-    """Those of CloudEvents in HTTP binary mode, and the service's own."""
+async def test_events_have_headers_of_cloudevents_and_of_the_service(
+    handled: Hub, app: App
+) -> None:
+    """In the HTTP binary mode of CloudEvents."""
     async with handled.connect(user="ann") as client:
         await app.wait_for("connect", "connected")
         await client.ask(1, type="event", event="e", data=1)
@@ -57,22 +59,22 @@ async def test_the_headers(handled: Hub, app: App) -> None:
         assert one.headers["content-type"].startswith("application/json")
 
 
-async def test_the_signature(handled: Hub, app: App) -> None:
-    """An HMAC of the connection id with the access key; the service adds one of its second key."""
+async def test_the_signature_is_an_hmac_of_the_connection_id(handled: Hub, app: App) -> None:
+    """The key is the access key. Azure adds a signature with its second key."""
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
     key = handled.target.access_key.encode()
     digest = hmac.new(key, client.connection_id.encode(), hashlib.sha256).hexdigest()
     for one in posts(app):
-        # Not compared as texts, which a failure would show.
+        # A failed comparison of texts would show them.
         assert any(
             hmac.compare_digest(signature, f"sha256={digest}")
             for signature in one.headers["ce-signature"].split(",")
         )
 
 
-async def test_the_url(handled: Hub, app: App) -> None:
-    """Hub and event are put into the template, the hub in lower case; its query stays."""
+async def test_the_url_template_gets_hub_and_event(handled: Hub, app: App) -> None:
+    """The hub is in lower case. The template's query stays."""
     upper = Hub(handled.target, handled.name.upper())
     async with upper.connect():
         await app.wait_for("connect", "connected")
@@ -86,8 +88,8 @@ async def test_the_url(handled: Hub, app: App) -> None:
 # --- connect -----------------------------------------------------------------------------
 
 
-async def test_what_connect_says(handled: Hub, app: App) -> None:
-    """The token's claims as lists, the query without the token, headers, offered subprotocols."""
+async def test_connect_has_claims_query_headers_and_subprotocols(handled: Hub, app: App) -> None:
+    """Claims are lists. The query does not include the token."""
     token = handled.token(user="ann", group="g", custom=["a", "b"])
     path = f"{handled.client_path}?k=1&k=2&access_token={token}"
     headers = {"X-Mine": "x", "Cookie": "mine=1", "Authorization": "Bearer not looked at",
@@ -122,10 +124,10 @@ async def test_what_connect_says(handled: Hub, app: App) -> None:
         ('{"more":1}', "ann", "g", True),
     ],
 )
-async def test_what_connect_may_change(
+async def test_the_answer_to_connect_may_set_user_groups_and_roles(
     handled: Hub, app: App, answer: str | None, user: str, group: str, may_join: bool
 ) -> None:
-    """User, groups and roles; what the answer does not name is as in the token."""
+    """What the answer does not name stays as in the token."""
     app.scripts["connect"] = [web.Response(text=answer) if answer else web.Response(status=204)]
     claims: dict[str, Any] = {"user": "ann", "group": "g", "role": ANY_GROUP}
     async with handled.connect(**claims) as client:
@@ -139,8 +141,9 @@ async def test_what_connect_may_change(
     assert app.last("connected").headers["ce-userid"] == user
 
 
-async def test_connect_may_clear_the_user(handled: Hub, app: App) -> None:
-    """By an empty one."""
+async def test_an_empty_user_in_the_answer_to_connect_removes_the_user(
+    handled: Hub, app: App
+) -> None:
     app.scripts["connect"] = [web.json_response({"userId": ""})]
     async with handled.connect(user="ann") as client:
         assert not client.hello["userId"]
@@ -150,17 +153,17 @@ async def test_connect_may_clear_the_user(handled: Hub, app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    ("picked", "offered"), [(RELIABLE_JSON, [JSON, RELIABLE_JSON]), ("mine", ["mine", JSON])]
+    ("chosen", "offered"), [(RELIABLE_JSON, [JSON, RELIABLE_JSON]), ("mine", ["mine", JSON])]
 )
-async def test_connect_may_pick_the_subprotocol(
-    handled: Hub, app: App, picked: str, offered: list[str]
+async def test_the_answer_to_connect_may_choose_an_offered_subprotocol(
+    handled: Hub, app: App, chosen: str, offered: list[str]
 ) -> None:
-    """Any that was offered; with one of the app's own the client is a simple one."""
-    app.scripts["connect"] = [web.json_response({"subprotocol": picked})]
+    """With a subprotocol that the service does not know, the client is a simple client."""
+    app.scripts["connect"] = [web.json_response({"subprotocol": chosen})]
     async with handled.target.open(handled.client_path, offered, handled.token()) as client:
         headers = client.websocket._response.headers
-        assert headers["Sec-WebSocket-Protocol"] == picked
-        if picked == "mine":
+        assert headers["Sec-WebSocket-Protocol"] == chosen
+        if chosen == "mine":
             await handled.send("bare")
             assert await client.receive_text() == "bare"
         else:
@@ -168,7 +171,9 @@ async def test_connect_may_pick_the_subprotocol(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429])
-async def test_connect_may_refuse(handled: Hub, app: App, status: int) -> None:
+async def test_the_answer_to_connect_may_refuse_the_client(
+    handled: Hub, app: App, status: int
+) -> None:
     """The client gets the same status, and no other event follows."""
     app.scripts["connect"] = [web.Response(status=status, text="private")]
     path = handled.client_path
@@ -189,16 +194,17 @@ async def test_connect_may_refuse(handled: Hub, app: App, status: int) -> None:
         '{"userId":1}',
     ],
 )
-async def test_connect_may_fail(handled: Hub, app: App, answer: str) -> None:
-    """With an answer that makes no sense the client gets 500."""
+async def test_an_invalid_answer_to_connect_is_500_for_the_client(
+    handled: Hub, app: App, answer: str
+) -> None:
     app.scripts["connect"] = [web.Response(text=answer)]
     assert await handled.target.refusal(handled.client_path, [JSON], handled.token()) == 500
     assert app.events == ["connect"]
 
 
-async def test_connect_comes_before_the_connection(handled: Hub, app: App) -> None:
-    """Until it is answered there is nobody whom a call could reach."""
-
+async def test_the_connection_does_not_exist_before_connect_is_answered(
+    handled: Hub, app: App
+) -> None:
     async def enter() -> None:
         async with handled.connect(user="ann"):
             await app.wait_for("connect", "connected")
@@ -216,8 +222,9 @@ async def test_connect_comes_before_the_connection(handled: Hub, app: App) -> No
 # --- connected and disconnected ----------------------------------------------------------
 
 
-async def test_connected(handled: Hub, app: App) -> None:
-    """It says nothing more; when it has come, calls reach the connection."""
+async def test_connected_has_an_empty_body_and_calls_reach_the_connection(
+    handled: Hub, app: App
+) -> None:
     app.slow.add("connected")
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
@@ -226,8 +233,8 @@ async def test_connected(handled: Hub, app: App) -> None:
         app.release.set()
 
 
-async def test_connected_keeps_nothing_waiting(handled: Hub, app: App) -> None:
-    """A user event, and even disconnected, comes while the app is still busy with it."""
+async def test_other_events_do_not_wait_for_connected(handled: Hub, app: App) -> None:
+    """User events and disconnected are sent while the app still handles connected."""
     app.slow.add("connected")
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
@@ -237,16 +244,15 @@ async def test_connected_keeps_nothing_waiting(handled: Hub, app: App) -> None:
         app.release.set()
 
 
-async def test_connected_may_fail(handled: Hub, app: App) -> None:
-    """Nobody minds."""
+async def test_a_failed_connected_changes_nothing(handled: Hub, app: App) -> None:
     app.scripts["connected"] = [web.Response(status=400)]
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
-        assert await client.say(type="ping") == {"type": "pong"}
+        assert await client.exchange(type="ping") == {"type": "pong"}
 
 
-async def test_a_goodbye(handled: Hub, app: App) -> None:
-    """The reason of the client's close frame is that of disconnected."""
+async def test_disconnected_has_the_reason_of_the_client(handled: Hub, app: App) -> None:
+    """It is the reason in the client's close frame."""
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
         await client.websocket.close(code=1000, message=b"done")
@@ -254,8 +260,9 @@ async def test_a_goodbye(handled: Hub, app: App) -> None:
     assert json.loads(app.last("disconnected").body) == {"reason": "done"}
 
 
-async def test_a_client_that_vanishes(handled: Hub, app: App) -> None:
-    """A socket that dies ends the connection, during an event, too."""
+async def test_a_lost_socket_ends_the_connection_even_during_an_event(
+    handled: Hub, app: App
+) -> None:
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
         await client.send(type="event", event="slow", data=1)
@@ -267,8 +274,8 @@ async def test_a_client_that_vanishes(handled: Hub, app: App) -> None:
     assert json.loads(app.last("disconnected").body) == {"reason": "The connection ended."}
 
 
-async def test_a_close_by_rest(handled: Hub, app: App) -> None:
-    """Its whole text is the reason, and the connection is gone when the event comes."""
+async def test_disconnected_has_the_reason_of_a_close_by_rest(handled: Hub, app: App) -> None:
+    """The connection is gone when the event arrives."""
     app.slow.add("disconnected")
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
@@ -280,8 +287,8 @@ async def test_a_close_by_rest(handled: Hub, app: App) -> None:
     assert json.loads(app.last("disconnected").body) == {"reason": reason}
 
 
-async def test_a_violation(handled: Hub, app: App) -> None:
-    """The text of the close frame is the reason."""
+async def test_disconnected_has_the_reason_of_a_protocol_error(handled: Hub, app: App) -> None:
+    """It is the text of the service's close frame."""
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
         await client.websocket.send_str("nonsense")
@@ -290,8 +297,8 @@ async def test_a_violation(handled: Hub, app: App) -> None:
     assert json.loads(app.last("disconnected").body) == {"reason": text}
 
 
-async def test_a_recovery_is_no_event(handled: Hub, app: App) -> None:
-    """The life of a connection is one, over all its sockets."""
+async def test_a_recovery_sends_no_events(handled: Hub, app: App) -> None:
+    """The numbering continues over all sockets of a connection."""
     async with handled.connect(RELIABLE_JSON) as client:
         await app.wait_for("connect", "connected")
         client.drop()
@@ -303,8 +310,8 @@ async def test_a_recovery_is_no_event(handled: Hub, app: App) -> None:
     assert app.last("e").headers["ce-id"] == "2"
 
 
-async def test_a_recovery_keeps_what_the_app_set(handled: Hub, app: App) -> None:
-    """State and cookies come with the events after it, up to disconnected."""
+async def test_a_recovery_keeps_the_state_that_the_app_set(handled: Hub, app: App) -> None:
+    """Later events carry the connection state and the cookie headers."""
     headers = {"ce-connectionState": "s", "Set-Cookie": "a=1"}
     app.scripts["connect"] = [web.Response(headers=headers)]
     async with handled.connect(RELIABLE_JSON) as client:
