@@ -30,7 +30,7 @@ def numbers(heading: str) -> list[list[int]]:
 
 def test_bytes() -> None:
     """The text is as long as the emulator sends it, and the events add up."""
-    text, *others = numbers("Bytes")
+    text, *others = numbers("Size of messages and events")
     said = write_announcement(Settings.join_text, "ana", "lobby").encode()
     assert text == [len(group_message("lobby", None, Payload("text", said)).json.data), len(said)]
     *events, total = others[-4:]
@@ -40,7 +40,7 @@ def test_bytes() -> None:
 
 def test_one_group() -> None:
     """Deliveries grow with the square of the group, and the rest follows from them."""
-    rows = numbers("One group, and everybody is told")
+    rows = numbers("One group, every join announced to all")
     assert [row[0] for row in rows] == [100, 1_000, 10_000, 100_000]
     for n, *computed in rows:
         units = next(units for units in UNITS if units * 1_000 >= n)
@@ -52,7 +52,7 @@ def test_one_group() -> None:
 
 def test_joins_a_second() -> None:
     """A published rate divided by what one join takes of it."""
-    rows = [row[-3:] for row in numbers("The first limit")]
+    rows = [row[-3:] for row in numbers("Which limit is reached first")]
     assert len(rows) == 12
     for rate, one_join, joins in rows:
         assert joins == rate // one_join
