@@ -31,11 +31,8 @@ def numbers(heading: str) -> list[list[int]]:
 def test_bytes() -> None:
     """The text has the length that the emulator sends, and the events add up."""
     text, *others = numbers("Size of messages and events")
-    text_sent = write_announcement(Settings.join_text, "ana", "lobby").encode()
-    assert text == [
-        len(group_message("lobby", None, Payload("text", text_sent)).json.data),
-        len(text_sent),
-    ]
+    body = write_announcement(Settings.join_text, "ana", "lobby").encode()
+    assert text == [len(group_message("lobby", None, Payload("text", body)).json.data), len(body)]
     *events, total = others[-4:]
     assert total == [sum(column) for column in zip(*events, strict=True)]
     assert (text[0], total[0]) == (TEXT, EVENTS)
