@@ -1,4 +1,4 @@
-"""README, Deploy: its commands do what they say, as far as stand-ins can tell."""
+"""Commands for a deployment, in README.md and docs/: stand-ins of az, azd and func run them."""
 
 import json
 import re
@@ -9,7 +9,9 @@ import pytest
 from tests.infra.bicep import INFRA, MAIN, ROOT, default_of, read
 from tests.infra.test_connect_hub import Azure, needs_sh
 
-README = (ROOT / "README.md").read_text("utf-8")
+README = ROOT / "README.md"
+DEPLOY = ROOT / "docs" / "deploy.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
 VARIABLES = {
     name: given["value"].strip("${}")
     for name, given in json.loads((INFRA / "main.parameters.json").read_text("utf-8"))[
@@ -18,21 +20,22 @@ VARIABLES = {
 }
 
 
-def section(title: str) -> str:
-    """The text below a heading, up to the next one."""
-    found = README.partition(f"\n### {title}\n")[2]
+def section(page: Path, title: str) -> str:
+    """Return the text below a heading, up to the next heading of its level."""
+    _, found, text = page.read_text("utf-8").partition(f"\n## {title}\n")
     assert found, title
-    return re.split(r"^##", found, flags=re.MULTILINE)[0]
+    return re.split(r"^## ", text, flags=re.MULTILINE)[0]
 
 
-def commands(title: str) -> str:
-    """All that a person would paste, one after the other."""
-    return "".join(re.findall(r"^ *```sh\n(.*?)^ *```", section(title), re.DOTALL | re.MULTILINE))
+def commands(page: Path, title: str) -> str:
+    """Return all commands of a section, in their order."""
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", section(page, title), re.DOTALL | re.MULTILINE)
+    return "".join(blocks)
 
 
 @pytest.fixture
 def azure(tmp_path: Path) -> Azure:
-    """With the other commands, too, which are only noted."""
+    """Stand-ins for all commands; azd, curl and func only write down how they were called."""
     azure = Azure(tmp_path)
     for name in ("azd", "curl", "func"):
         azure.add_command(name, f'echo "{name} $@" >> "{azure.folder}/others"')
@@ -41,8 +44,8 @@ def azure(tmp_path: Path) -> Azure:
 
 @needs_sh
 def test_az_and_func_deploy_it(azure: Azure) -> None:
-    """Resources, code, hub, health; app and address are asked for on the way."""
-    done = azure.run("sh", "-euc", commands("With az and func"))
+    """Resources, code, hub, health; the commands find out app and address themselves."""
+    done = azure.run("sh", "-euc", commands(DEPLOY, "With az and func"))
     assert done.returncode == 0, done.stderr
     assert azure.lines("others") == [
         "func azure functionapp publish func-usher-x --python",
@@ -53,8 +56,8 @@ def test_az_and_func_deploy_it(azure: Azure) -> None:
 
 @needs_sh
 def test_az_gives_what_main_bicep_needs(azure: Azure) -> None:
-    """Every parameter exists, and those without a default are there."""
-    azure.run("sh", "-euc", commands("With az and func"))
+    """Every parameter exists, and every required parameter is given."""
+    azure.run("sh", "-euc", commands(DEPLOY, "With az and func"))
     (call,) = [call for call in azure.calls() if call[:3] == ["deployment", "sub", "create"]]
     given = {pair.partition("=")[0] for pair in call if "=" in pair}
     parameters = read(MAIN)["parameters"]
@@ -63,9 +66,12 @@ def test_az_gives_what_main_bicep_needs(azure: Azure) -> None:
 
 
 @needs_sh
-def test_azd_gives_what_main_bicep_needs(azure: Azure) -> None:
-    """azd itself knows environment and location; what is set is read by main.parameters.json."""
-    done = azure.run("sh", "-euc", commands("With azd"))
+@pytest.mark.parametrize(
+    ("page", "title"), [(README, "Deploy to Azure"), (DEPLOY, "With azd")], ids=["README", "deploy"]
+)
+def test_azd_gives_what_main_bicep_needs(azure: Azure, page: Path, title: str) -> None:
+    """azd itself asks for environment and location; main.parameters.json reads what is set."""
+    done = azure.run("sh", "-euc", commands(page, title))
     assert done.returncode == 0, done.stderr
     chosen = [line.split()[3] for line in azure.lines("others") if line.startswith("azd env set")]
     assert {*chosen} <= {*VARIABLES.values()}
@@ -74,25 +80,27 @@ def test_azd_gives_what_main_bicep_needs(azure: Azure) -> None:
 
 
 @needs_sh
-def test_keys_and_identity_are_made_anew(azure: Azure) -> None:
-    """The commands can be read by a shell, and the key ends in the hub; nothing shows it."""
-    title = "Keys and the identity, made anew"
-    done = azure.run("sh", "-euc", commands(title), APP="func-usher-x")
+def test_keys_and_identity_are_rotated(azure: Azure) -> None:
+    """A shell can run the commands, and the hub gets the key; no output shows it."""
+    script = commands(OPERATIONS, "Keys and rotation")
+    done = azure.run("sh", "-euc", script, APP="func-usher-x")
     assert done.returncode == 0, done.stderr
     assert azure.hub()["given"]["functionAppName"] == "func-usher-x"
 
 
 def test_the_table_of_parameters_is_right() -> None:
     """Names, azd's variables and defaults."""
-    rows = re.findall(r"^\| (`[^|]+) \| (`[^|]+) \| ([^|]+) \|", section("With az and func"), re.M)
+    rows = re.findall(
+        r"^\| (`[^|]+) \| (`[^|]+) \| ([^|]+) \|", section(DEPLOY, "Parameters"), re.M
+    )
     assert len(rows) == 6
     for names, variables, defaults in rows:
         parameters = re.findall(r"`(\w+)`", names)
         assert re.findall(r"`(\w+)`", variables) == [VARIABLES[name] for name in parameters]
-        told = re.findall(r"`([^`]+)`", defaults) or [""]
-        assert told == [write(default_of(name)) for name in parameters]
+        shown = re.findall(r"`([^`]+)`", defaults) or [""]
+        assert shown == [write(default_of(name)) for name in parameters]
 
 
 def write(default: object) -> str:
-    """A default as a person would write it."""
+    """Return a default as the table shows it."""
     return default if isinstance(default, str) else json.dumps(default)

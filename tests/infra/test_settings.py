@@ -26,8 +26,9 @@ def strings(tree: ast.AST) -> Iterator[str]:
 
 
 def settings_read() -> set[str]:
-    """Return the names of settings in usher/settings.py."""
-    source = ast.parse((ROOT / "usher/settings.py").read_text("utf-8"))
+    """Return the names of settings that the app reads."""
+    modules = [ROOT / "usher" / name for name in ("settings.py", "door/modes.py")]
+    source = ast.parse("".join(module.read_text("utf-8") for module in modules))
     key = re.compile(rf"USHER_[A-Z_]+|WebPubSubHub|{CONNECTION}(__[A-Za-z]+)?")
     return {each for each in strings(source) if key.fullmatch(each)}
 
