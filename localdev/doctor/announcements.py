@@ -1,6 +1,6 @@
-"""Explains an announcement that did not arrive: is it the event handler's fault, or the app's?
+"""Why an announcement did not arrive: because of the event handler, or because of the app.
 
-The doctor sends the event itself. If the app then announces, Web PubSub did not send the event.
+The doctor sends the event itself. If the app then announces, Web PubSub had not sent the event.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NO_CONNECT = "does not send connect, the only event that contains the groups"
 
 @dataclass(frozen=True, slots=True)
 class Announcements:
-    """The announcements that a client received, and which ones the app's settings promise.
+    """The announcements that a client received, and which of them the app's settings turn on.
 
     Times are in milliseconds, None if nothing arrived. `others` counts announcements of other
     users that arrived meanwhile.
@@ -100,7 +100,7 @@ def _judge_busy_group(received: Announcements) -> Finding:
 
 
 def _judge_silent_app(context: Context, received: Announcements) -> Finding:
-    saw = f"the app receives {' and '.join(received.missing)}, but announces nothing"
+    saw = f"the app accepts {' and '.join(received.missing)}, but announces nothing"
     settings = " and ".join(TEXT_SETTINGS[each] for each in received.missing)
     verb = "is" if len(received.missing) == 1 else "are"
     if context.self_check:
@@ -136,9 +136,9 @@ def _judge_unsent_events(
     if context.sends_connect is False:
         return failure(saw, f"The event handler {NO_CONNECT}.", fix)
     if has_connect is False:
-        means = f"The hub {context.hub} has no event handler, or it {NO_CONNECT}."
+        means = f"The hub {context.hub} has no event handler, or its event handler {NO_CONNECT}."
         return failure(saw, means, fix)
-    means = f"The hub {context.hub} has no event handler, or it does not send all events."
+    means = f"The hub {context.hub} has no event handler, or its event handler misses events."
     return failure(saw, means, fix)
 
 

@@ -37,7 +37,7 @@ def judge_clocks(offsets: dict[str, float]) -> Finding:
         if abs(seconds) > FAILURE_SECONDS:
             means = "Web PubSub rejects tokens from clocks that differ by more than five minutes."
             return failure(saw, means, NETWORK_TIME)
-        means = "Tokens still work, but Web PubSub rejects them from a difference of five minutes."
+        means = "Tokens still work, but no longer if the difference grows to five minutes."
         return warning(saw, means, NETWORK_TIME)
     own = -offsets["the service"]
     if abs(own) > WARNING_SECONDS:

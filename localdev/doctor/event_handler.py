@@ -17,7 +17,7 @@ from webpubsub_emulator.handler_settings import SYSTEM_EVENTS
 type Handlers = Sequence[Mapping[str, Any]]
 
 AZ_SECONDS = 60.0
-KEY_VAULT = "{@Microsoft.KeyVault("
+KEY_VAULT = "{@Microsoft.KeyVault("  # begins a reference to a secret in a key vault
 
 
 class UnknownError(Exception):
@@ -25,11 +25,11 @@ class UnknownError(Exception):
 
 
 async def check_handler(context: Context) -> Finding:
-    """Check the event handler's events and URL; if it cannot be read, the journey tests it."""
+    """Check the events and the URL of the hub's event handler."""
     try:
         hubs = await _read_hubs(context)
     except UnknownError as error:
-        return skipped(f"{error}; the journey check tests it instead")
+        return skipped(f"{error}; the journey check tests the event handler")
     handlers = hubs.get(context.hub.lower(), ())
     if not handlers:
         return _judge_no_handler(context, [hub for hub, some in hubs.items() if some])
@@ -42,7 +42,7 @@ async def _read_hubs(context: Context) -> Mapping[str, Handlers]:
         return await _ask_emulator(context)
     if context.target.resource_group and context.target.web_pubsub:
         return {context.hub.lower(): await _ask_azure(context)}
-    raise UnknownError("pass --resource-group and --web-pubsub to read it with `az`")
+    raise UnknownError("pass --resource-group and --web-pubsub to read event handlers with `az`")
 
 
 async def _ask_emulator(context: Context) -> Mapping[str, Handlers]:
@@ -51,7 +51,7 @@ async def _ask_emulator(context: Context) -> Mapping[str, Handlers]:
     except UnreachableError as error:
         raise UnknownError(f"the emulator does not answer ({error})") from None
     if answer.status != 200:
-        raise UnknownError("the emulator shows it only with --control")
+        raise UnknownError("without --control, the emulator does not show event handlers")
     handlers: Mapping[str, Handlers] = answer.body.get("eventHandlers", {})
     return handlers
 

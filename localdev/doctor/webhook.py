@@ -74,8 +74,8 @@ async def _judge_bad_request(context: Context, saw: str) -> Finding:
 async def _check_foreign_service(context: Context, host: str) -> Finding:
     answer = await validate(context, context.target.system_key, FOREIGN_SERVICE)
     if answer.status == 400:
-        key = "requires the system key" if context.requires_key else "requires no key, as usual"
-        return fine(f"accepts {host}, rejects other services, {key}")
+        key = "the system key" if context.requires_key else "no key, as usual on this machine"
+        return fine(f"accepts {host}, rejects other services, requires {key}")
     return failure(
         f"OPTIONS from {FOREIGN_SERVICE} returned {answer.status}",
         "Without WebPubSubConnectionString, the Functions host accepts events of every service.",

@@ -63,7 +63,7 @@ async def test_a_healthy_stack_has_no_fault(stack: Stack) -> None:
     [
         (("connect", "disconnected"), "does not send connected."),
         (("connect", "connected"), "does not send disconnected."),
-        (("connected", "disconnected"), "no event handler, or it does not send connect,"),
+        (("connected", "disconnected"), "or its event handler does not send connect,"),
         (("connect",), "does not send connected and disconnected."),
     ],
 )

@@ -17,7 +17,7 @@ NO_CLIENT = cast(Client, None)
     [
         (None, 1.0, Level.WARNING, "does not send connected, or USHER_JOIN_TEXT is empty."),
         (1.0, None, Level.WARNING, "does not send disconnected, or USHER_LEAVE_TEXT is empty."),
-        (None, None, Level.FAILURE, "has no event handler, or it does not send all events."),
+        (None, None, Level.FAILURE, "has no event handler, or its event handler misses events."),
     ],
 )
 async def test_without_any_key(

@@ -236,7 +236,7 @@ async def test_az_that_does_not_end(
     (tmp_path / "az").write_text(script.replace("import sys", "import sys, time; time.sleep(60)"))
     monkeypatch.setattr(event_handler, "AZ_SECONDS", 0.1)
     finding = await ask_azure()
-    assert finding.saw == "`az` did not end within 0.1 s; the journey check tests it instead"
+    assert finding.saw == "`az` did not end within 0.1 s; the journey check tests the event handler"
 
 
 @pytest.mark.parametrize("names", [{}, {"resource_group": None}, {"web_pubsub": None}])
