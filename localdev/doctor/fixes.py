@@ -64,8 +64,8 @@ class Fixes:
             f'az role assignment create --role "{ROLE}" --assignee-object-id PRINCIPAL-ID '
             "--assignee-principal-type ServicePrincipal --scope "
             f'"$(az webpubsub show --resource-group {self.group} --name {self.web_pubsub} '
-            "--query id --output tsv)\" (PRINCIPAL-ID is the principal of the app's identity; the "
-            "role takes effect after some minutes)"
+            "--query id --output tsv)\" (PRINCIPAL-ID is the object ID of the app's identity; "
+            "the role takes effect after some minutes)"
         )
 
     def set_connection(self) -> str:
