@@ -2,7 +2,7 @@
 
 import argparse
 
-from localdev.doctor.arguments import add_doctor_options
+from localdev.doctor.target import add_doctor_options
 from webpubsub_emulator.command import PORT as EMULATOR_PORT
 from webpubsub_emulator.command import add_control_option, add_fault_options
 

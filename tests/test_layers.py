@@ -42,7 +42,7 @@ PURE = {
         *("cookies", "handler_settings"),
         *("faults", "inspection", "journal"),
     ],
-    "localdev.doctor": ["findings", "remedies", "target"],
+    "localdev.doctor": ["findings", "fixes", "target"],
     "localdev.storm": ["ears", "outcome", "plan", "records", "report"],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),

@@ -1,4 +1,5 @@
-"""`dev.py doctor`: does what the service and a browser would do, and names the one fault.
+"""`dev.py doctor`: check a running app as Web PubSub and a browser use it, and name the fix.
 
-It knows the app by its answers alone, so that it can examine a deployment as well as this machine.
+It knows the app only by its answers: HTTP statuses, headers and problem types. It can therefore
+examine a deployment as well as an app on this machine.
 """

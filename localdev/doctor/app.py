@@ -1,134 +1,126 @@
-"""Checks of the app itself: is it there, are its settings valid, can it do its job."""
+"""The checks `app`, `settings` and `health`: does the app run, and can it do its work."""
 
-import re
-
-from localdev.doctor.calls import Answer, UnreachableError
+from localdev.doctor.calls import Answer, Kind, UnreachableError
+from localdev.doctor.context import Context
 from localdev.doctor.findings import Finding, failure, fine, skipped, warning
-from localdev.doctor.patient import Patient
+from localdev.doctor.fixes import ADD_UNITS, ROLE
 from localdev.doctor.target import DoctorError
 
 HEALTH = "/api/health"
-SETTINGS_WRONG = "The settings of this app"  # how the app's problem begins
-ANSWERS_APP_WITH = re.compile(r"answers this app with (\d{3})")
+INVALID_SETTINGS = "With invalid settings, every function answers with an error."
 
 
-async def meet(patient: Patient) -> Answer:
-    """The first call, which may take a cold start. DoctorError where nothing answers at all."""
+async def call_health(context: Context) -> Answer:
+    """Make the first call, which may include a cold start. Raises DoctorError without an answer."""
     try:
-        return await patient.ask_app("GET", HEALTH)
+        return await context.ask_app("GET", HEALTH)
     except UnreachableError as error:
         hint = (
-            "`python3 dev.py up` starts the stack." if patient.target.is_local else "Is it right?"
+            "`python3 dev.py up` starts the stack."
+            if context.target.is_local
+            else "Check the address."
         )
-        reason = f"Nothing answers at {patient.target.app} ({error})"
-        raise DoctorError(f"{reason}. {hint}") from None
+        raise DoctorError(f"Nothing answers at {context.target.app} ({error}). {hint}") from None
 
 
-async def check_app(patient: Patient) -> Finding:
-    """Is it Usher that answers there, and does its host run?"""
-    answer = patient.health
-    if answer.status in (200, 401) or answer.problem is not None:
-        return fine("answers")
-    saw = f"GET {HEALTH} is answered {answer.status}"
+async def check_app(context: Context) -> Finding:
+    """Check that Usher answers at the address."""
+    answer = context.health
+    if answer.status in (200, 401) or answer.kind is not None:
+        return fine("the app answers")
+    saw = f"GET {HEALTH} returned {answer.status}"
     if answer.status in (502, 503, 504):
-        return failure(
-            saw, "The Functions host does not run, or not yet.", patient.remedies.read_log()
-        )
-    return failure(
-        saw,
-        "Usher is not there: not deployed, or its functions did not load.",
-        patient.remedies.deploy(),
-    )
+        means = "The Functions host does not run, or is still starting."
+        return failure(saw, means, context.fixes.read_log())
+    means = "Usher does not run here: it is not deployed, or its functions did not load."
+    return failure(saw, means, context.fixes.deploy())
 
 
-async def check_settings(patient: Patient) -> Finding:
-    """Those of this machine by every key; those of a deployment by its own word."""
-    if problems := patient.facts.get("problems"):
+async def check_settings(context: Context) -> Finding:
+    """Check local settings key by key; of a deployment, ask the health endpoint."""
+    if problems := context.self_check.get("problems"):
         return failure(
             "; ".join(f"{key} {problem}" for key, problem in problems.items()),
-            "With wrong settings every function answers closed.",
-            "Correct them in local.settings.json or the policy, and start the app again.",
+            INVALID_SETTINGS,
+            "Correct local.settings.json or the policy file, and restart the app.",
         )
-    if patient.health.status == 401:
-        return skipped(f"GET {HEALTH} is answered 401, so the app cannot be asked")
-    detail = patient.health.problem or ""
-    if not detail.startswith(SETTINGS_WRONG):
-        return fine(_describe_settings(patient))
-    if patient.facts:
+    if context.health.status == 401:
+        return skipped(f"GET {HEALTH} returned 401, so the app's settings cannot be checked")
+    if context.health.kind != Kind.SETTINGS_INVALID:
+        return fine(_describe_settings(context))
+    if context.self_check:
         return failure(
-            "the running app says that its settings are wrong, and those here are valid",
-            "It was started with others.",
-            "Stop it, and start it again.",
+            "the running app reports invalid settings, but the settings in this folder are valid",
+            "The app was started with other settings.",
+            "Restart the app.",
         )
-    return failure(
-        f"GET {HEALTH}: {detail}", "Every function answers closed.", patient.remedies.read_log()
-    )
+    saw = f"GET {HEALTH} returned {context.health.description}"
+    return failure(saw, INVALID_SETTINGS, context.fixes.read_log())
 
 
-def _describe_settings(patient: Patient) -> str:
-    if not patient.facts:
-        return "valid, by the app's word"
-    facts = patient.facts
-    return f"valid: hub {facts['hub']}, mode {facts['auth']}, service {facts['service']}"
+def _describe_settings(context: Context) -> str:
+    if not context.self_check:
+        return "the app reports no invalid setting"
+    known = context.self_check
+    return f"valid: hub {known['hub']}, mode {known['auth']}, service {known['service']}"
 
 
-async def check_health(patient: Patient) -> Finding:
-    """Does the app reach the service, and does the service let it in?"""
-    answer = patient.health
+async def check_health(context: Context) -> Finding:
+    """Check that the app reaches Web PubSub, and that Web PubSub accepts the app."""
+    answer = context.health
     if answer.status == 200:
-        return fine("the app reaches the service, which lets it in")
+        return fine("the app reaches Web PubSub, and Web PubSub accepts the app")
     if answer.status == 401:
         return warning(
-            f"GET {HEALTH} is answered 401",
-            "App Service Authentication covers it, so no monitor can ask for it.",
-            f"Add {HEALTH} to `excludedPaths` of the authentication settings.",
+            f"GET {HEALTH} returned 401",
+            "App Service Authentication protects this path, so monitoring cannot use it.",
+            f"Add {HEALTH} to `excludedPaths` in the authentication settings.",
         )
-    saw = f"GET {HEALTH}: {answer.problem}"
-    if refused := ANSWERS_APP_WITH.search(answer.problem or ""):
-        return _judge_refusal(patient, saw, int(refused[1]))
-    return await _judge_silence(patient, saw)
+    saw = f"GET {HEALTH} returned {answer.description}"
+    if answer.kind != Kind.SERVICE_UNHEALTHY:
+        return failure(saw, "The app failed for another reason.", context.fixes.read_log())
+    status = answer.body.get("serviceStatus")
+    if status is None:
+        return await _judge_unreachable_service(context, saw)
+    return _judge_service_status(context, saw, status)
 
 
-def _judge_refusal(patient: Patient, saw: str, status: int) -> Finding:
+def _judge_service_status(context: Context, saw: str, status: int) -> Finding:
     match status:
         case 403:
-            means = "The app's identity has not the role Web PubSub Service Owner."
-            return failure(saw, means, patient.remedies.assign_role())
+            means = f"The app's identity does not have the role {ROLE}."
+            return failure(saw, means, context.fixes.assign_role())
         case 401:
-            return failure(
-                saw,
-                "The access key of the app is not the service's, or its identity is of another "
-                "tenant.",
-                patient.remedies.renew_connection(),
+            means = (
+                "The app's access key is not a key of this Web PubSub resource, or the app's "
+                "identity belongs to another tenant."
             )
+            return failure(saw, means, context.fixes.set_connection())
         case 429:
-            means = "The service is asked more than its units allow."
-            return failure(saw, means, "Give the Web PubSub resource more units.")
-    return failure(saw, "The service fails.", "Look at the health of the Web PubSub resource.")
+            means = "Web PubSub receives more requests than its units allow."
+            return failure(saw, means, ADD_UNITS)
+    return failure(saw, "Web PubSub fails.", "Check the health of the Web PubSub resource.")
 
 
-async def _judge_silence(patient: Patient, saw: str) -> Finding:
-    """It matters whether the service answers others."""
-    why = await _try_service(patient)
-    if why is None:
+async def _judge_unreachable_service(context: Context, saw: str) -> Finding:
+    # The cause is another one if the service answers this machine.
+    reason = await _try_service(context)
+    if reason is None:
         means = (
-            "The service answers from here and not from the app: the network keeps them apart, or "
-            "the app gets no token of its identity."
+            "Web PubSub answers this machine but not the app: the network blocks the app, or the "
+            "app cannot get a token for its identity."
         )
-        return failure(saw, means, patient.remedies.open_network())
-    return failure(
-        f"{saw} ({why})",
-        "The service is not where the app's setting says, or it does not run.",
-        patient.remedies.correct_service(),
-    )
+        return failure(saw, means, context.fixes.let_app_reach_service())
+    means = "Web PubSub does not run, or the app's settings contain a wrong address."
+    return failure(f"{saw}; {reason}", means, context.fixes.correct_service_address())
 
 
-async def _try_service(patient: Patient) -> str | None:
-    """Why it cannot be asked from here; None where it answers."""
-    if patient.service is None:
-        return "where the service is nobody told; --web-pubsub names it"
+async def _try_service(context: Context) -> str | None:
+    """Return why the service cannot be asked from here; None if it answers."""
+    if context.service is None:
+        return "the address of Web PubSub is unknown here (pass --web-pubsub)"
     try:
-        await patient.ask_service("HEAD", HEALTH)
+        await context.ask_service("HEAD", HEALTH)
     except UnreachableError as error:
-        return f"{patient.service} does not answer from here either: {error}"
+        return f"{context.service} does not answer this machine either ({error})"
     return None

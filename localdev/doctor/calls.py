@@ -1,4 +1,4 @@
-"""HTTP calls as the service and a browser make them. No redirect is followed, no cookie kept."""
+"""HTTP calls as Web PubSub and a browser make them: no redirect followed, no cookie kept."""
 
 import json
 import os
@@ -7,20 +7,35 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from typing import Any
 
 import aiohttp
 
-ANSWER_SECONDS = 45.0  # an app that starts is waited for by its own host for 30 s
+ANSWER_SECONDS = 45.0  # the Functions host waits up to 30 s for an app that starts
+PROBLEM_TYPE = "urn:problem-type:usher:"
+
+
+class Kind(StrEnum):
+    """The problem types of the app that decide a finding (source: api/openapi.yaml)."""
+
+    SETTINGS_INVALID = "settings-invalid"
+    SERVICE_UNHEALTHY = "service-unhealthy"
+    MODE_NOT_SET = "mode-not-set"
+    IDENTITY_PROVIDER_FAILED = "identity-provider-failed"
+    FORBIDDEN = "forbidden"
+    SERVICE_FAILED = "service-failed"
+    SERVICE_UNANSWERED = "service-unanswered"
+    SERVICE_THROTTLED = "service-throttled"
 
 
 class UnreachableError(Exception):
-    """No answer. The text says why and shows no URL, because some have a token in them."""
+    """There was no answer. The text says why, without the URL, which may contain a token."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, read to its end. `ahead` are the seconds that its clock is ahead of this one."""
+    """A complete response. `ahead` is by how many seconds the sender's clock is ahead of ours."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -29,7 +44,7 @@ class Answer:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON object; an empty one where there is none."""
+        """The JSON object of the body; empty if the body is something else."""
         try:
             value = json.loads(self.text)
         except ValueError:
@@ -37,20 +52,28 @@ class Answer:
         return value if isinstance(value, dict) else {}
 
     @property
-    def problem(self) -> str | None:
-        """The detail of the app's own problem (RFC 9457); None where the app did not answer."""
-        is_ours = str(self.body.get("type", "")).startswith("urn:problem-type:usher:")
-        return str(self.body.get("detail")) if is_ours else None
+    def kind(self) -> str | None:
+        """The end of the app's problem type (RFC 9457); None if this is no problem of the app."""
+        problem_type = str(self.body.get("type", ""))
+        is_ours = problem_type.startswith(PROBLEM_TYPE)
+        return problem_type.removeprefix(PROBLEM_TYPE) if is_ours else None
 
     @property
-    def is_login(self) -> bool:
-        """Whether App Service Authentication has refused: it names its realm, nobody else does."""
+    def description(self) -> str:
+        """The status, and the kind and detail of the app's problem. For people: never parse it."""
+        if self.kind is None:
+            return str(self.status)
+        return f"{self.status} {self.kind} ({self.body.get('detail')})"
+
+    @property
+    def is_platform_login(self) -> bool:
+        """Whether App Service Authentication rejected the request: only it names a realm."""
         return self.status == 401 and "realm=" in self.headers.get("WWW-Authenticate", "")
 
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """For the whole examination."""
+    """Open the session of a whole examination."""
     async with aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     ) as session:
@@ -65,7 +88,7 @@ async def call(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> Answer:
-    """The answer, whatever its status. Raises UnreachableError."""
+    """Return the answer, whatever its status. Raises UnreachableError."""
     sent = datetime.now(UTC)
     try:
         async with session.request(
@@ -73,7 +96,7 @@ async def call(
         ) as response:
             text = await response.text(errors="replace")
             headers = response.headers
-            return Answer(response.status, headers, text, _read_ahead(headers.get("Date"), sent))
+            return Answer(response.status, headers, text, _clock_offset(headers.get("Date"), sent))
     except TimeoutError:
         raise UnreachableError(f"no answer within {ANSWER_SECONDS:g} s") from None
     except (aiohttp.ClientError, OSError) as error:
@@ -81,18 +104,19 @@ async def call(
 
 
 def describe_failure(error: Exception) -> str:
-    """The system's own words where there are some: those of aiohttp have the URL in them."""
+    """Return the operating system's message, because aiohttp's message contains the URL."""
     cause = getattr(error, "os_error", error)
     number = getattr(cause, "errno", None) or 0
     if number > 0:
         return os.strerror(number)
-    return str(getattr(cause, "strerror", None) or type(error).__name__)  # such as of DNS
+    # A DNS error has a negative number, and its message in `strerror`.
+    return str(getattr(cause, "strerror", None) or type(error).__name__)
 
 
-def _read_ahead(date: str | None, sent: datetime) -> float | None:
-    """A date has whole seconds, so it is half a second later than it says, give or take that."""
+def _clock_offset(date: str | None, sent: datetime) -> float | None:
     now = sent + (datetime.now(UTC) - sent) / 2
     try:
+        # A Date header has whole seconds: on average the sender's clock is half a second later.
         return (parsedate_to_datetime(date or "") - now).total_seconds() + 0.5
     except (ValueError, TypeError):  # no date, or one without a time zone
         return None

@@ -1,4 +1,7 @@
-"""A client as a browser has one: a WebSocket of the JSON subprotocol. Nothing is sent by it."""
+"""A client of Web PubSub like one in a browser: a WebSocket with the JSON subprotocol.
+
+It only receives.
+"""
 
 import asyncio
 import json
@@ -10,16 +13,17 @@ from typing import Any
 import aiohttp
 
 from localdev.doctor.calls import UnreachableError, describe_failure
-from localdev.doctor.service import SUBPROTOCOL
+from localdev.doctor.events import SUBPROTOCOL
 
 OPEN_SECONDS = 45.0
+FOREIGN_ORIGIN = "https://foreign.example"  # of a page that no setting allows
 
 
 class RefusedError(Exception):
-    """The service answered the handshake with another status than 101."""
+    """Web PubSub answered the handshake with another status than 101."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"the handshake was answered {status}")
+        super().__init__(f"the handshake was answered with {status}")
         self.status = status
 
 
@@ -28,31 +32,31 @@ class Client:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, connection_id: str) -> None:
         self.connection_id = connection_id
+        self.others = 0  # messages about other users, received while waiting for one
         self._socket = socket
-        self._heard: asyncio.Queue[str] = asyncio.Queue()
-        self.others = 0
-        """What was heard of somebody else while something was waited for."""
+        self._messages: asyncio.Queue[str] = asyncio.Queue()
 
     async def listen(self) -> None:
-        """Keeps what the groups are told, until the connection ends."""
+        """Collect the messages of the app to the client's groups until the connection ends."""
         async for message in self._socket:
             frame = _read_frame(message)
-            # Whoever sends by REST, as the app does, has no user id there.
+            # A message that was sent by REST, as the app sends its own, has no `fromUserId`.
             if frame.get("type") == "message" and not frame.get("fromUserId"):
-                self._heard.put_nowait(json.dumps(frame.get("data"), ensure_ascii=False))
+                self._messages.put_nowait(json.dumps(frame.get("data"), ensure_ascii=False))
 
     async def close(self) -> None:
-        """Says goodbye."""
+        """Close the connection."""
         await self._socket.close()
 
-    async def hear(self, word: str, seconds: float) -> float | None:
-        """How many milliseconds it took to hear something with that word; None if it did not."""
-        begun, word = monotonic(), json.dumps(word, ensure_ascii=False)[1:-1]
+    async def wait_for(self, user_id: str, seconds: float) -> float | None:
+        """Return after how many milliseconds a message with the user id came; None if none did."""
+        started = monotonic()
+        quoted = json.dumps(user_id, ensure_ascii=False)[1:-1]
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while word not in await self._heard.get():
+                while quoted not in await self._messages.get():
                     self.others += 1
-                return (monotonic() - begun) * 1000
+                return (monotonic() - started) * 1000
         return None
 
 
@@ -60,7 +64,7 @@ class Client:
 async def open_client(
     session: aiohttp.ClientSession, url: str, origin: str | None = None
 ) -> AsyncIterator[Client]:
-    """A client that is in, until the block ends. Raises RefusedError, UnreachableError."""
+    """Connect a client until the block ends. Raises RefusedError, UnreachableError."""
     client = await _open(session, url, origin)
     listening = asyncio.create_task(client.listen())
     try:
@@ -74,8 +78,8 @@ async def _open(session: aiohttp.ClientSession, url: str, origin: str | None) ->
     try:
         async with asyncio.timeout(OPEN_SECONDS):
             socket = await session.ws_connect(url, protocols=[SUBPROTOCOL], origin=origin)
-            return Client(socket, _read_id(await socket.receive()))
-    # The texts of these errors have the URL in them, and the URL has the token.
+            return Client(socket, _read_connection_id(await socket.receive()))
+    # The messages of these errors contain the URL, and the URL contains the token.
     except aiohttp.WSServerHandshakeError as error:
         raise RefusedError(error.status) from None
     except TimeoutError:
@@ -84,8 +88,8 @@ async def _open(session: aiohttp.ClientSession, url: str, origin: str | None) ->
         raise UnreachableError(describe_failure(error)) from None
 
 
-def _read_id(message: aiohttp.WSMessage) -> str:
-    """The service greets each client first."""
+def _read_connection_id(message: aiohttp.WSMessage) -> str:
+    # Web PubSub sends `connected` to each client first.
     frame = _read_frame(message)
     if frame.get("event") != "connected":
         raise UnreachableError("the connection ended as soon as it was open")

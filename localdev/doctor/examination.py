@@ -1,4 +1,4 @@
-"""The whole examination: the checks in their order, each only where those before it allow."""
+"""The whole examination: all checks in their order, without those that would repeat a failure."""
 
 import argparse
 import asyncio
@@ -9,31 +9,29 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localdev.doctor.app import check_app, check_health, check_settings, meet
+from localdev.doctor.app import call_health, check_app, check_health, check_settings
 from localdev.doctor.calls import UnreachableError, open_session
 from localdev.doctor.clock import check_clock
-from localdev.doctor.cors import check_cors
-from localdev.doctor.findings import Finding, Level, failure, skipped, worst_level
-from localdev.doctor.handler import check_handler
+from localdev.doctor.context import Context
+from localdev.doctor.event_handler import check_handler
+from localdev.doctor.findings import Finding, Level, Report, failure, skipped, worst_level
 from localdev.doctor.journey import check_journey
 from localdev.doctor.negotiation import check_negotiate
-from localdev.doctor.pages import check_pages
-from localdev.doctor.patient import Patient
-from localdev.doctor.report import Report
+from localdev.doctor.origins import check_cors, check_pages
 from localdev.doctor.target import DoctorError, Target, read_target
-from localdev.doctor.webhook import check_claims, check_webhook
+from localdev.doctor.webhook import check_connect, check_webhook
 from localdev.host.access import DEFAULT_CONNECTION, read_accesses
 from localdev.host.errors import HostError
 from localdev.host.settings import apply_local_settings, read_local_settings
 from localdev.stack import ROOT
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Check:
-    """`after` are the checks without which this one would only repeat what they have found."""
+    """A check. It is skipped if one of the checks in `after` failed or was skipped so itself."""
 
     name: str
-    run: Callable[[Patient], Awaitable[Finding]]
+    run: Callable[[Context], Awaitable[Finding]]
     after: tuple[str, ...] = ()
 
 
@@ -45,7 +43,7 @@ CHECKS = (
     Check("negotiate", check_negotiate, ("health",)),
     Check("clock", check_clock, ("health",)),
     Check("webhook", check_webhook, ("settings",)),
-    Check("connect", check_claims, ("health", "webhook")),
+    Check("connect", check_connect, ("health", "webhook")),
     Check("handler", check_handler, ("health",)),
     Check("journey", check_journey, ("negotiate", "clock", "connect", "handler")),
     Check("pages", check_pages, ("journey",)),
@@ -53,7 +51,10 @@ CHECKS = (
 
 
 def run_doctor(options: argparse.Namespace) -> int:
-    """0 where all is well, warnings included; 1 where something is not; 2 where nobody can tell."""
+    """Examine the app and print a report. Return the exit status.
+
+    0 if nothing failed, 1 if a check failed, 2 if the examination could not start.
+    """
     try:
         target = read_target(options, os.environ)
         if target.is_local:
@@ -68,33 +69,35 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 async def examine(target: Target, environ: Mapping[str, str], report: Report) -> dict[str, Finding]:
-    """All findings, by check. `environ` has the settings of an app on this machine."""
+    """Return all findings by check. `environ` has the settings of an app on this machine.
+
+    Raises DoctorError if nothing answers at the app's address.
+    """
     findings: dict[str, Finding] = {}
-    stopped: set[str] = set()
+    blocked: set[str] = set()
     async with open_session() as session:
-        patient = Patient(target, session, access_key=target.access_key, origins=target.origins)
+        context = Context(target, session, access_key=target.access_key, origins=target.origins)
         if target.is_local:
-            await _look_around(patient, environ)
+            await _read_local_settings(context, environ)
         report.open(target.app)
-        patient.health = await meet(patient)
+        context.health = await call_health(context)
         for check in CHECKS:
             report.begin(check.name)
-            findings[check.name] = await _run(check, patient, stopped)
+            findings[check.name] = await _run(check, context, blocked)
             report.end(findings[check.name])
     return findings
 
 
-async def _look_around(patient: Patient, environ: Mapping[str, str]) -> None:
-    """What is known of an app on this machine without asking it."""
-    patient.facts = await _read_facts(environ)
-    patient.origins = patient.target.origins or read_local_settings(ROOT).cors_origins
-    if not patient.facts["problems"] and patient.access_key is None:
+async def _read_local_settings(context: Context, environ: Mapping[str, str]) -> None:
+    context.self_check = await _run_self_check(environ)
+    context.origins = context.target.origins or read_local_settings(ROOT).cors_origins
+    if not context.self_check["problems"] and context.access_key is None:
         (access,) = read_accesses([DEFAULT_CONNECTION], environ)
-        patient.access_key = access.access_key
+        context.access_key = access.access_key
 
 
-async def _read_facts(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The app itself says what its settings are, in a process of its own."""
+async def _run_self_check(environ: Mapping[str, str]) -> dict[str, Any]:
+    # In a process of its own, because the doctor must not import the app.
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "usher.self_check"),
         cwd=ROOT,
@@ -102,22 +105,21 @@ async def _read_facts(environ: Mapping[str, str]) -> dict[str, Any]:
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()
-    facts: dict[str, Any] = json.loads(output)
-    return facts
+    report: dict[str, Any] = json.loads(output)
+    return report
 
 
-async def _run(check: Check, patient: Patient, stopped: set[str]) -> Finding:
-    if cause := next((name for name in check.after if name in stopped), None):
-        stopped.add(check.name)
-        return skipped(f"{cause} comes first")
+async def _run(check: Check, context: Context, blocked: set[str]) -> Finding:
+    """Run a check; add its name to `blocked` if the checks after it would repeat a failure."""
+    if cause := next((name for name in check.after if name in blocked), None):
+        blocked.add(check.name)
+        return skipped(f"the check {cause} must pass first")
     try:
-        finding = await check.run(patient)
+        finding = await check.run(context)
     except UnreachableError as error:
-        finding = failure(
-            f"no answer: {error}",
-            "The app or the service does not answer any more.",
-            patient.remedies.read_log(),
-        )
+        saw = f"no answer: {error}"
+        means = "The app or Web PubSub stopped answering during the examination."
+        finding = failure(saw, means, context.fixes.read_log())
     if finding.level is Level.FAILURE:
-        stopped.add(check.name)
+        blocked.add(check.name)
     return finding

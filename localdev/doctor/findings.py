@@ -1,12 +1,16 @@
-"""What a check found. How findings are shown is in report.py."""
+"""What a check found, and how findings are printed: line by line, or as JSON at the end."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+
+WIDTH = 10  # of the longest check name, with one space
 
 
 class Level(StrEnum):
-    """How bad it is. Nobody looked where a check was skipped."""
+    """The result of a check. A skipped check found nothing out."""
 
     OK = "ok"
     SKIPPED = "skipped"
@@ -14,9 +18,21 @@ class Level(StrEnum):
     FAILURE = "failure"
 
 
-@dataclass(frozen=True)
+MARKS = {
+    Level.OK: "ok     ",
+    Level.SKIPPED: "-      ",
+    Level.WARNING: "WARNING",
+    Level.FAILURE: "FAILURE",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """`saw` is what happened; a warning or a failure also says what it means and the one fix."""
+    """The result of one check.
+
+    `saw` is what happened. A warning or a failure also has `means`, the cause, and `fix`, the one
+    thing to do about it.
+    """
 
     level: Level
     saw: str
@@ -25,26 +41,80 @@ class Finding:
 
 
 def fine(saw: str) -> Finding:
-    """As it should be."""
+    """Return the finding of a check that passed."""
     return Finding(Level.OK, saw)
 
 
 def skipped(why: str) -> Finding:
-    """Not looked at."""
+    """Return the finding of a check that could not run."""
     return Finding(Level.SKIPPED, why)
 
 
 def warning(saw: str, means: str, fix: str) -> Finding:
-    """It works, and may not be meant so; or nobody can tell from here."""
+    """Return a finding that may be intended, or that cannot be confirmed from here."""
     return Finding(Level.WARNING, saw, means, fix)
 
 
 def failure(saw: str, means: str, fix: str) -> Finding:
-    """It does not work."""
+    """Return a finding of something that does not work."""
     return Finding(Level.FAILURE, saw, means, fix)
 
 
 def worst_level(findings: Iterable[Finding]) -> Level:
-    """The worst of all; what was skipped does not count."""
+    """Return FAILURE, WARNING or OK; skipped checks do not count."""
     levels = {finding.level for finding in findings}
     return next((each for each in (Level.FAILURE, Level.WARNING) if each in levels), Level.OK)
+
+
+class Report:
+    """Prints each finding when its check ends. With JSON, the text for people goes to stderr."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._stream = sys.stderr if as_json else sys.stdout
+
+    def open(self, app: str) -> None:
+        """Print the line above all checks."""
+        self._write(f"Usher at {app}\n")
+
+    def begin(self, check: str) -> None:
+        """Print the name of a check that starts; its finding follows on the same line."""
+        self._write(f"  {check:<{WIDTH}} ")
+
+    def end(self, finding: Finding) -> None:
+        """Print the finding of the check that was begun."""
+        self._write(f"{MARKS[finding.level]}  {_printable(finding.saw)}\n")
+        for name, text in (("means", finding.means), ("fix", finding.fix)):
+            if text:
+                self._write(f"{'':{WIDTH + 12}}{name + ':':<6} {_printable(text)}\n")
+
+    def close(self, app: str, findings: Mapping[str, Finding]) -> None:
+        """Print the summary, and with JSON the document."""
+        self._write(f"{_summarise(findings)}\n")
+        if self._as_json:
+            print(json.dumps(to_document(app, findings)), flush=True)
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def to_document(app: str, findings: Mapping[str, Finding]) -> dict[str, object]:
+    """Return all findings as `--json` prints them."""
+    listed = [{"check": check, **asdict(finding)} for check, finding in findings.items()]
+    return {"app": app, "level": worst_level(findings.values()), "findings": listed}
+
+
+def _summarise(findings: Mapping[str, Finding]) -> str:
+    levels = [finding.level for finding in findings.values()]
+    counts = [
+        f"{levels.count(level)} {level}{'s' if levels.count(level) > 1 else ''}"
+        for level in (Level.FAILURE, Level.WARNING)
+        if level in levels
+    ]
+    return f"{', '.join(counts)}." if counts else "Nothing is wrong."
+
+
+def _printable(text: str) -> str:
+    # Answers of other machines, which findings quote, may contain control characters.
+    return "".join(letter if letter.isprintable() else " " for letter in text)

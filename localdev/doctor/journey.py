@@ -1,87 +1,96 @@
-"""Checks the journey of two clients: the first hears itself join, and the second one leave."""
+"""The check `journey`: a client receives the announcements of its own join and another's leave."""
 
+from localdev.doctor.announcements import Announcements, explain_missing
 from localdev.doctor.calls import UnreachableError
 from localdev.doctor.client import Client, RefusedError, open_client
+from localdev.doctor.context import Context, Token, new_user_id
 from localdev.doctor.findings import Finding, failure, fine, skipped
-from localdev.doctor.negotiation import ask, caller_of, read_token
-from localdev.doctor.patient import Patient, Token, new_user_id
-from localdev.doctor.silence import Heard, explain_silence
+from localdev.doctor.fixes import ADD_UNITS
+from localdev.doctor.negotiation import call_negotiate, known_caller, read_token
 
 
-async def check_journey(patient: Patient) -> Finding:
-    """As a browser, with the token that negotiate gave."""
-    token = patient.token
+async def check_journey(context: Context) -> Finding:
+    """Connect two clients as a browser does, with tokens from negotiate."""
+    token = context.token
     if token is None:
-        return skipped("nobody was let in by negotiate")
+        return skipped("needs a token from negotiate")
     try:
-        async with open_client(patient.session, token.url) as first:
-            heard = await _listen(patient, first, token)
-            if not heard.silent:
-                return fine(_describe(heard, token))
-            return await explain_silence(patient, token, first, heard)
+        async with open_client(context.session, token.url) as first:
+            received = await _receive(context, first, token)
+            if not received.missing:
+                return fine(_describe(received, token))
+            return await explain_missing(context, token, first, received)
     except RefusedError as error:
-        return _judge_refusal(patient, error.status)
+        return _judge_refusal(context, error.status)
     except UnreachableError as error:
-        means = "The service is closed to clients of this network."
-        return failure(f"no client gets in: {error}", means, patient.remedies.open_to_clients())
+        means = "Web PubSub does not accept clients of this network."
+        fix = context.fixes.let_clients_reach_service()
+        return failure(f"no client can connect: {error}", means, fix)
 
 
-async def _listen(patient: Patient, first: Client, token: Token) -> Heard:
-    """What is heard of what the settings, where they are known, say is told."""
-    tells_joins = patient.facts.get("tellsJoins", True)
-    tells_leaves = patient.facts.get("tellsLeaves", True)
-    join = await first.hear(token.user_id, patient.target.patience) if tells_joins else None
-    leave = await _hear_leave(patient, first, token, join is not None) if tells_leaves else None
-    return Heard(join, leave, tells_joins, tells_leaves, first.others)
+async def _receive(context: Context, first: Client, token: Token) -> Announcements:
+    # Without the app's self check, the settings are unknown and both announcements expected.
+    expects_join = context.self_check.get("tellsJoins", True)
+    expects_leave = context.self_check.get("tellsLeaves", True)
+    join = leave = None
+    if expects_join:
+        join = await first.wait_for(token.user_id, context.target.wait_seconds)
+    if expects_leave:
+        leave = await _receive_leave(context, first, token, has_joins=join is not None)
+    return Announcements(join, leave, expects_join, expects_leave, first.others)
 
 
-async def _hear_leave(
-    patient: Patient, first: Client, own: Token, hears_joins: bool
+async def _receive_leave(
+    context: Context, first: Client, own: Token, *, has_joins: bool
 ) -> float | None:
-    """A second client comes and goes; where it may have a name of its own, it has one."""
-    answer = await ask(patient, caller_of(patient), new_user_id())
+    """Connect and disconnect a second client; return the milliseconds until its announced leave."""
+    answer = await call_negotiate(context, known_caller(context), new_user_id())
     second = read_token(answer.body) or own
-    async with open_client(patient.session, second.url):
-        # Its join comes first, or else it would be taken for the leave.
-        if hears_joins:
-            await first.hear(second.user_id, patient.target.patience)
-    return await first.hear(second.user_id, patient.target.patience)
+    async with open_client(context.session, second.url):
+        # Otherwise the announcement of its join would be taken for the leave.
+        if has_joins:
+            await first.wait_for(second.user_id, context.target.wait_seconds)
+    return await first.wait_for(second.user_id, context.target.wait_seconds)
 
 
-def _describe(heard: Heard, token: Token) -> str:
-    told = [
-        f"{what} after {milliseconds:.0f} ms"
-        for what, milliseconds in (("its own join", heard.join), ("a leave", heard.leave))
+def _describe(received: Announcements, token: Token) -> str:
+    parts = [
+        f"the {what} after {milliseconds:.0f} ms"
+        for what, milliseconds in (("join", received.join_ms), ("leave", received.leave_ms))
         if milliseconds is not None
     ]
-    if not told:
-        return f"{token.user_id} gets in; the settings say that nothing is announced"
-    return f"{token.user_id} hears {' and '.join(told)}"
+    if not parts:
+        return f"{token.user_id} connected; the settings turn announcements off"
+    return f"{token.user_id} connected; the app announced {' and '.join(parts)}"
 
 
-def _judge_refusal(patient: Patient, status: int) -> Finding:
-    saw = f"the service answers the client's handshake with {status}"
-    remedies = patient.remedies
-    if patient.remarks:
-        means = f"The event handler may be wrong: {'; '.join(patient.remarks)}."
-        return failure(saw, means, remedies.write_handler())
+def _judge_refusal(context: Context, status: int) -> Finding:
+    saw = f"Web PubSub answered the client's handshake with {status}"
+    fixes = context.fixes
+    if context.handler_remarks:
+        means = f"The event handler is probably wrong: {'; '.join(context.handler_remarks)}."
+        return failure(saw, means, fixes.set_event_handler())
     match status:
-        case 401 if patient.state is None:
-            means = "The service does not take the token, or the app refuses the client."
-            return failure(saw, means, remedies.read_log())
+        case 401 if context.connection_state is None:
+            means = "Web PubSub rejects the token, or the app rejects the client."
+            return failure(saw, means, fixes.read_log())
         case 401:
             means = (
-                "The app would admit it, so the service does not take the token of the app's key."
+                "The app accepts the client, so Web PubSub rejects the token: the app signs with a "
+                "key of another service."
             )
-            return failure(saw, means, remedies.renew_connection())
+            return failure(saw, means, fixes.set_connection())
         case 403:
-            means = "The resource's network rules keep clients of this network out."
-            return failure(saw, means, remedies.open_to_clients())
+            means = "The network rules of the Web PubSub resource block clients of this network."
+            return failure(saw, means, fixes.let_clients_reach_service())
         case 429:
-            means = "The resource has as many clients as its units allow."
-            return failure(saw, means, "Give the Web PubSub resource more units.")
-    means = (
-        "The service cannot deliver `connect`: the event handler's URL has another key or address"
-    )
-    told = "." if patient.state is None else "; the app itself admits the client."
-    return failure(saw, means + told, remedies.write_handler())
+            means = "The Web PubSub resource has as many clients as its units allow."
+            return failure(saw, means, ADD_UNITS)
+    return _judge_undelivered_connect(context, saw)
+
+
+def _judge_undelivered_connect(context: Context, saw: str) -> Finding:
+    means = "Web PubSub cannot deliver connect: the event handler's URL has a wrong key or address."
+    if context.connection_state is not None:
+        means += " The app itself accepts the client."
+    return failure(saw, means, context.fixes.set_event_handler())

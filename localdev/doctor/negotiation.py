@@ -1,4 +1,4 @@
-"""Checks negotiate in whatever mode it is: what strangers are told, and what a caller is given."""
+"""The check `negotiate`, in every authentication mode: what callers get, with and without login."""
 
 import json
 import time
@@ -8,89 +8,88 @@ from urllib.parse import urlencode
 
 import jwt
 
-from localdev.doctor.calls import Answer
+from localdev.doctor.calls import Answer, Kind
+from localdev.doctor.context import Context, Token
 from localdev.doctor.findings import Finding, failure, fine, warning
-from localdev.doctor.patient import Patient, Token
+from localdev.doctor.fixes import ADD_UNITS, ROLE
 
 NEGOTIATE = "/api/negotiate"
-LOGIN = "easyauth or oidc"  # which of the two, nobody can tell from outside
+LOGIN = "easyauth or oidc"  # these two modes look the same from outside
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """How to ask: by GET or POST, with these headers, and with a name where one may be chosen."""
+    """How to call negotiate: with these headers, and with a user id if the mode allows one."""
 
-    method: str = "POST"
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     may_choose_name: bool = False
 
 
-async def check_negotiate(patient: Patient) -> Finding:
-    """Right is what the mode promises: without credentials that may be 401."""
-    stranger = await patient.ask_app("GET", f"{NEGOTIATE}?{_query(patient, patient.user_id)}")
-    if stranger.status == 200:
-        patient.mode = "local"
-        return _accept(patient, stranger)
-    if stranger.status == 405:
-        return await _check_without_key(patient)
-    if stranger.status == 401:
-        return await _check_closed(patient, stranger)
-    return _judge_failure(patient, stranger, "GET")
+async def check_negotiate(context: Context) -> Finding:
+    """Check that negotiate does what its mode promises; without credentials that may be 401."""
+    answer = await context.ask_app("GET", f"{NEGOTIATE}?{_query(context)}")
+    if answer.status == 200:
+        context.mode = "local"
+        return _accept(context, answer)
+    if answer.status == 405:
+        return await _check_without_function_key(context)
+    if answer.status == 401:
+        return await _check_401(context, answer)
+    return _judge_failure(context, answer, "GET")
 
 
-async def _check_without_key(patient: Patient) -> Finding:
-    """No function key is asked for, and the mode is not `local`."""
-    stranger = await ask(patient, Caller())
-    if stranger.status == 200:
-        patient.mode = "anonymous"
-        return _accept(patient, stranger)
-    if stranger.status != 401:
-        return _judge_failure(patient, stranger, "POST")
-    return await _check_login(patient)
+async def _check_without_function_key(context: Context) -> Finding:
+    # The host required no function key and the app only allows POST: neither `key` nor `local`.
+    answer = await call_negotiate(context, Caller())
+    if answer.status == 200:
+        context.mode = "anonymous"
+        return _accept(context, answer)
+    if answer.status != 401:
+        return _judge_failure(context, answer, "POST")
+    return await _check_login(context)
 
 
-async def _check_closed(patient: Patient, stranger: Answer) -> Finding:
-    """By the Functions host, which says nothing else, or by App Service Authentication."""
-    if stranger.is_login:
-        return await _check_login(patient)
-    patient.mode = "key"
-    key = patient.target.function_key
+async def _check_401(context: Context, answer: Answer) -> Finding:
+    if answer.is_platform_login:
+        return await _check_login(context)
+    context.mode = "key"
+    key = context.target.function_key
     if key is None:
         return fine(
-            "key mode: 401 without a function key, as it should be (--function-key-from-env)"
+            "key mode: 401 without a function key, as expected (--function-key-from-env tests more)"
         )
-    answer = await ask(patient, _with_key(key))
+    answer = await call_negotiate(context, _with_function_key(key))
     if answer.status == 401:
-        return failure(
-            "negotiate with the function key is answered 401",
-            "The key is none of this app's function keys.",
-            patient.remedies.show_function_key(),
-        )
-    return _judge(patient, answer)
+        saw = "negotiate returned 401 for the function key"
+        means = "The key is not a function key of this app."
+        return failure(saw, means, context.fixes.use_function_key())
+    return _judge(context, answer)
 
 
-async def _check_login(patient: Patient) -> Finding:
-    patient.mode = LOGIN
-    bearer = patient.target.bearer
+async def _check_login(context: Context) -> Finding:
+    context.mode = LOGIN
+    bearer = context.target.bearer
     if bearer is None:
-        return fine(f"{LOGIN} mode: 401 without credentials, as it should be (--bearer-from-env)")
-    answer = await ask(patient, _with_bearer(bearer))
+        return fine(
+            f"{LOGIN} mode: 401 without credentials, as expected (--bearer-from-env tests more)"
+        )
+    answer = await call_negotiate(context, _with_bearer(bearer))
     if answer.status == 401:
-        return _judge_refused_bearer(bearer)
-    return _judge(patient, answer)
+        return _judge_rejected_bearer(bearer)
+    return _judge(context, answer)
 
 
-def caller_of(patient: Patient) -> Caller:
-    """The caller that was let in, to be asked for once more."""
-    target = patient.target
-    if patient.mode == "local":
+def known_caller(context: Context) -> Caller:
+    """Return the caller that got a token, so that it can get another one."""
+    target = context.target
+    if context.mode == "local":
         return Caller(may_choose_name=True)
-    if patient.mode == "key":
-        return _with_key(target.function_key or "")
-    return _with_bearer(target.bearer) if patient.mode == LOGIN and target.bearer else Caller()
+    if context.mode == "key":
+        return _with_function_key(target.function_key or "")
+    return _with_bearer(target.bearer) if context.mode == LOGIN and target.bearer else Caller()
 
 
-def _with_key(key: str) -> Caller:
+def _with_function_key(key: str) -> Caller:
     return Caller(headers={"x-functions-key": key}, may_choose_name=True)
 
 
@@ -98,37 +97,37 @@ def _with_bearer(bearer: str) -> Caller:
     return Caller(headers={"Authorization": f"Bearer {bearer}"})
 
 
-async def ask(patient: Patient, caller: Caller, user_id: str | None = None) -> Answer:
-    """One call of negotiate. Raises UnreachableError."""
-    name = (user_id or patient.user_id) if caller.may_choose_name else None
-    wish = {"userId": name, "group": patient.target.group}
-    body = json.dumps({key: value for key, value in wish.items() if value is not None})
+async def call_negotiate(context: Context, caller: Caller, user_id: str | None = None) -> Answer:
+    """Ask for a token by POST. Raises UnreachableError."""
+    name = (user_id or context.user_id) if caller.may_choose_name else None
+    wanted = {"userId": name, "group": context.target.group}
+    body = json.dumps({key: value for key, value in wanted.items() if value is not None})
     headers = {"Content-Type": "application/json", **caller.headers}
-    return await patient.ask_app("POST", NEGOTIATE, headers, body.encode())
+    return await context.ask_app("POST", NEGOTIATE, headers, body.encode())
 
 
-def _query(patient: Patient, user_id: str) -> str:
-    group = {"group": patient.target.group} if patient.target.group else {}
-    return urlencode({"userId": user_id, **group})
+def _query(context: Context) -> str:
+    group = {"group": context.target.group} if context.target.group else {}
+    return urlencode({"userId": context.user_id, **group})
 
 
-def _judge(patient: Patient, answer: Answer) -> Finding:
+def _judge(context: Context, answer: Answer) -> Finding:
     if answer.status == 200:
-        return _accept(patient, answer)
-    return _judge_failure(patient, answer, "POST")
+        return _accept(context, answer)
+    return _judge_failure(context, answer, "POST")
 
 
-def _accept(patient: Patient, answer: Answer) -> Finding:
-    patient.token, patient.asked_at = read_token(answer.body), time.time()
-    if patient.token is None:
-        means = "Another app answers there."
-        return failure("200 without a client URL", means, patient.remedies.deploy())
-    who = f"{patient.token.user_id}, groups {', '.join(patient.token.groups)}"
-    return fine(f"{patient.mode} mode: 200 for {who}")
+def _accept(context: Context, answer: Answer) -> Finding:
+    context.token, context.token_received_at = read_token(answer.body), time.time()
+    if context.token is None:
+        saw = "negotiate returned 200 without a client URL"
+        return failure(saw, "Another app runs at this address.", context.fixes.deploy())
+    who = f"{context.token.user_id}, groups {', '.join(context.token.groups)}"
+    return fine(f"{context.mode} mode: token for {who}")
 
 
 def read_token(body: dict[str, Any]) -> Token | None:
-    """What negotiate gives; None if something else answered."""
+    """Return the token in an answer of negotiate; None if another app answered."""
     try:
         issued = jwt.decode(body["token"], options={"verify_signature": False}).get("iat")
         return Token(
@@ -143,51 +142,66 @@ def read_token(body: dict[str, Any]) -> Token | None:
         return None
 
 
-def _judge_failure(patient: Patient, answer: Answer, method: str) -> Finding:
-    saw = f"{method} {NEGOTIATE} is answered {answer.status}: {answer.problem or 'nothing more'}"
-    remedies = patient.remedies
-    match answer.status:
-        case 301 | 302 | 303 | 307 | 308:
-            means = "App Service Authentication sends callers to a login page."
-            fix = "Let it answer 401 (`unauthenticatedClientAction` Return401)."
-            return failure(saw, means, fix)
-        case 403 if answer.problem:
-            means = f"The policy does not let {patient.user_id} into that group."
-            return warning(saw, means, remedies.choose_group())
-        case 429:
-            means = "The doctor, or somebody at the same address, called too often."
-            return failure(saw, means, "Wait a minute, and try again.")
-        case 502 | 504 if answer.problem:
+def _judge_failure(context: Context, answer: Answer, method: str) -> Finding:
+    saw = f"{method} {NEGOTIATE} returned {answer.description}"
+    return _judge_kind(context, answer.kind, saw) or _judge_status(context, answer.status, saw)
+
+
+def _judge_kind(context: Context, kind: str | None, saw: str) -> Finding | None:
+    """Judge a problem of the app by its type; None if the type says no more than the status."""
+    fixes = context.fixes
+    match kind:
+        case Kind.MODE_NOT_SET:
+            means = "Without an authentication mode, negotiate rejects every caller."
+            return failure(saw, means, fixes.change_setting("USHER_AUTH", "MODE"))
+        case Kind.IDENTITY_PROVIDER_FAILED:
+            means = "The app cannot get the identity provider's keys, so it cannot verify tokens."
+            return failure(saw, means, fixes.correct_issuer())
+        case Kind.FORBIDDEN:
+            means = f"The policy does not allow {context.user_id} to join this group."
+            return warning(saw, means, fixes.choose_group())
+        case Kind.SERVICE_FAILED | Kind.SERVICE_UNANSWERED:
             means = (
-                "The service lets the app read and not mint tokens: its identity has a lesser role "
-                "than Web PubSub Service Owner."
+                "Web PubSub answers the app but issues no tokens: the role of the app's identity "
+                f"allows less than {ROLE}."
             )
-            return failure(saw, means, remedies.assign_role())
-        case 503 if "USHER_AUTH" in (answer.problem or ""):
-            means = "Without a mode negotiate is closed."
-            return failure(saw, means, remedies.change_setting("USHER_AUTH", "MODE"))
-        case 503 if answer.problem:
-            means = "The app cannot tell who is calling."
-            return failure(saw, means, remedies.correct_issuer())
+            return failure(saw, means, fixes.assign_role())
+        case Kind.SERVICE_THROTTLED:
+            means = "Web PubSub receives more requests than its units allow."
+            return failure(saw, means, ADD_UNITS)
+    return None
+
+
+def _judge_status(context: Context, status: int, saw: str) -> Finding:
+    match status:
+        case 301 | 302 | 303 | 307 | 308:
+            means = "App Service Authentication redirects callers to a login page."
+            fix = "Let it answer 401 instead (`unauthenticatedClientAction` Return401)."
+            return failure(saw, means, fix)
+        case 429:
+            means = "Too many calls came from this address, by the doctor or by others."
+            return failure(saw, means, "Wait a minute, and run the doctor again.")
         case 404:
-            means = "The function negotiate is not there: it did not load, or is disabled."
-            return failure(saw, means, remedies.load_functions())
-    return failure(saw, "The app does not mint tokens.", remedies.read_log())
+            means = "The function negotiate did not load, or is disabled."
+            return failure(saw, means, context.fixes.load_functions())
+    return failure(saw, "The app issues no tokens.", context.fixes.read_log())
 
 
-def _judge_refused_bearer(bearer: str) -> Finding:
-    """What the token says of itself, and nothing of its holder."""
-    saw = "negotiate with the bearer token is answered 401"
+def _judge_rejected_bearer(bearer: str) -> Finding:
+    # The finding quotes issuer, audience and expiry, but no claim about the user.
+    saw = "negotiate returned 401 for the bearer token"
     try:
         claims = jwt.decode(bearer, options={"verify_signature": False})
     except jwt.PyJWTError:
-        return failure(saw, "It is no JSON Web Token.", "Put a token into the variable.")
+        fix = "Put a bearer token into the variable that --bearer-from-env names."
+        return failure(saw, "The value is not a JSON Web Token.", fix)
     expires = claims.get("exp")
     if isinstance(expires, int) and expires < time.time():
         ago = f"{(time.time() - expires) / 60:.0f} minutes ago"
-        return failure(saw, f"The token expired {ago}.", "Ask the identity provider for a new one.")
+        fix = "Get a new token from the identity provider."
+        return failure(saw, f"The token expired {ago}.", fix)
     return failure(
         saw,
-        f"The app does not take tokens of {claims.get('iss')} for {claims.get('aud')}.",
-        "USHER_OIDC_ISSUER and USHER_OIDC_AUDIENCE must be these, to the character.",
+        f"The app does not accept tokens of {claims.get('iss')} for {claims.get('aud')}.",
+        "Set USHER_OIDC_ISSUER and USHER_OIDC_AUDIENCE to exactly these values.",
     )

@@ -1,4 +1,7 @@
-"""What is examined, and the secrets for it, which come from variables and are never shown."""
+"""The options of `dev.py doctor`, and the target that they describe.
+
+Secrets come from environment variables and are never shown.
+"""
 
 import argparse
 from collections.abc import Mapping
@@ -7,20 +10,34 @@ from urllib.parse import urlsplit
 
 LOCAL_APP = "http://127.0.0.1:7071"  # where `dev.py up` and `func start` listen
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
-LOCAL_PATIENCE = 8.0  # what is gathered is told after 5 s at most
-PATIENCE = 15.0  # a cold start included
+LOCAL_WAIT_SECONDS = 8.0  # a summary of several announcements arrives within 5 s
+WAIT_SECONDS = 15.0  # includes a cold start
+
+DESCRIPTION = (
+    "Use a running app as Web PubSub and a browser would, and report each problem: what was seen, "
+    "what it means and how to fix it. Without options, the app is the one that `dev.py up` runs. "
+    "Two test clients join a group, so its members receive announcements about them."
+)
+EPILOG = (
+    "Exit status: 0 if nothing failed (there may be warnings), 1 if a check failed, 2 if the "
+    "examination could not start. Keys and tokens are read from environment variables and never "
+    "shown."
+)
 
 
 class DoctorError(Exception):
-    """The examination cannot begin; the text says why."""
+    """The examination cannot start; the text says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
-    """An app and what is known about it beforehand. `patience` is in seconds."""
+    """The app to examine, and what the options say about it.
+
+    `wait_seconds` is how long to wait for each announcement.
+    """
 
     app: str
-    patience: float
+    wait_seconds: float
     origins: tuple[str, ...] = ()
     group: str | None = None
     hub: str | None = None
@@ -38,15 +55,51 @@ class Target:
 
     @property
     def webhook(self) -> str:
-        """Where the service sends its events; without the key."""
+        """The URL to which Web PubSub sends events, without the key."""
         return f"{self.app}/runtime/webhooks/webpubsub"
 
 
+def add_doctor_options(parser: argparse.ArgumentParser) -> None:
+    """Add all options; none takes a secret itself."""
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
+    text = "address of the app, such as https://NAME.azurewebsites.net; %(default)s by default"
+    parser.add_argument("--app", default=LOCAL_APP, metavar="URL", help=text)
+    _add_secret_options(parser)
+    text = "origin of a web page that must be allowed to use the app; can be repeated"
+    parser.add_argument("--origin", action="append", default=[], metavar="ORIGIN", help=text)
+    text = "group to join; the app's default group by default"
+    parser.add_argument("--group", help=text)
+    text = "hub of the app; only needed if negotiate gives no token"
+    parser.add_argument("--hub", help=text)
+    text = "with --web-pubsub: read the event handler with `az`, if it is installed and logged in"
+    parser.add_argument("--resource-group", metavar="NAME", help=text)
+    text = "name of the Web PubSub resource; also needed if negotiate gives no token"
+    parser.add_argument("--web-pubsub", metavar="NAME", help=text)
+    text = (
+        f"how long to wait for an announcement; by default {LOCAL_WAIT_SECONDS:g} for an app on "
+        f"this machine, {WAIT_SECONDS:g} for others"
+    )
+    parser.add_argument("--patience", type=float, metavar="SECONDS", help=text)
+    text = "print the findings as JSON at the end"
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def _add_secret_options(parser: argparse.ArgumentParser) -> None:
+    for option, secret in (
+        ("--key", "the system key webpubsub_extension, to call the webhook"),
+        ("--function-key", "a function key, for `key` mode"),
+        ("--bearer", "a bearer token of the identity provider, for `oidc` mode"),
+        ("--access-key", "the access key of Web PubSub, to sign events"),
+    ):
+        text = f"environment variable with {secret}"
+        parser.add_argument(f"{option}-from-env", metavar="VARIABLE", help=text)
+
+
 def read_target(options: argparse.Namespace, environ: Mapping[str, str]) -> Target:
-    """Raises DoctorError for an address that will not do and for a variable that is not set."""
+    """Return the target. Raises DoctorError for a bad address and for a variable that is unset."""
     app = _read_app(options.app)
     is_local = urlsplit(app).hostname in LOCAL_HOSTS
-    keys = {
+    secrets = {
         "system_key": options.key_from_env,
         "function_key": options.function_key_from_env,
         "bearer": options.bearer_from_env,
@@ -54,22 +107,22 @@ def read_target(options: argparse.Namespace, environ: Mapping[str, str]) -> Targ
     }
     return Target(
         app,
-        options.patience or (LOCAL_PATIENCE if is_local else PATIENCE),
+        options.patience or (LOCAL_WAIT_SECONDS if is_local else WAIT_SECONDS),
         origins=tuple(origin.rstrip("/") for origin in options.origin),
         group=options.group,
         hub=options.hub,
         resource_group=options.resource_group,
         web_pubsub=options.web_pubsub,
-        **{field: _read_variable(name, environ) for field, name in keys.items() if name},
+        **{field: _read_variable(name, environ) for field, name in secrets.items() if name},
     )
 
 
 def _read_app(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-        raise DoctorError("--app must be of the form https://NAME.azurewebsites.net")
+        raise DoctorError("--app must have the form https://NAME.azurewebsites.net")
     if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
-        raise DoctorError("--app is http, over which no key may travel. Use https.")
+        raise DoctorError("--app uses http, which would send keys unencrypted. Use https.")
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -1,113 +1,113 @@
-"""Checks the webhook as Web PubSub calls it: its key, its origin, the claims of `connect`."""
+"""The checks `webhook` and `connect`: does the app accept what Web PubSub sends."""
 
 from localdev.doctor.calls import Answer
+from localdev.doctor.context import Context
+from localdev.doctor.events import can_send_events, send_connect, validate
 from localdev.doctor.findings import Finding, failure, fine, skipped
-from localdev.doctor.patient import Patient
-from localdev.doctor.service import can_send_events, send_connect, validate
 from localdev.host.states import decode_states
 
-FOREIGN = "foreign.example"
+FOREIGN_SERVICE = "foreign.example"  # a host that is not the app's Web PubSub
 GROUPS_STATE = "groups"
 
 
-async def check_webhook(patient: Patient) -> Finding:
-    """No key and a wrong one are refused where keys are asked for; only the service is let in."""
-    host = patient.service_host
+async def check_webhook(context: Context) -> Finding:
+    """Check that the webhook accepts the app's service, and neither wrong keys nor other hosts."""
+    host = context.service_host
     if host is None:
-        return skipped("nobody told where the service is; --web-pubsub names it")
-    closed = await validate(patient, None, host)
-    patient.asks_for_key = closed.status == 401
-    if patient.asks_for_key:
-        return await _check_key(patient, host)
-    if closed.status == 200 and not patient.target.is_local:
-        return failure(
-            "OPTIONS without a key is answered 200",
-            "Whoever knows the URL can send events.",
-            patient.remedies.ask_for_key(),
-        )
-    return await _judge_validation(patient, closed, host)
+        return skipped("the address of Web PubSub is unknown (pass --web-pubsub)")
+    answer = await validate(context, None, host)
+    context.requires_key = answer.status == 401
+    if context.requires_key:
+        return await _check_key(context, host)
+    if answer.status == 200 and not context.target.is_local:
+        return _judge_missing_protection(context, "OPTIONS without a key returned 200")
+    return await _judge_validation(context, answer, host)
 
 
-async def _check_key(patient: Patient, host: str) -> Finding:
-    key = patient.target.system_key
+async def _check_key(context: Context, host: str) -> Finding:
+    key = context.target.system_key
     if key is None:
-        return skipped("401 without a key, as it should be; --key-from-env lets it be tried")
-    wrong = await validate(patient, "wrong", host)
+        return skipped("401 without a key, as expected (--key-from-env tests more)")
+    wrong = await validate(context, "wrong", host)
     if wrong.status != 401:
-        saw = f"OPTIONS with a wrong key is answered {wrong.status}"
-        means = "Whoever knows the URL can send events."
-        return failure(saw, means, patient.remedies.ask_for_key())
-    return await _judge_validation(patient, await validate(patient, key, host), host)
+        saw = f"OPTIONS with a wrong key returned {wrong.status}"
+        return _judge_missing_protection(context, saw)
+    return await _judge_validation(context, await validate(context, key, host), host)
 
 
-async def _judge_validation(patient: Patient, answer: Answer, host: str) -> Finding:
-    if answer.status == 200:
-        return await _check_foreign_origin(patient, host)
-    saw = f"OPTIONS from {host} is answered {answer.status}"
-    remedies = patient.remedies
+def _judge_missing_protection(context: Context, saw: str) -> Finding:
+    means = "Anyone who knows the URL can send events."
+    return failure(saw, means, context.fixes.require_key())
+
+
+async def _judge_validation(context: Context, answer: Answer, host: str) -> Finding:
+    saw = f"OPTIONS from {host} returned {answer.status}"
+    fixes = context.fixes
     match answer.status:
-        case 401 if answer.is_login:
-            means = "App Service Authentication refuses it before the key is looked at."
-            return failure(saw, means, remedies.exclude_webhook())
+        case 200:
+            return await _check_foreign_service(context, host)
+        case 401 if answer.is_platform_login:
+            means = "App Service Authentication rejects the request before the host checks the key."
+            return failure(saw, means, fixes.exclude_webhook())
         case 401:
             means = "The key is not this app's system key webpubsub_extension."
-            return failure(saw, means, f"Take the one of: {remedies.show_system_key()}")
+            return failure(saw, means, fixes.use_system_key())
         case 404:
-            return failure(saw, _no_functions(patient), remedies.load_functions())
+            return failure(saw, _no_function(context), fixes.load_functions())
         case 400:
-            return await _judge_bad_request(patient, saw)
+            return await _judge_bad_request(context, saw)
         case 500 | 502 | 503:
-            return failure(saw, "The Functions host does not run, or not yet.", remedies.read_log())
-    return failure(saw, "This is not the webhook of a function app.", remedies.deploy())
+            means = "The Functions host does not run, or is still starting."
+            return failure(saw, means, fixes.read_log())
+    means = "The program at this address has no webhook for events of Web PubSub."
+    return failure(saw, means, fixes.deploy())
 
 
-async def _judge_bad_request(patient: Patient, saw: str) -> Finding:
-    """An event tells apart what a validation cannot: without a function for it, it is 404."""
-    if (await send_connect(patient)).status == 404:
-        return failure(saw, _no_functions(patient), patient.remedies.load_functions())
-    return failure(
-        saw,
-        f"The app's connection setting is for another service than {patient.service_host}.",
-        patient.remedies.renew_connection(),
-    )
+async def _judge_bad_request(context: Context, saw: str) -> Finding:
+    # A validation gets 400 in both cases; an event without a function for it gets 404.
+    if (await send_connect(context)).status == 404:
+        return failure(saw, _no_function(context), context.fixes.load_functions())
+    means = f"The app's connection setting names another service than {context.service_host}."
+    return failure(saw, means, context.fixes.set_connection())
 
 
-async def _check_foreign_origin(patient: Patient, host: str) -> Finding:
-    answer = await validate(patient, patient.target.system_key, FOREIGN)
+async def _check_foreign_service(context: Context, host: str) -> Finding:
+    answer = await validate(context, context.target.system_key, FOREIGN_SERVICE)
     if answer.status == 400:
-        key = "no key is asked for, as here" if not patient.asks_for_key else "401 without the key"
-        return fine(f"200 for {host}, 400 for another service; {key}")
+        key = "the system key" if context.requires_key else "no key, as usual on this machine"
+        return fine(f"accepts {host}, rejects other services, requires {key}")
     return failure(
-        f"OPTIONS from {FOREIGN} is answered {answer.status}",
-        "Without WebPubSubConnectionString the extension takes events of every service.",
-        patient.remedies.renew_connection(),
+        f"OPTIONS from {FOREIGN_SERVICE} returned {answer.status}",
+        "Without WebPubSubConnectionString, the Functions host accepts events of every service.",
+        context.fixes.set_connection(),
     )
 
 
-def _no_functions(patient: Patient) -> str:
-    if patient.target.is_local:
-        return f"No function of the app takes events of the hub {patient.hub}."
+def _no_function(context: Context) -> str:
+    if context.target.is_local:
+        return f"The app has no function for events of the hub {context.hub}."
     return (
-        f"No function takes events of the hub {patient.hub}: they did not load, they are disabled, "
-        "or the host is older than November 2025 (azure-functions-host, pull request 11489)."
+        f"The app has no function for events of the hub {context.hub}: the functions did not load, "
+        "they are disabled, or the Functions host is older than November 2025 "
+        "(azure-functions-host, pull request 11489)."
     )
 
 
-async def check_claims(patient: Patient) -> Finding:
-    """Does the app admit a client, and do the groups of its token arrive where they must?"""
-    if not can_send_events(patient):
-        return skipped("without the system key no event can be sent from here")
-    answer = await send_connect(patient)
-    groups = ", ".join(patient.groups)
+async def check_connect(context: Context) -> Finding:
+    """Check that the app accepts a client, and returns its groups for the later events."""
+    if not can_send_events(context):
+        return skipped("needs the system key (--key-from-env) and the address of Web PubSub")
+    answer = await send_connect(context)
     if answer.status != 200:
-        return _judge_refused_connect(patient, answer)
-    patient.state = answer.headers.get("ce-connectionState")
-    if _read_groups(patient.state) == list(patient.groups):
-        return fine(f"connect admits a client of the hub {patient.hub}; its group {groups} arrives")
+        return _judge_rejected_connect(context, answer)
+    context.connection_state = answer.headers.get("ce-connectionState")
+    groups = ", ".join(context.groups)
+    if _read_groups(context.connection_state) == list(context.groups):
+        return fine(f"connect accepts a client of the hub {context.hub} with the group {groups}")
     return failure(
-        f"connect is answered 200 without the group {groups} in ce-connectionState",
-        "The later events cannot know the groups, so that nobody is added or announced.",
-        "Deploy Usher's own connect function, and let nothing in between take headers away.",
+        f"connect returned 200 without the group {groups} in ce-connectionState",
+        "The later events do not contain the groups, so the app adds and announces no client.",
+        "Deploy Usher's own connect function, and let no proxy remove response headers.",
     )
 
 
@@ -118,21 +118,27 @@ def _read_groups(state: str | None) -> object:
         return None
 
 
-def _judge_refused_connect(patient: Patient, answer: Answer) -> Finding:
+def _judge_rejected_connect(context: Context, answer: Answer) -> Finding:
     text = answer.text.strip()
-    saw = f"connect is answered {answer.status}{f': {text}' if text else ''}"
-    remedies = patient.remedies
+    saw = f"connect returned {answer.status}{f' ({text})' if text else ''}"
     match answer.status:
         case 404:
-            return failure(saw, _no_functions(patient), remedies.load_functions())
-        case 401 if text and patient.token is None:
-            return skipped(f"{saw} Without a caller nobody knows who may enter; --group may help.")
+            return failure(saw, _no_function(context), context.fixes.load_functions())
+        # The app gives a reason for its 401; the Functions host, which checks the signature, sends
+        # no body (Microsoft.Azure.WebJobs.Extensions.WebPubSub, WebPubSubTriggerDispatcher.cs).
         case 401 if text:
-            means = "The app refuses a client that has a token of its own."
-            return failure(saw, means, remedies.read_log())
-        case 401 if patient.access_key is None:
-            return skipped("events must be signed there; --access-key-from-env lets it be tried")
+            return _judge_rejection_by_app(context, saw)
+        case 401 if context.access_key is None:
+            return skipped("the app requires signed events (--access-key-from-env tests more)")
         case 401:
-            means = "The signature is not of the app's access key."
-            return failure(saw, means, remedies.renew_connection())
-    return failure(saw, "The app fails, so that every client is refused.", remedies.read_log())
+            means = "The signature was not made with the app's access key."
+            return failure(saw, means, context.fixes.set_connection())
+    means = "The app fails, and therefore rejects every client."
+    return failure(saw, means, context.fixes.read_log())
+
+
+def _judge_rejection_by_app(context: Context, saw: str) -> Finding:
+    if context.token is None:
+        return skipped(f"{saw}: without a token, the right group is unknown (try --group)")
+    means = "The app rejects a client that has a valid token of the app."
+    return failure(saw, means, context.fixes.read_log())

@@ -1,5 +1,6 @@
-"""`dev.py doctor` on a healthy stack, and on the same when it is broken in one way each."""
+"""`dev.py doctor` on a healthy stack, and on the same stack with one fault at a time."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,47 +11,51 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
-from localdev.doctor.findings import Level
-from tests.e2e.patients import (
+from localdev.doctor.calls import Kind
+from localdev.doctor.findings import Finding, Level
+from tests.e2e.doctor_stacks import (
     EVENTS,
-    Bend,
     Deployment,
     Forward,
+    Respond,
     Stack,
-    bent,
     faults,
-    run_patient,
-    the_fault,
+    only_fault,
+    respond_to,
+    respond_to_preflights,
+    run_doctor_stack,
+    run_proxy,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGE = "https://www.example.com"
 WEBHOOK = "/runtime/webhooks/webpubsub"
+HEALTH, NEGOTIATE = "/api/health", "/api/negotiate"
+PLATFORM_LOGIN = 'Bearer realm="usher.azurewebsites.net"'
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Stack]:
-    """As `dev.py up` runs it."""
-    async with run_patient() as stack:
+    """Run one stack for all tests, as `dev.py up` does."""
+    async with run_doctor_stack() as stack:
         yield stack
 
 
 @pytest.fixture
 def stack(running: Stack) -> Stack:
-    """The same, healthy again."""
-    running.attach(*EVENTS)
+    """Return the stack with its event handler restored."""
+    running.set_event_handler(*EVENTS)
     return running
 
 
-async def test_a_healthy_stack(stack: Stack) -> None:
-    """All is well, and everything was looked at that can be."""
-    findings = await stack.examine(patience=10)
+async def test_a_healthy_stack_has_no_fault(stack: Stack) -> None:
+    findings = await stack.examine(wait_seconds=10)
     assert faults(findings) == {}
     skipped = [check for check, each in findings.items() if each.level is Level.SKIPPED]
     assert skipped == ["handler", "pages"]
-    assert "hears its own join after" in findings["journey"].saw
-    assert "and a leave after" in findings["journey"].saw
+    assert "the app announced the join after" in findings["journey"].saw
+    assert "and the leave after" in findings["journey"].saw
 
 
 @pytest.mark.parametrize(
@@ -58,378 +63,410 @@ async def test_a_healthy_stack(stack: Stack) -> None:
     [
         (("connect", "disconnected"), "does not send connected."),
         (("connect", "connected"), "does not send disconnected."),
-        (("connected", "disconnected"), "no event handler, or it does not send connect,"),
+        (("connected", "disconnected"), "or its event handler does not send connect,"),
         (("connect",), "does not send connected and disconnected."),
     ],
 )
 async def test_events_that_are_not_sent(stack: Stack, events: tuple[str, ...], means: str) -> None:
-    """By what the journey hears and does not hear."""
-    stack.attach(*events)
-    check, finding = the_fault(await stack.examine())
+    """The journey finds them by the announcements that do not arrive."""
+    stack.set_event_handler(*events)
+    check, finding = only_fault(await stack.examine())
     assert (check, finding.level) == ("journey", Level.FAILURE)
     assert means in finding.means
     assert f"--handler 'chat={stack.host.address}{WEBHOOK}'" in finding.fix
 
 
-async def test_no_event_handler_at_all(stack: Stack) -> None:
-    """Looks the same from outside."""
-    stack.detach()
-    check, finding = the_fault(await stack.examine())
+async def test_a_hub_without_event_handler(stack: Stack) -> None:
+    stack.remove_event_handlers()
+    check, finding = only_fault(await stack.examine())
     assert check == "journey"
     assert "no event handler" in finding.means
 
 
 @pytest.mark.parametrize("path", [WEBHOOK, "/api/webpubsub"])
-async def test_an_event_handler_that_leads_nowhere(stack: Stack, path: str) -> None:
-    """Nobody at that port; or the app, at another path."""
+async def test_an_event_handler_with_a_wrong_address(stack: Stack, path: str) -> None:
+    """A port where nothing listens, or a path that the app does not have."""
     address = f"http://127.0.0.1:{unused_port()}" if path == WEBHOOK else stack.host.address
-    stack.attach(*EVENTS, url=address + path)
-    check, finding = the_fault(await stack.examine())
+    stack.set_event_handler(*EVENTS, url=address + path)
+    check, finding = only_fault(await stack.examine())
     assert (check, finding.saw) == (
         "journey",
-        "the service answers the client's handshake with 500",
+        "Web PubSub answered the client's handshake with 500",
     )
-    assert "another key or address; the app itself admits the client." in finding.means
+    assert "a wrong key or address. The app itself accepts the client." in finding.means
 
 
-async def test_a_function_that_is_not_there(stack: Stack) -> None:
-    """The event is sent, and the app has nothing for it."""
+async def test_a_missing_event_function(stack: Stack) -> None:
+    """Web PubSub sends the event, but the app has no function for it."""
 
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
         is_meant = request.headers.get("ce-eventName") == "connected"
         return web.Response(status=404) if is_meant else await forward()
 
-    async with bent(stack.host.address, bend) as app:
-        stack.attach(*EVENTS, url=app + WEBHOOK)
-        check, finding = the_fault(await stack.examine(app=app))
+    async with run_proxy(stack.host.address, respond) as app:
+        stack.set_event_handler(*EVENTS, url=app + WEBHOOK)
+        check, finding = only_fault(await stack.examine(app=app))
     assert (check, finding.saw) == ("journey", "the app has no function for connected")
 
 
-async def test_groups_that_do_not_arrive(stack: Stack) -> None:
-    """Somebody on the way takes the connection's state away."""
-
-    async def bend(_request: web.Request, forward: Forward) -> web.Response:
+async def test_a_proxy_that_removes_the_connection_state(stack: Stack) -> None:
+    async def respond(_request: web.Request, forward: Forward) -> web.Response:
         response = await forward()
         response.headers.pop("ce-connectionState", None)
         return response
 
-    async with bent(stack.host.address, bend) as app:
-        stack.attach(*EVENTS, url=app + WEBHOOK)
-        check, finding = the_fault(await stack.examine(app=app))
+    async with run_proxy(stack.host.address, respond) as app:
+        stack.set_event_handler(*EVENTS, url=app + WEBHOOK)
+        check, finding = only_fault(await stack.examine(app=app))
     assert (check, "without the group lobby" in finding.saw) == ("connect", True)
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(90, Level.WARNING), (-900, Level.FAILURE)])
-async def test_a_clock_that_is_wrong(stack: Stack, seconds: int, level: Level) -> None:
-    """Five minutes are the limit for tokens, and one is worth a word."""
+async def test_a_wrong_clock(stack: Stack, seconds: int, level: Level) -> None:
+    """More than one minute is a warning, more than five minutes a failure."""
 
-    async def bend(_request: web.Request, forward: Forward) -> web.Response:
+    async def respond(_request: web.Request, forward: Forward) -> web.Response:
         response = await forward()
         shown = datetime.now(UTC) + timedelta(seconds=seconds)
         response.headers["Date"] = shown.strftime("%a, %d %b %Y %H:%M:%S GMT")
         return response
 
-    async with bent(stack.host.address, bend) as app:
-        check, finding = the_fault(await stack.examine(app=app))
+    async with run_proxy(stack.host.address, respond) as app:
+        check, finding = only_fault(await stack.examine(app=app))
     assert (check, finding.level) == ("clock", level)
     assert "the clock of the app is" in finding.saw
     assert "timedatectl" in finding.fix
 
 
-def preflights(status: int, **headers: str) -> Bend:
-    """Answers every preflight so."""
-
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
-        if request.method != "OPTIONS" or request.path == WEBHOOK:
-            return await forward()
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.Response(status=status, headers=named)
-
-    return bend
+# --- CORS --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("bend", "saw"),
+    ("respond", "saw", "fix"),
     [
-        (preflights(204), "the answer 204 does not allow it"),
-        (preflights(307, Location="https://login.example"), "it is redirected"),
+        (respond_to_preflights(204), "the answer 204 does not allow this origin", "Host.CORS"),
         (
-            preflights(404, Access_Control_Allow_Origin=PAGE),
-            "it is allowed with status 404, which is no success",
+            respond_to_preflights(307, Location="https://login.example"),
+            "a redirect, which no browser follows",
+            "Return401",
         ),
-        (preflights(204, Access_Control_Allow_Origin=PAGE), "a body in JSON is not allowed"),
         (
-            preflights(
+            respond_to_preflights(404, Access_Control_Allow_Origin=PAGE),
+            "the answer allows this origin, but its status is 404",
+            "Host.CORS",
+        ),
+        (
+            respond_to_preflights(204, Access_Control_Allow_Origin=PAGE),
+            "the answer does not allow the header Content-Type",
+            "Host.CORS",
+        ),
+        (
+            respond_to_preflights(
                 204, Access_Control_Allow_Origin="*", Access_Control_Allow_Credentials="true"
             ),
-            "browsers refuse `*` together with credentials",
+            "browsers reject `*` together with credentials",
+            "Host.CORS",
         ),
     ],
 )
-async def test_pages_that_may_not_call(stack: Stack, bend: Bend, saw: str) -> None:
-    """A browser would not send the call that follows."""
-    async with bent(stack.host.address, bend) as app:
-        check, finding = the_fault(await stack.examine(app=app, origins=(PAGE,)))
+async def test_pages_that_cannot_call_negotiate(
+    stack: Stack, respond: Respond, saw: str, fix: str
+) -> None:
+    """A browser would not send the call after such a preflight."""
+    async with run_proxy(stack.host.address, respond) as app:
+        check, finding = only_fault(await stack.examine(app=app, origins=(PAGE,)))
     assert (check, finding.level) == ("cors", Level.FAILURE)
-    assert f"preflight from {PAGE}: {saw}" in finding.saw
+    assert finding.saw == f"preflight from {PAGE}: {saw}"
+    assert fix in finding.fix
 
 
-async def test_any_page_may_call_where_some_are_named(stack: Stack) -> None:
-    """That may be meant, so it is a warning."""
+async def test_every_page_may_call_although_origins_are_named(stack: Stack) -> None:
+    """It may be intended, so it is a warning."""
     allowed = {
         "Access_Control_Allow_Origin": "*",
         "Access_Control_Allow_Headers": "content-type",
     }
-    async with bent(stack.host.address, preflights(204, **allowed)) as app:
-        check, finding = the_fault(await stack.examine(app=app, origins=(PAGE,)))
+    async with run_proxy(stack.host.address, respond_to_preflights(204, **allowed)) as app:
+        check, finding = only_fault(await stack.examine(app=app, origins=(PAGE,)))
     assert (check, finding.level) == ("cors", Level.WARNING)
-    assert "https://foreign.example is allowed" in finding.saw
+    assert "https://foreign.example: allowed" in finding.saw
 
 
-def answers(path: str, status: int, body: str = "", **headers: str) -> Bend:
-    """Answers calls of that path so, preflights apart."""
-
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
-        is_preflight = request.method == "OPTIONS" and request.path != WEBHOOK
-        if request.path != path or is_preflight:
-            return await forward()
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.Response(status=status, text=body, headers=named)
-
-    return bend
+async def test_no_page_may_call_although_every_page_should(stack: Stack) -> None:
+    async with run_proxy(stack.host.address, respond_to_preflights(204)) as app:
+        check, finding = only_fault(await stack.examine(app=app, origins=("*",)))
+    assert (check, finding.saw) == ("cors", "preflight from *: the answer 204 allows no origin")
 
 
-def problem(kind: str, detail: str) -> str:
-    """As the app writes it."""
-    return f'{{"type": "urn:problem-type:usher:{kind}", "detail": "{detail}"}}'
+# --- answers of the app, or of a program in front of it ----------------------------------
 
 
-HEALTH, NEGOTIATE = "/api/health", "/api/negotiate"
-EASY_AUTH = 'Bearer realm="usher.azurewebsites.net"'
+def problem(kind: str, detail: str = "Some text.", **members: object) -> str:
+    """Return a problem as the app writes it (RFC 9457)."""
+    return json.dumps({"type": f"urn:problem-type:usher:{kind}", "detail": detail, **members})
 
 
 @pytest.mark.parametrize(
-    ("bend", "check", "means"),
+    ("respond", "check", "means"),
     [
-        (answers(HEALTH, 404), "app", "Usher is not there"),
-        (answers(HEALTH, 503), "app", "The Functions host does not run"),
-        (answers(HEALTH, 401), "health", "App Service Authentication covers it"),
+        (respond_to(HEALTH, 404), "app", "Usher does not run here"),
+        (respond_to(HEALTH, 503), "app", "The Functions host does not run"),
+        (respond_to(HEALTH, 401), "health", "App Service Authentication protects this path"),
+        (respond_to(WEBHOOK, 404), "webhook", "The app has no function for events"),
+        (respond_to(WEBHOOK, 503), "webhook", "The Functions host does not run"),
+        (respond_to(WEBHOOK, 418), "webhook", "has no webhook"),
         (
-            answers(HEALTH, 503, problem("not-ready", "Web PubSub does not answer.")),
-            "health",
-            "The service answers from here and not from the app",
-        ),
-        (
-            answers(HEALTH, 503, problem("not-ready", "Web PubSub answers this app with 429.")),
-            "health",
-            "more than its units allow",
-        ),
-        (
-            answers(HEALTH, 503, problem("not-ready", "Web PubSub answers this app with 500.")),
-            "health",
-            "The service fails.",
-        ),
-        (answers(WEBHOOK, 404), "webhook", "No function of the app takes events"),
-        (answers(WEBHOOK, 503), "webhook", "The Functions host does not run"),
-        (answers(WEBHOOK, 418), "webhook", "not the webhook of a function app"),
-        (
-            answers(WEBHOOK, 200, "", WebHook_Allowed_Origin="*"),
+            respond_to(WEBHOOK, 200, "", WebHook_Allowed_Origin="*"),
             "webhook",
-            "takes events of every service",
+            "accepts events of every service",
         ),
-        (answers(NEGOTIATE, 404), "negotiate", "The function negotiate is not there"),
-        (answers(NEGOTIATE, 200, "{}"), "negotiate", "Another app answers there."),
-        (answers(NEGOTIATE, 302), "negotiate", "sends callers to a login page"),
-        (answers(NEGOTIATE, 429), "negotiate", "called too often"),
-        (answers(NEGOTIATE, 500), "negotiate", "does not mint tokens"),
-        (
-            answers(NEGOTIATE, 502, problem("service-failed", "Web PubSub did not do it.")),
-            "negotiate",
-            "a lesser role",
-        ),
-        (
-            answers(NEGOTIATE, 503, problem("identity-provider-failed", "It does not answer.")),
-            "negotiate",
-            "cannot tell who is calling",
-        ),
+        (respond_to(NEGOTIATE, 404), "negotiate", "The function negotiate did not load"),
+        (respond_to(NEGOTIATE, 200, "{}"), "negotiate", "Another app runs at this address."),
+        (respond_to(NEGOTIATE, 302), "negotiate", "redirects callers to a login page"),
+        (respond_to(NEGOTIATE, 429), "negotiate", "Too many calls came from this address"),
+        (respond_to(NEGOTIATE, 500), "negotiate", "The app issues no tokens."),
     ],
 )
-async def test_answers_that_mean_something(
-    stack: Stack, bend: Bend, check: str, means: str
+async def test_answers_that_are_no_problem_of_the_app(
+    stack: Stack, respond: Respond, check: str, means: str
 ) -> None:
-    """What stands in front of an app, or the app itself, answers something else."""
-    async with bent(stack.host.address, bend) as app:
-        found, finding = the_fault(await stack.examine(app=app))
+    """The doctor judges them by path and status."""
+    async with run_proxy(stack.host.address, respond) as app:
+        found, finding = only_fault(await stack.examine(app=app))
     assert found == check
     assert means in finding.means
 
 
-async def test_pages_from_anywhere_that_may_not_call(stack: Stack) -> None:
-    """`*` is asked for, and is not what the host has."""
-    async with bent(stack.host.address, preflights(204)) as app:
-        check, finding = the_fault(await stack.examine(app=app, origins=("*",)))
-    assert (check, finding.saw) == ("cors", "preflight from *: the answer 204 allows nothing")
+PROBLEMS = [
+    (HEALTH, 503, problem(Kind.SETTINGS_INVALID), "settings", "started with other settings"),
+    (HEALTH, 500, problem("internal"), "health", "The app failed for another reason."),
+    *(
+        (HEALTH, 503, problem(Kind.SERVICE_UNHEALTHY, serviceStatus=status), "health", means)
+        for status, means in (
+            (None, "Web PubSub answers this machine but not the app"),
+            (401, "The app's access key is not a key of this Web PubSub resource"),
+            (403, "does not have the role Web PubSub Service Owner"),
+            (429, "more requests than its units allow"),
+            (500, "Web PubSub fails."),
+        )
+    ),
+    *(
+        (NEGOTIATE, status, problem(kind), "negotiate", means)
+        for status, kind, means in (
+            (403, Kind.FORBIDDEN, "The policy does not allow"),
+            (429, Kind.SERVICE_THROTTLED, "more requests than its units allow"),
+            (429, "too-many", "Too many calls came from this address"),
+            (500, "internal", "The app issues no tokens."),
+            (502, Kind.SERVICE_FAILED, "allows less than Web PubSub Service Owner"),
+            (503, Kind.IDENTITY_PROVIDER_FAILED, "cannot get the identity provider's keys"),
+            (503, Kind.MODE_NOT_SET, "Without an authentication mode"),
+            (504, Kind.SERVICE_UNANSWERED, "allows less than Web PubSub Service Owner"),
+        )
+    ),
+]
 
 
-async def test_a_deployment_whose_service_is_gone(stack: Stack) -> None:
-    """Nothing is known of where it should be."""
-    told = problem("not-ready", "Web PubSub does not answer.")
-    async with bent(stack.host.address, answers(HEALTH, 503, told)) as app:
+@pytest.mark.parametrize(("path", "status", "body", "check", "means"), PROBLEMS)
+async def test_problems_of_the_app(
+    stack: Stack, path: str, status: int, body: str, check: str, means: str
+) -> None:
+    """The doctor judges them by their type and members."""
+    async with run_proxy(stack.host.address, respond_to(path, status, body)) as app:
+        found, finding = only_fault(await stack.examine(app=app))
+    assert found == check
+    assert means in finding.means
+
+
+# Sentences of the app that say something else than the problems' types.
+MISLEADING = (
+    "Web PubSub answers this app with 403.",
+    "The app cannot identify callers: USHER_AUTH is not set.",
+    "The settings of this app are not valid. Its log names each wrong one.",
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind", "members"),
+    [
+        (HEALTH, 503, Kind.SERVICE_UNHEALTHY, {"serviceStatus": 429}),
+        (HEALTH, 503, Kind.SERVICE_UNHEALTHY, {"serviceStatus": None}),
+        (HEALTH, 503, Kind.SETTINGS_INVALID, {}),
+        (NEGOTIATE, 503, Kind.IDENTITY_PROVIDER_FAILED, {}),
+        (NEGOTIATE, 503, Kind.MODE_NOT_SET, {}),
+    ],
+)
+async def test_no_finding_depends_on_the_text_of_a_detail(
+    stack: Stack, path: str, status: int, kind: str, members: dict[str, object]
+) -> None:
+    """`saw` quotes the detail; everything else stays the same when the detail changes."""
+
+    async def examine_with(detail: str) -> tuple[str, Finding]:
+        body = problem(kind, detail, **members)
+        async with run_proxy(stack.host.address, respond_to(path, status, body)) as app:
+            # A deployment's settings cannot be read, so everything comes from its answers.
+            check, finding = only_fault(await stack.examine(Deployment, app, origins=("*",)))
+        assert f"({detail})" in finding.saw
+        return check, replace(finding, saw=finding.saw.replace(detail, "DETAIL"))
+
+    expected = await examine_with("Some text.")
+    for detail in MISLEADING:
+        assert await examine_with(detail) == expected
+
+
+async def test_a_deployment_whose_service_does_not_answer(stack: Stack) -> None:
+    """Without --web-pubsub, the doctor cannot try the service itself."""
+    body = problem(Kind.SERVICE_UNHEALTHY, serviceStatus=None)
+    async with run_proxy(stack.host.address, respond_to(HEALTH, 503, body)) as app:
         found = await stack.examine(Deployment, app, origins=("*",))
-    check, finding = the_fault(found)
-    assert (check, "--web-pubsub names it" in finding.saw) == ("health", True)
+    check, finding = only_fault(found)
+    assert (check, "pass --web-pubsub" in finding.saw) == ("health", True)
     assert "WebPubSubConnectionString__serviceUri=https://WEB-PUBSUB" in finding.fix
 
 
 async def test_a_deployment_without_the_webhook(stack: Stack) -> None:
-    """Among the reasons is a host that is too old."""
-    async with bent(stack.host.address, answers(WEBHOOK, 404)) as app:
-        check, finding = the_fault(await stack.examine(Deployment, app, origins=("*",)))
+    """An old Functions host is one of the causes."""
+    async with run_proxy(stack.host.address, respond_to(WEBHOOK, 404)) as app:
+        check, finding = only_fault(await stack.examine(Deployment, app, origins=("*",)))
     assert (check, "pull request 11489" in finding.means) == ("webhook", True)
 
 
-async def test_authentication_before_everything(stack: Stack) -> None:
-    """Callers of negotiate are strangers to it; nobody can ask for health, or about settings."""
+async def test_platform_authentication_in_front_of_the_app(stack: Stack) -> None:
+    """The health endpoint is then not accessible; for negotiate, 401 is expected."""
     closed = (HEALTH, NEGOTIATE)
 
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
         if request.path not in closed or request.method == "OPTIONS":
             return await forward()
-        return web.Response(status=401, headers={"WWW-Authenticate": EASY_AUTH})
+        return web.Response(status=401, headers={"WWW-Authenticate": PLATFORM_LOGIN})
 
-    async with bent(stack.host.address, bend) as app:
+    async with run_proxy(stack.host.address, respond) as app:
         found = await stack.examine(app=app)
-    check, finding = the_fault(found)
+    check, finding = only_fault(found)
     assert (check, finding.level) == ("health", Level.WARNING)
     assert found["settings"].level is Level.SKIPPED
     assert "easyauth or oidc mode: 401 without credentials" in found["negotiate"].saw
     assert found["connect"].level is Level.OK
 
 
-async def test_an_app_that_goes_away(stack: Stack) -> None:
-    """In the middle of the examination."""
-
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
+async def test_an_app_that_stops_during_the_examination(stack: Stack) -> None:
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
         if request.path == WEBHOOK and request.transport:
             request.transport.abort()
         return await forward()
 
-    async with bent(stack.host.address, bend) as app:
-        check, finding = the_fault(await stack.examine(app=app))
+    async with run_proxy(stack.host.address, respond) as app:
+        check, finding = only_fault(await stack.examine(app=app))
     assert (check, finding.saw) == ("webhook", "no answer: ServerDisconnectedError")
 
 
-async def test_an_app_without_a_post(stack: Stack) -> None:
-    """By GET it says that POST is the way, and then that it is not."""
-
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
+async def test_an_app_that_rejects_get_and_post(stack: Stack) -> None:
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
         if request.path != NEGOTIATE or request.method == "OPTIONS":
             return await forward()
         return web.Response(status=405 if request.method == "GET" else 429)
 
-    async with bent(stack.host.address, bend) as app:
-        check, finding = the_fault(await stack.examine(app=app))
-    assert (check, "too often" in finding.means) == ("negotiate", True)
+    async with run_proxy(stack.host.address, respond) as app:
+        check, finding = only_fault(await stack.examine(app=app))
+    assert (check, "Too many calls" in finding.means) == ("negotiate", True)
 
 
-async def test_a_webhook_with_any_key(stack: Stack) -> None:
-    """It asks for a key, and does not look which."""
-
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
+async def test_a_webhook_that_accepts_every_key(stack: Stack) -> None:
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
         is_open = request.path != WEBHOOK or "x-functions-key" in request.headers
         return await forward() if is_open else web.Response(status=401)
 
-    async with bent(stack.host.address, bend) as app:
-        check, finding = the_fault(await stack.examine(app=app, system_key="the-key"))
-    assert (check, finding.saw) == ("webhook", "OPTIONS with a wrong key is answered 200")
+    async with run_proxy(stack.host.address, respond) as app:
+        check, finding = only_fault(await stack.examine(app=app, system_key="the-key"))
+    assert (check, finding.saw) == ("webhook", "OPTIONS with a wrong key returned 200")
 
 
-async def test_an_app_of_another_service(stack: Stack) -> None:
-    """Its settings name one, and its tokens another."""
+async def test_an_app_whose_webhook_expects_another_service(stack: Stack) -> None:
+    """Its tokens name one service, its connection setting another."""
 
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
         response = await forward()
         if request.path == NEGOTIATE and request.method == "GET":
             text = (response.text or "").replace("127.0.0.1", "localhost")
             return web.Response(text=text, content_type="application/json")
         return response
 
-    async with bent(stack.host.address, bend) as app:
-        check, finding = the_fault(await stack.examine(app=app))
+    async with run_proxy(stack.host.address, respond) as app:
+        check, finding = only_fault(await stack.examine(app=app))
     assert (check, finding.means) == (
         "webhook",
-        "The app's connection setting is for another service than localhost.",
+        "The app's connection setting names another service than localhost.",
     )
 
 
 @pytest.mark.parametrize(
     ("status", "text", "means"),
     [
-        (500, "The log says more.", "The app fails, so that every client is refused."),
-        (401, "The event is of another hub.", "The app refuses a client that has a token"),
+        (500, "The log says more.", "The app fails, and therefore rejects every client."),
+        (401, "The event is of another hub.", "The app rejects a client that has a valid token"),
     ],
 )
-async def test_a_connect_function_that_refuses(
+async def test_a_connect_function_that_rejects_a_valid_client(
     stack: Stack, status: int, text: str, means: str
 ) -> None:
-    """A client with a token of the app's own."""
-
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
         is_meant = request.headers.get("ce-eventName") == "connect"
         return web.Response(status=status, text=text) if is_meant else await forward()
 
-    async with bent(stack.host.address, bend) as app:
-        stack.attach(*EVENTS, url=app + WEBHOOK)
-        check, finding = the_fault(await stack.examine(app=app))
-    assert (check, finding.saw) == ("connect", f"connect is answered {status}: {text}")
+    async with run_proxy(stack.host.address, respond) as app:
+        stack.set_event_handler(*EVENTS, url=app + WEBHOOK)
+        check, finding = only_fault(await stack.examine(app=app))
+    assert (check, finding.saw) == ("connect", f"connect returned {status} ({text})")
     assert means in finding.means
 
 
 async def test_an_app_that_announces_nothing(stack: Stack) -> None:
-    """Its texts are not empty, so that it must have failed."""
+    """Its announcement texts are not empty, so the app must have failed."""
 
-    async def bend(request: web.Request, forward: Forward) -> web.Response:
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
         is_notice = request.headers.get("ce-eventName") in EVENTS[1:]
         return web.Response() if is_notice else await forward()
 
-    async with bent(stack.host.address, bend) as app:
-        stack.attach(*EVENTS, url=app + WEBHOOK)
-        check, finding = the_fault(await stack.examine(app=app))
+    async with run_proxy(stack.host.address, respond) as app:
+        stack.set_event_handler(*EVENTS, url=app + WEBHOOK)
+        check, finding = only_fault(await stack.examine(app=app))
     assert (check, finding.level) == ("journey", Level.FAILURE)
-    assert "are not empty here" in finding.means
+    assert "are not empty" in finding.means
 
 
-async def test_authentication_before_the_webhook(stack: Stack) -> None:
-    """It refuses everything, with the key as without."""
-    async with bent(stack.host.address, answers(WEBHOOK, 401, WWW_Authenticate=EASY_AUTH)) as app:
-        check, finding = the_fault(await stack.examine(app=app, system_key="any"))
+async def test_platform_authentication_in_front_of_the_webhook(stack: Stack) -> None:
+    """It rejects requests with and without the key."""
+    respond = respond_to(WEBHOOK, 401, WWW_Authenticate=PLATFORM_LOGIN)
+    async with run_proxy(stack.host.address, respond) as app:
+        check, finding = only_fault(await stack.examine(app=app, system_key="any"))
     assert (check, "excludedPaths" in finding.fix) == ("webhook", True)
 
 
-async def test_a_webhook_that_is_open_elsewhere(stack: Stack) -> None:
-    """On this machine that is as in Core Tools, and nowhere else."""
-    async with bent(stack.host.address, preflights(204)) as app:
-        check, finding = the_fault(await stack.examine(Deployment, app))
-    assert (check, finding.saw) == ("webhook", "OPTIONS without a key is answered 200")
+async def test_a_deployment_whose_webhook_requires_no_key(stack: Stack) -> None:
+    """On this machine it is usual, as in Core Tools; in a deployment it is a failure."""
+    async with run_proxy(stack.host.address, respond_to_preflights(204)) as app:
+        check, finding = only_fault(await stack.examine(Deployment, app))
+    assert (check, finding.saw) == ("webhook", "OPTIONS without a key returned 200")
 
 
-async def test_a_group_that_the_policy_closes(stack: Stack) -> None:
-    """It may be meant, so it is a warning; another group is the way on."""
-    check, finding = the_fault(await stack.examine(group="vault"))
+async def test_a_group_that_the_policy_denies(stack: Stack) -> None:
+    """It may be intended, so it is a warning."""
+    check, finding = only_fault(await stack.examine(group="vault"))
     assert (check, finding.level) == ("negotiate", Level.WARNING)
     assert "--group" in finding.fix
 
 
-async def test_a_policy_that_was_broken_meanwhile(stack: Stack, tmp_path: Path) -> None:
-    """The app has not read it again; its place is named."""
+async def test_a_policy_that_became_invalid_after_the_start(stack: Stack, tmp_path: Path) -> None:
+    """The running app still has the old policy; the finding names the wrong place."""
     policy = tmp_path / "policy.json"
     policy.write_text('{"rules": [{"caller": "any", "group": "a", "allow": ["all"]}]}')
-    now = replace(stack, settings={**stack.settings, "USHER_POLICY_FILE": str(policy)})
-    check, finding = the_fault(await now.examine())
+    changed = replace(stack, settings={**stack.settings, "USHER_POLICY_FILE": str(policy)})
+    check, finding = only_fault(await changed.examine())
     assert (check, "policy.json rules[0].allow must be" in finding.saw) == ("settings", True)
 
 
-async def test_an_access_key_that_is_not_the_apps(stack: Stack) -> None:
-    """Its signature is refused by the extension."""
-    check, finding = the_fault(await stack.examine(access_key="of-another-service"))
-    assert (check, finding.means) == ("connect", "The signature is not of the app's access key.")
+async def test_an_access_key_of_another_service(stack: Stack) -> None:
+    check, finding = only_fault(await stack.examine(access_key="of-another-service"))
+    assert (check, finding.means) == (
+        "connect",
+        "The signature was not made with the app's access key.",
+    )

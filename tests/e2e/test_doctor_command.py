@@ -1,4 +1,4 @@
-"""`dev.py doctor`, as a person or a program calls it."""
+"""`dev.py doctor` as a command: output, exit status, errors."""
 
 import json
 import os
@@ -22,7 +22,7 @@ CHECKS = (
 
 
 def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs it to its end."""
+    """Run the command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "localdev", "doctor", *arguments],
         cwd=ROOT,
@@ -35,44 +35,44 @@ def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def examine(stack: Running, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """The stack, with the settings that it was started with."""
+    """Examine the stack, with the settings that it was started with."""
     connection = {"WebPubSubConnectionString": stack.facts["connectionString"]}
     address = ("--app", stack.facts["host"], *arguments)
     return doctor(*address, **(sample_settings() | connection | more))
 
 
-def test_a_healthy_stack(tmp_path: Path) -> None:
-    """A line for each check, and no key."""
+def test_a_report_without_faults(tmp_path: Path) -> None:
+    """One line for each check, and no secret."""
     with run([*UP, "--keys", "--control"], tmp_path / "log") as stack:
         keys = stack.facts["keys"]
         options = ("--key-from-env", "SYSTEM_KEY")
-        told = examine(stack, *options, SYSTEM_KEY=keys["webpubsub_extension"])
-    assert (told.returncode, told.stderr) == (0, "")
-    first, *lines, last = told.stdout.splitlines()
+        done = examine(stack, *options, SYSTEM_KEY=keys["webpubsub_extension"])
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *lines, last = done.stdout.splitlines()
     assert (first, last) == (f"Usher at {stack.facts['host']}", "Nothing is wrong.")
     assert [tuple(line.split()[:2]) for line in lines[:-1]] == [
         (name, "ok") for name in CHECKS[:-1]
     ]
     secrets = (*keys.values(), ACCESS_KEY, "eyJ", "sha256=")
-    assert not [secret for secret in secrets if secret in told.stdout]
+    assert not [secret for secret in secrets if secret in done.stdout]
 
 
-def test_a_wrong_key(tmp_path: Path) -> None:
-    """Status 1; in JSON the findings, and on stderr what people read: saw, means, fix."""
+def test_a_failure_in_json(tmp_path: Path) -> None:
+    """Exit status 1; the document on stdout, the text for people on stderr."""
     with run([*UP, "--keys"], tmp_path / "log") as stack:
         wrong = examine(stack, "--json", "--key-from-env", "SYSTEM_KEY", SYSTEM_KEY="not-the-key")
     document = json.loads(wrong.stdout)
     assert [finding["check"] for finding in document["findings"]] == list(CHECKS)
     (finding,) = [f for f in document["findings"] if f["level"] == document["level"]]
     assert (wrong.returncode, finding["check"]) == (1, "webhook")
-    assert "FAILURE  OPTIONS from 127.0.0.1 is answered 401" in wrong.stderr
-    assert re.search(r"means: .*\n +fix: +Take the one of: az functionapp keys list", wrong.stderr)
+    assert "FAILURE  OPTIONS from 127.0.0.1 returned 401" in wrong.stderr
+    assert re.search(r"means: .*\n +fix: +Use the key .*: az functionapp keys list", wrong.stderr)
     assert wrong.stderr.splitlines()[-1] == "1 failure."
     assert "not-the-key" not in wrong.stderr + wrong.stdout
 
 
-def test_nothing_runs() -> None:
-    """Status 2, and one clear line that says how to start it."""
+def test_no_app_at_the_address() -> None:
+    """Exit status 2, and one line that says how to start the stack."""
     app = f"http://127.0.0.1:{unused_port()}"
     done = doctor("--app", app, **sample_settings())
     assert done.returncode == 2
@@ -83,16 +83,16 @@ def test_nothing_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["--app", "http://usher.azurewebsites.net"], "over which no key may travel"),
+        (["--app", "http://usher.azurewebsites.net"], "would send keys unencrypted"),
         (["--key-from-env", "NOT_SET_ANYWHERE"], "The variable NOT_SET_ANYWHERE is not set."),
         (["--app", "https://usher.invalid"], "Nothing answers at https://usher.invalid"),
         (["--keys", "secret"], "unknown"),
     ],
 )
-def test_it_cannot_begin(arguments: list[str], said: str) -> None:
-    """Status 2, a line that says why, and no traceback."""
+def test_an_examination_that_cannot_start(arguments: list[str], message: str) -> None:
+    """Exit status 2, one line that says why, and no traceback."""
     done = doctor(*arguments, **sample_settings())
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-    assert said in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]

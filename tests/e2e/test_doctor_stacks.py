@@ -1,4 +1,4 @@
-"""`dev.py doctor` on stacks of other modes, and on stacks that were started wrongly."""
+"""`dev.py doctor` on a deployment, on stacks of other modes, and on stacks with wrong settings."""
 
 import json
 import subprocess
@@ -14,17 +14,17 @@ from aiohttp.test_utils import TestServer, unused_port
 from localdev.doctor.findings import Finding, Level
 from localdev.stack import ROOT, sample_settings
 from tests.e2e import identity_provider
-from tests.e2e.identity_stack import identity_application
-from tests.e2e.patients import (
+from tests.e2e.doctor_stacks import (
     EVENTS,
     Deployment,
     Stack,
-    bent,
     faults,
-    run_patient,
-    the_fault,
+    only_fault,
+    respond_to_preflights,
+    run_doctor_stack,
+    run_proxy,
 )
-from tests.e2e.test_doctor import PAGE, preflights
+from tests.e2e.identity_stack import identity_application
 from tests.localdev.host.conftest import start_host
 from webpubsub_emulator.faults import Faults, parse_fault
 from webpubsub_emulator.server import Emulator
@@ -32,74 +32,75 @@ from webpubsub_emulator.tokens import ACCESS_KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PAGE = "https://www.example.com"
 
-# --- an app elsewhere, with keys, for guests ---------------------------------------------
+
+# --- a deployment with access keys, in anonymous mode ------------------------------------
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def guests() -> AsyncIterator[Stack]:
-    """As in Azure: the webhook asks for its key, and nothing is known but answers."""
+async def anonymous() -> AsyncIterator[Stack]:
+    """Run a stack whose webhook requires its key, as in Azure."""
     settings = {"USHER_AUTH": "anonymous", "USHER_ALLOWED_ORIGINS": PAGE}
-    async with run_patient(settings, keys=True) as stack:
+    async with run_doctor_stack(settings, keys=True) as stack:
         yield stack
 
 
-async def examine(guests: Stack, *events: str, **about: Any) -> dict[str, Finding]:
-    """The system key is known, and pages of one origin may call."""
-    guests.attach(*(events or EVENTS))
-    system_key = guests.host.keys["webpubsub_extension"]
+async def examine(anonymous: Stack, *events: str, **about: Any) -> dict[str, Finding]:
+    """Examine it as a deployment, with its system key; CORS allows one origin."""
+    anonymous.set_event_handler(*(events or EVENTS))
+    system_key = anonymous.host.keys["webpubsub_extension"]
     allowed = {
         "Access_Control_Allow_Origin": PAGE,
         "Access_Control_Allow_Headers": "content-type",
     }
-    async with bent(guests.host.address, preflights(204, **allowed)) as app:
-        return await guests.examine(
+    async with run_proxy(anonymous.host.address, respond_to_preflights(204, **allowed)) as app:
+        return await anonymous.examine(
             Deployment, app, **{"system_key": system_key, "origins": (PAGE,), **about}
         )
 
 
-async def test_a_healthy_deployment(guests: Stack) -> None:
-    """All is well, by its answers alone."""
-    findings = await examine(guests, access_key=ACCESS_KEY, patience=10)
+async def test_a_healthy_deployment_has_no_fault(anonymous: Stack) -> None:
+    findings = await examine(anonymous, access_key=ACCESS_KEY, wait_seconds=10)
     skipped = [check for check, each in findings.items() if each.level is Level.SKIPPED]
     assert (faults(findings), skipped) == ({}, ["handler"])
-    assert findings["webhook"].saw.endswith("401 without the key")
-    assert findings["pages"].saw == f"{PAGE} may open a connection; a foreign page may not"
+    assert findings["webhook"].saw.endswith("requires the system key")
+    assert findings["pages"].saw == f"pages of {PAGE} can connect, other pages cannot"
 
 
-async def test_a_deployment_of_which_no_key_is_known(guests: Stack) -> None:
-    """What cannot be tried is not a fault."""
-    findings = await examine(guests, system_key=None, patience=10)
+async def test_a_deployment_whose_keys_are_unknown(anonymous: Stack) -> None:
+    """What cannot be tested is skipped, not a fault."""
+    findings = await examine(anonymous, system_key=None, wait_seconds=10)
     assert faults(findings) == {}
-    assert findings["webhook"].saw.startswith("401 without a key, as it should be")
+    assert findings["webhook"].saw.startswith("401 without a key, as expected")
     assert findings["connect"].level is Level.SKIPPED
     assert findings["journey"].level is Level.OK
 
 
-async def test_events_must_be_signed(guests: Stack) -> None:
-    """Without the access key nobody can tell what the app does."""
-    findings = await examine(guests, patience=10)
+async def test_events_cannot_be_signed_without_the_access_key(anonymous: Stack) -> None:
+    findings = await examine(anonymous, wait_seconds=10)
     assert faults(findings) == {}
     assert "--access-key-from-env" in findings["connect"].saw
 
 
-async def test_a_key_that_is_none(guests: Stack) -> None:
-    """The command that shows the right one is the fix."""
-    check, finding = the_fault(await examine(guests, system_key="of-another-app"))
+async def test_a_wrong_system_key(anonymous: Stack) -> None:
+    """The fix is the command that prints the right one."""
+    check, finding = only_fault(await examine(anonymous, system_key="of-another-app"))
     assert (check, "systemKeys.webpubsub_extension" in finding.fix) == ("webhook", True)
 
 
 @pytest.mark.parametrize("key", ["", "?code=of-another-app"])
-async def test_an_event_handler_with_a_wrong_key(guests: Stack, key: str) -> None:
-    """The app is well; the service cannot reach it."""
-    guests.attach(*EVENTS)
-    url = guests.host.webhook.partition("?")[0] + key
-    async with bent(guests.host.address, preflights(204)) as app:
-        guests.attach(*EVENTS, url=url)
-        system_key = guests.host.keys["webpubsub_extension"]
-        found = await guests.examine(Deployment, app, system_key=system_key, access_key=ACCESS_KEY)
-    check, finding = the_fault(found)
-    assert (check, "another key" in finding.means) == ("journey", True)
+async def test_an_event_handler_with_a_wrong_key(anonymous: Stack, key: str) -> None:
+    """The app works, but Web PubSub cannot reach it."""
+    url = anonymous.host.webhook.partition("?")[0] + key
+    async with run_proxy(anonymous.host.address, respond_to_preflights(204)) as app:
+        anonymous.set_event_handler(*EVENTS, url=url)
+        keys = {
+            "system_key": anonymous.host.keys["webpubsub_extension"],
+            "access_key": ACCESS_KEY,
+        }
+        check, finding = only_fault(await anonymous.examine(Deployment, app, **keys))
+    assert (check, "a wrong key" in finding.means) == ("journey", True)
     assert finding.fix.startswith("infra/connect-hub.sh RESOURCE-GROUP ")
 
 
@@ -113,155 +114,160 @@ async def test_an_event_handler_with_a_wrong_key(guests: Stack, key: str) -> Non
         (("connect", "connected"), ACCESS_KEY, Level.FAILURE, "does not send disconnected."),
     ],
 )
-async def test_events_that_are_not_sent_elsewhere(
-    guests: Stack, events: tuple[str, ...], access_key: str | None, level: Level, means: str
+async def test_events_that_a_deployment_does_not_get(
+    anonymous: Stack, events: tuple[str, ...], access_key: str | None, level: Level, means: str
 ) -> None:
-    """As sure as one can be with the keys that there are."""
-    check, finding = the_fault(await examine(guests, *events, access_key=access_key))
+    """Only with the access key can the doctor rule out that announcements are turned off."""
+    check, finding = only_fault(await examine(anonymous, *events, access_key=access_key))
     assert (check, finding.level) == ("journey", level)
     assert means in finding.means
     assert finding.fix.startswith("infra/connect-hub.sh RESOURCE-GROUP ")
 
 
-async def test_a_page_that_may_call_and_not_connect(guests: Stack) -> None:
-    """CORS has its origin, and the app has not."""
+async def test_a_page_that_may_call_negotiate_but_not_connect(anonymous: Stack) -> None:
+    """CORS allows its origin, USHER_ALLOWED_ORIGINS does not."""
     other = "https://other.example"
     allowed = {
         "Access_Control_Allow_Origin": other,
         "Access_Control_Allow_Headers": "content-type",
     }
-    guests.attach(*EVENTS)
-    async with bent(guests.host.address, preflights(204, **allowed)) as app:
-        check, finding = the_fault(await guests.examine(Deployment, app, origins=(other,)))
-    assert (check, f"USHER_ALLOWED_ORIGINS=THOSE-OF-NOW,{other}" in finding.fix) == ("pages", True)
+    anonymous.set_event_handler(*EVENTS)
+    async with run_proxy(anonymous.host.address, respond_to_preflights(204, **allowed)) as app:
+        check, finding = only_fault(await anonymous.examine(Deployment, app, origins=(other,)))
+    assert (check, f"USHER_ALLOWED_ORIGINS=CURRENT-VALUE,{other}" in finding.fix) == ("pages", True)
 
 
 # --- other modes -------------------------------------------------------------------------
 
 
 async def test_key_mode() -> None:
-    """Without the function key 401 is right; with it the journey is made; a wrong one is told."""
-    async with run_patient({"USHER_AUTH": "key"}, keys=True) as stack:
+    """401 is expected without the function key; with it, the journey runs."""
+    async with run_doctor_stack({"USHER_AUTH": "key"}, keys=True) as stack:
         keys: dict[str, Any] = {"system_key": stack.host.keys["webpubsub_extension"]}
         closed = await stack.examine(**keys)
         assert (faults(closed), closed["journey"].level) == ({}, Level.SKIPPED)
         assert closed["negotiate"].saw.startswith("key mode: 401 without a function key")
         keys["function_key"] = stack.host.keys["function"]
-        opened = await stack.examine(**keys, patience=10)
+        opened = await stack.examine(**keys, wait_seconds=10)
         assert (faults(opened), opened["journey"].level) == ({}, Level.OK)
-        check, finding = the_fault(await stack.examine(**(keys | {"function_key": "none"})))
-        assert (check, "function keys" in finding.means) == ("negotiate", True)
+        check, finding = only_fault(await stack.examine(**(keys | {"function_key": "none"})))
+        assert (check, "function key" in finding.means) == ("negotiate", True)
 
 
-async def test_oidc_mode() -> None:
-    """401 is right for strangers; a bearer token makes the journey; one that fails says why."""
+@asynccontextmanager
+async def run_oidc_stack() -> AsyncIterator[tuple[Stack, identity_provider.Provider]]:
+    """Run a stack in `oidc` mode with its identity provider."""
     async with identity_provider.serve(identity_provider.Provider()) as provider:
         oidc = {
             "USHER_AUTH": "oidc",
             "USHER_OIDC_ISSUER": provider.issuer,
             "USHER_OIDC_AUDIENCE": identity_provider.AUDIENCE,
         }
-        async with run_patient(oidc) as stack:
-            closed = await stack.examine()
-            assert (faults(closed), closed["journey"].level) == ({}, Level.SKIPPED)
-            opened = await stack.examine(bearer=provider.token(), patience=10)
-            assert (faults(opened), opened["journey"].level) == ({}, Level.OK)
-            for token, means in (
-                (provider.token(exp=1), "expired"),
-                (provider.token(aud="another"), "for another."),
-                ("no-token", "no JSON Web Token"),
-            ):
-                check, finding = the_fault(await stack.examine(bearer=token))
-                assert check == "negotiate"
-                assert means in finding.means
-                assert token not in finding.saw + finding.means + finding.fix
-            check, finding = the_fault(await stack.examine(bearer=provider.token(), group="vault"))
-            assert (check, finding.level) == ("negotiate", Level.WARNING)
+        async with run_doctor_stack(oidc) as stack:
+            yield stack, provider
+
+
+async def test_oidc_mode() -> None:
+    """401 is expected without credentials; with a bearer token, the journey runs."""
+    async with run_oidc_stack() as (stack, provider):
+        closed = await stack.examine()
+        assert (faults(closed), closed["journey"].level) == ({}, Level.SKIPPED)
+        opened = await stack.examine(bearer=provider.token(), wait_seconds=10)
+        assert (faults(opened), opened["journey"].level) == ({}, Level.OK)
+        for token, means in (
+            (provider.token(exp=1), "expired"),
+            (provider.token(aud="another"), "for another."),
+            ("no-token", "not a JSON Web Token"),
+        ):
+            check, finding = only_fault(await stack.examine(bearer=token))
+            assert check == "negotiate"
+            assert means in finding.means
+            assert token not in finding.saw + finding.means + finding.fix
+        check, finding = only_fault(await stack.examine(bearer=provider.token(), group="vault"))
+        assert (check, finding.level) == ("negotiate", Level.WARNING)
 
 
 async def test_single_group() -> None:
-    """Without connect all is well but this: every page gets in."""
+    """Without connect everything works, except that every page can connect."""
     settings = {"USHER_AUTH": "anonymous", "USHER_SINGLE_GROUP": "true"}
-    async with run_patient(settings) as stack:
-        stack.attach("connected", "disconnected")
-        check, finding = the_fault(await stack.examine())
+    async with run_doctor_stack(settings) as stack:
+        stack.set_event_handler("connected", "disconnected")
+        check, finding = only_fault(await stack.examine())
     assert (check, finding.level) == ("pages", Level.WARNING)
 
 
-async def test_texts_that_are_empty() -> None:
-    """Nothing is announced, and here that is known to be meant; elsewhere it is not."""
+async def test_announcements_that_are_turned_off() -> None:
+    """With the app's settings it is known to be intended; without them it is a warning."""
     texts = {"USHER_JOIN_TEXT": "", "USHER_LEAVE_TEXT": ""}
-    async with run_patient(texts, keys=True) as stack:
+    async with run_doctor_stack(texts, keys=True) as stack:
         system_key = stack.host.keys["webpubsub_extension"]
         keys: dict[str, Any] = {"system_key": system_key, "access_key": ACCESS_KEY}
         findings = await stack.examine(**keys)
         assert (faults(findings), findings["connect"].level) == ({}, Level.OK)
-        assert "the settings say that nothing is announced" in findings["journey"].saw
-        async with bent(stack.host.address, preflights(204)) as app:
-            check, finding = the_fault(await stack.examine(Deployment, app, **keys))
+        assert "the settings turn announcements off" in findings["journey"].saw
+        async with run_proxy(stack.host.address, respond_to_preflights(204)) as app:
+            check, finding = only_fault(await stack.examine(Deployment, app, **keys))
     assert (check, finding.level) == ("journey", Level.WARNING)
     assert "USHER_JOIN_TEXT and USHER_LEAVE_TEXT are empty" in finding.means
 
 
-async def test_a_join_text_that_is_empty() -> None:
-    """Leaves are waited for all the same."""
-    async with run_patient({"USHER_JOIN_TEXT": ""}) as stack:
-        findings = await stack.examine(patience=10)
+async def test_join_announcements_that_are_turned_off() -> None:
+    """The journey still waits for the announcement of a leave."""
+    async with run_doctor_stack({"USHER_JOIN_TEXT": ""}) as stack:
+        findings = await stack.examine(wait_seconds=10)
         assert faults(findings) == {}
-        assert "hears a leave after" in findings["journey"].saw
-        stack.attach("connect", "connected")
-        check, finding = the_fault(await stack.examine())
+        assert "the app announced the leave after" in findings["journey"].saw
+        stack.set_event_handler("connect", "connected")
+        check, finding = only_fault(await stack.examine())
         assert (check, "does not send disconnected" in finding.means) == ("journey", True)
 
 
-# --- wrong from the start ----------------------------------------------------------------
+# --- wrong settings ----------------------------------------------------------------------
 
 
-async def test_wrong_settings() -> None:
-    """Every key, and nothing that follows from it."""
+async def test_invalid_settings() -> None:
+    """The finding names each wrong setting, and its consequences are not repeated."""
     wrong = {"USHER_TOKEN_MINUTES": "soon", "USHER_JOIN_TEXT": "{x}"}
-    async with run_patient(wrong) as stack:
-        check, finding = the_fault(await stack.examine())
+    async with run_doctor_stack(wrong) as stack:
+        check, finding = only_fault(await stack.examine())
         assert (check, finding.level) == ("settings", Level.FAILURE)
         assert "USHER_TOKEN_MINUTES must" in finding.saw
         assert "USHER_JOIN_TEXT may" in finding.saw
         stack.settings = {**stack.settings, **sample_settings()}
-        check, finding = the_fault(await stack.examine())
-        assert (check, finding.means) == ("settings", "It was started with others.")
-        async with bent(stack.host.address, preflights(204)) as app:
-            check, finding = the_fault(await stack.examine(Deployment, app))
+        check, finding = only_fault(await stack.examine())
+        assert (check, finding.means) == ("settings", "The app was started with other settings.")
+        async with run_proxy(stack.host.address, respond_to_preflights(204)) as app:
+            check, finding = only_fault(await stack.examine(Deployment, app))
         assert (check, "Application Insights" in finding.fix) == ("settings", True)
 
 
-async def test_no_mode() -> None:
-    """Negotiate is closed, and says which setting would open it."""
-    async with run_patient({"USHER_AUTH": ""}) as stack:
-        check, finding = the_fault(await stack.examine())
+async def test_no_authentication_mode() -> None:
+    async with run_doctor_stack({"USHER_AUTH": ""}) as stack:
+        check, finding = only_fault(await stack.examine())
     assert (check, "Set USHER_AUTH" in finding.fix) == ("negotiate", True)
 
 
 async def test_a_wrong_access_key() -> None:
-    """Health tells, for the service answers the app with 401."""
+    """The health endpoint reports that Web PubSub answered 401."""
     async with Emulator() as emulator:
         wrong = f"Endpoint={emulator.endpoint};AccessKey={'k' * 40};Version=1.0;"
-        async with run_patient({"WebPubSubConnectionString": wrong}) as stack:
-            check, finding = the_fault(await stack.examine())
+        async with run_doctor_stack({"WebPubSubConnectionString": wrong}) as stack:
+            check, finding = only_fault(await stack.examine())
     assert (check, "access key" in finding.means) == ("health", True)
     assert "WebPubSubConnectionString" in finding.fix
 
 
-async def test_a_service_that_is_not_there() -> None:
-    """It answers nobody, from here neither."""
+async def test_a_service_that_does_not_run() -> None:
     gone = f"Endpoint=http://127.0.0.1:{unused_port()};AccessKey={'k' * 40};Version=1.0;"
-    async with run_patient({"WebPubSubConnectionString": gone}) as stack:
-        check, finding = the_fault(await stack.examine())
-    assert (check, "does not answer from here either" in finding.saw) == ("health", True)
+    async with run_doctor_stack({"WebPubSubConnectionString": gone}) as stack:
+        check, finding = only_fault(await stack.examine())
+    assert (check, "does not answer this machine either" in finding.saw) == ("health", True)
     assert "dev.py emulator" in finding.fix
 
 
 @asynccontextmanager
 async def run_with_identity(service_faults: Faults) -> AsyncIterator[Stack]:
-    """The app has no access key, so that nobody looks at signatures."""
+    """Run a stack whose app has an identity and no access key; nothing is signed."""
     async with TestServer(identity_application("secret")) as server:
         settings = {
             "WebPubSubConnectionString__clientId": "usher-identity",
@@ -269,95 +275,91 @@ async def run_with_identity(service_faults: Faults) -> AsyncIterator[Stack]:
             "IDENTITY_HEADER": "secret",
         }
         service = Emulator(faults=service_faults)
-        async with run_patient(settings, emulator=service, identity=True) as stack:
+        async with run_doctor_stack(settings, emulator=service, identity=True) as stack:
             yield stack
 
 
-async def test_identity_mode() -> None:
-    """Healthy; and then with a role that lets the app look and not mint tokens."""
+async def test_an_identity_that_loses_its_role() -> None:
+    """Health is remembered for some seconds, so negotiate finds the missing role first."""
     service_faults = Faults()
     async with run_with_identity(service_faults) as stack:
-        findings = await stack.examine(patience=10)
+        findings = await stack.examine(wait_seconds=10)
         assert (faults(findings), findings["connect"].level) == ({}, Level.OK)
-        # Health is remembered for some seconds: of that alone nothing is seen in the first call.
         service_faults.replace([parse_fault("rest-forbidden")], 0)
-        check, finding = the_fault(await stack.examine())
-    assert (check, "a lesser role" in finding.means) == ("negotiate", True)
+        check, finding = only_fault(await stack.examine())
+    assert (check, "allows less than" in finding.means) == ("negotiate", True)
     assert "az role assignment create" in finding.fix
 
 
-async def test_a_role_that_is_missing() -> None:
-    """An identity without it gets 403; the command that assigns it is the fix."""
+async def test_an_identity_without_its_role() -> None:
+    """Web PubSub answers 403; the fix is the command that assigns the role."""
     forbidden = Faults([parse_fault("rest-forbidden")])
     async with (
         run_with_identity(forbidden) as stack,
-        bent(stack.host.address, preflights(204)) as app,
+        run_proxy(stack.host.address, respond_to_preflights(204)) as app,
     ):
-        check, finding = the_fault(await stack.examine(Deployment, app, resource_group="rg"))
+        check, finding = only_fault(await stack.examine(Deployment, app, resource_group="rg"))
     assert check == "health"
-    assert finding.means == "The app's identity has not the role Web PubSub Service Owner."
+    assert finding.means == ("The app's identity does not have the role Web PubSub Service Owner.")
     assert 'az role assignment create --role "Web PubSub Service Owner"' in finding.fix
     assert "az webpubsub show --resource-group rg --name WEB-PUBSUB" in finding.fix
 
 
-async def test_functions_that_did_not_load() -> None:
-    """No function for events: of all that follows nothing is told."""
+async def test_event_functions_that_are_disabled() -> None:
     disabled = {f"AzureWebJobs.{name}.Disabled": "true" for name in EVENTS}
-    async with run_patient(disabled) as stack:
-        check, finding = the_fault(await stack.examine())
-    assert (check, "No function" in finding.means) == ("webhook", True)
+    async with run_doctor_stack(disabled) as stack:
+        check, finding = only_fault(await stack.examine())
+    assert (check, "no function" in finding.means) == ("webhook", True)
 
 
 async def test_a_connect_function_that_is_disabled() -> None:
-    """The others take the service's question; the event says it."""
-    async with run_patient({"AzureWebJobs.connect.Disabled": "true"}) as stack:
-        check, finding = the_fault(await stack.examine())
-    assert (check, finding.saw) == ("connect", "connect is answered 404")
+    """The validation succeeds, because other event functions run; the event finds it."""
+    async with run_doctor_stack({"AzureWebJobs.connect.Disabled": "true"}) as stack:
+        check, finding = only_fault(await stack.examine())
+    assert (check, finding.saw) == ("connect", "connect returned 404")
 
 
 @pytest.mark.parametrize("control", [False, True])
-async def test_another_hub(control: bool) -> None:
-    """The event handler is for one, and the app for another; whoever can look, says so."""
-    async with run_patient({"WebPubSubHub": "other"}, emulator=Emulator(control=control)) as stack:
-        check, finding = the_fault(await stack.examine())
+async def test_an_app_for_another_hub_than_the_event_handler(control: bool) -> None:
+    """With --control the doctor reads the event handlers; without, the journey finds it."""
+    settings = {"WebPubSubHub": "other"}
+    async with run_doctor_stack(settings, emulator=Emulator(control=control)) as stack:
+        check, finding = only_fault(await stack.examine())
     if control:
-        assert (check, finding.saw) == (
-            "handler",
-            "the hub other has no event handler; chat has one",
-        )
+        saw = "the hub other has no event handler, but chat has one"
+        assert (check, finding.saw) == ("handler", saw)
         assert "Set WebPubSubHub to chat" in finding.fix
     else:
         assert (check, "The hub other has no event handler" in finding.means) == ("journey", True)
 
 
-async def test_what_the_control_endpoint_shows() -> None:
-    """It makes sure of what the journey can only suppose."""
-    async with run_patient(emulator=Emulator(control=True)) as stack:
-        findings = await stack.examine(patience=10)
+async def test_the_control_endpoint_makes_the_journey_certain() -> None:
+    async with run_doctor_stack(emulator=Emulator(control=True)) as stack:
+        findings = await stack.examine(wait_seconds=10)
         assert (faults(findings), findings["handler"].level) == ({}, Level.OK)
-        stack.attach("connected", "disconnected")
-        check, finding = the_fault(await stack.examine())
+        stack.set_event_handler("connected", "disconnected")
+        check, finding = only_fault(await stack.examine())
     assert (check, finding.means) == (
         "journey",
-        "The hub's event handler does not send connect, which alone knows the groups.",
+        "The event handler does not send connect, the only event that contains the groups.",
     )
 
 
-async def test_origins_of_the_host(tmp_path: Path) -> None:
-    """One that `Host.CORS` names may call, and another may not."""
+async def test_cors_origins_of_the_local_host(tmp_path: Path) -> None:
+    """An origin in `Host.CORS` may call negotiate, another one may not."""
     for name in ("function_app.py", "host.json", "policy.json", "usher"):
         (tmp_path / name).symlink_to(ROOT / name)
     cors = {"Values": sample_settings(), "Host": {"CORS": PAGE}}
     (tmp_path / "local.settings.json").write_text(json.dumps(cors))
-    async with run_patient() as stack:
+    async with run_doctor_stack() as stack:
         process = start_host(tmp_path, subprocess.DEVNULL)
         assert process.stdout
         app = process.stdout.readline().strip()
         found = await stack.examine(app=app, origins=(PAGE,))
-        assert found["cors"].saw == f"allowed: {PAGE}; a foreign page is not"
-        refused = (await stack.examine(app=app, origins=(PAGE, "https://b.example")))["cors"]
+        assert found["cors"].saw == f"pages of {PAGE} may call negotiate, other pages may not"
+        rejected = (await stack.examine(app=app, origins=(PAGE, "https://b.example")))["cors"]
         process.terminate()
         process.communicate(timeout=10)
-    assert refused.saw.startswith("preflight from https://b.example: ")
-    assert "https://b.example" in refused.fix
-    assert PAGE not in refused.fix
+    assert rejected.saw.startswith("preflight from https://b.example: ")
+    assert "https://b.example" in rejected.fix
+    assert PAGE not in rejected.fix

@@ -1,17 +1,19 @@
 """Tests of localdev/doctor/calls.py."""
 
 import asyncio
+import json
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from localdev.doctor import calls
-from localdev.doctor.calls import Answer, UnreachableError, call, open_session
+from localdev.doctor.calls import PROBLEM_TYPE, Answer, Kind, UnreachableError, call, open_session
+from localdev.stack import ROOT
 
 
 async def reason_of(url: str) -> str:
-    """Why there was no answer."""
+    """Return why a call of this URL got no answer."""
     async with open_session() as session:
         with pytest.raises(UnreachableError) as caught:
             await call(session, "GET", f"{url}/?code=secret")
@@ -19,14 +21,12 @@ async def reason_of(url: str) -> str:
     return str(caught.value)
 
 
-async def test_reasons() -> None:
-    """The system's own words, and no URL."""
+async def test_the_reason_contains_no_url() -> None:
     assert await reason_of(f"http://127.0.0.1:{unused_port()}") == "Connection refused"
     assert "secret" not in await reason_of("http://usher.invalid")
 
 
-async def test_no_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is none."""
+async def test_a_late_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "ANSWER_SECONDS", 0.05)
 
     async def wait(_request: web.Request) -> web.Response:
@@ -40,7 +40,7 @@ async def test_no_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_redirects_are_not_followed() -> None:
-    """A key would go along."""
+    """A redirect could send a key to another host."""
 
     async def redirect(_request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "/elsewhere", "Date": "no date"})
@@ -53,6 +53,19 @@ async def test_redirects_are_not_followed() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "<html>", '{"type": "about:blank", "detail": "x"}'])
-def test_answers_that_are_not_the_apps(text: str) -> None:
-    """No problem of Usher is in them."""
-    assert Answer(503, {}, text).problem is None
+def test_an_answer_that_is_no_problem_of_the_app(text: str) -> None:
+    answer = Answer(503, {}, text)
+    assert (answer.kind, answer.description) == (None, "503")
+
+
+def test_a_problem_of_the_app() -> None:
+    body = {"type": "urn:problem-type:usher:mode-not-set", "detail": "No mode."}
+    answer = Answer(503, {}, json.dumps(body))
+    assert (answer.kind, answer.description) == (Kind.MODE_NOT_SET, "503 mode-not-set (No mode.)")
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_is_in_the_api_description(kind: Kind) -> None:
+    """A kind that the app renames would otherwise be judged by its status alone."""
+    description = (ROOT / "api" / "openapi.yaml").read_text("utf-8")
+    assert f"type: {PROBLEM_TYPE}{kind}\n" in description

@@ -1,4 +1,4 @@
-"""Tests of localdev/doctor/client.py, against the emulator and against what is none."""
+"""Tests of localdev/doctor/client.py, against the emulator and against other programs."""
 
 import asyncio
 import json
@@ -15,8 +15,8 @@ from localdev.doctor.client import open_client
 from webpubsub_emulator.server import Emulator
 
 
-async def test_what_is_heard() -> None:
-    """The word that is waited for, in a text or an object, and from nobody but the app."""
+async def test_the_client_waits_for_messages_of_the_app() -> None:
+    """Messages of other clients do not count; those about other users are counted."""
     async with (
         Emulator() as emulator,
         WebPubSubServiceClient.from_connection_string(
@@ -35,12 +35,12 @@ async def test_what_is_heard() -> None:
             await other.send_str(json.dumps(frame))
             await other.receive()
             await other.receive()
-            assert await subject.hear("ana", 0.1) is None
+            assert await subject.wait_for("ana", 0.1) is None
             await service.send_to_group("g", "bo joined", content_type="text/plain")
             await service.send_to_group("g", {"userId": 'ana "ñ"'})
-            assert await subject.hear('ana "ñ"', 5) is not None
+            assert await subject.wait_for('ana "ñ"', 5) is not None
             assert subject.others == 1
-            assert await subject.hear("ana", 0) is None
+            assert await subject.wait_for("ana", 0) is None
 
 
 async def greet_in_bytes(socket: web.WebSocketResponse) -> None:
@@ -51,29 +51,29 @@ async def greet_with_a_list(socket: web.WebSocketResponse) -> None:
     await socket.send_str("[]")
 
 
-async def hang_up(socket: web.WebSocketResponse) -> None:
+async def close(socket: web.WebSocketResponse) -> None:
     await socket.close()
 
 
-async def say_nothing(_socket: web.WebSocketResponse) -> None:
+async def send_nothing(_socket: web.WebSocketResponse) -> None:
     await asyncio.sleep(0.3)
 
 
 @pytest.mark.parametrize(
-    ("greet", "told"),
+    ("greet", "reason"),
     [
         (greet_in_bytes, "ended as soon"),
         (greet_with_a_list, "ended as soon"),
-        (hang_up, "ended as soon"),
-        (say_nothing, "no answer within 0.1 s"),
+        (close, "ended as soon"),
+        (send_nothing, "no answer within 0.1 s"),
     ],
 )
-async def test_what_is_no_service(
+async def test_a_websocket_server_that_is_not_web_pubsub(
     greet: Callable[[web.WebSocketResponse], Awaitable[None]],
-    told: str,
+    reason: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever does not greet as Web PubSub does."""
+    """It does not send `connected` first."""
     monkeypatch.setattr(client, "OPEN_SECONDS", 0.1)
 
     async def answer(request: web.Request) -> web.WebSocketResponse:
@@ -85,6 +85,6 @@ async def test_what_is_no_service(
     application = web.Application()
     application.router.add_get("/", answer)
     async with TestServer(application) as server, open_session() as session:
-        with pytest.raises(UnreachableError, match=told):
+        with pytest.raises(UnreachableError, match=reason):
             async with open_client(session, f"{server.make_url('/')}?access_token=secret"):
                 pass

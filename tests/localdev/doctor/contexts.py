@@ -1,11 +1,11 @@
-"""Patients of whom a test says what is known."""
+"""Contexts in which a test says what is known."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from localdev.doctor.calls import open_session
-from localdev.doctor.patient import Patient, Token
+from localdev.doctor.context import Context, Token
 from localdev.doctor.target import Target
 
 APP = "https://usher.azurewebsites.net"
@@ -13,7 +13,7 @@ SERVICE = "wss://demo.webpubsub.azure.com/client/hubs/chat"
 
 
 def make_token(base_url: str = SERVICE, **changes: Any) -> Token:
-    """What negotiate gave to a client of that service."""
+    """Return an answer of negotiate with a token for this client URL."""
     values: dict[str, Any] = {
         "url": f"{base_url}?access_token=a-secret-token",
         "base_url": base_url,
@@ -26,9 +26,9 @@ def make_token(base_url: str = SERVICE, **changes: Any) -> Token:
 
 
 @asynccontextmanager
-async def make_patient(app: str = APP, **about: Any) -> AsyncIterator[Patient]:
-    """`about` are fields of the target or of the patient."""
+async def make_context(app: str = APP, **about: Any) -> AsyncIterator[Context]:
+    """Yield a context; `about` are fields of the target or of the context."""
     fields = {name: about.pop(name) for name in list(about) if name in Target.__annotations__}
-    target = Target(app, **{"patience": 0.2, **fields})
+    target = Target(app, **{"wait_seconds": 0.2, **fields})
     async with open_session() as session:
-        yield Patient(target, session, **about)
+        yield Context(target, session, **about)

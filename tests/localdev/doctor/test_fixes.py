@@ -1,0 +1,46 @@
+"""Tests of localdev/doctor/fixes.py."""
+
+from typing import Any
+
+import pytest
+
+from localdev.doctor.fixes import Fixes
+from localdev.doctor.target import Target
+from localdev.stack import ROOT
+
+ARGUMENTS: dict[str, list[Any]] = {
+    "change_setting": ["WebPubSubHub", "chat"],
+    "allow_cors_origins": [["https://www.example.com"]],
+    "allow_socket_origins": [["https://www.example.com"]],
+}
+FIXES = [
+    name for name, member in vars(Fixes).items() if callable(member) and not name.startswith("_")
+]
+
+
+@pytest.mark.parametrize("name", FIXES)
+@pytest.mark.parametrize("app", ["http://127.0.0.1:7071", "https://usher.azurewebsites.net"])
+def test_every_fix_has_a_text_without_secrets(name: str, app: str) -> None:
+    secrets = {"system_key": "s3cret", "access_key": "s3cret", "bearer": "s3cret"}
+    target = Target(app, 5, **secrets)  # type: ignore[arg-type]  # all of them are texts
+    method = getattr(Fixes(target, "chat", "demo.webpubsub.azure.com"), name)
+    fix = method(*ARGUMENTS.get(name, []))
+    assert fix
+    assert "s3cret" not in fix
+
+
+def test_names_in_commands() -> None:
+    """Options win over names that the doctor found; unknown names are in capitals."""
+    target = Target("https://usher.azurewebsites.net", 5)
+    assert "--name demo --query id" in Fixes(target, "chat", "demo.x").assign_role()
+    assert "--name WEB-PUBSUB --query id" in Fixes(target, "chat", None).assign_role()
+    named = Target("https://usher.azurewebsites.net", 5, resource_group="rg", web_pubsub="other")
+    fixes = Fixes(named, "chat", "demo.x")
+    assert "az webpubsub show --resource-group rg --name other" in fixes.assign_role()
+    assert "az functionapp keys list --resource-group rg --name usher" in fixes.use_system_key()
+    assert fixes.set_event_handler().startswith("infra/connect-hub.sh rg usher ")
+
+
+@pytest.mark.parametrize("name", ["connect-hub.sh", "connect-hub.ps1"])
+def test_the_script_of_a_fix_exists(name: str) -> None:
+    assert (ROOT / "infra" / name).exists()
