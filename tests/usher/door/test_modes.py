@@ -1,12 +1,15 @@
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import fields
+from inspect import get_annotations
 from typing import Any
 
 import pytest
 
 from tests.usher.settings import make_settings
 from usher.door.callers import Caller, Credentials
+from usher.door.modes import MODES, Mode
 from usher.errors import (
     BadRequestError,
     ForbiddenError,
@@ -196,3 +199,44 @@ def test_only_a_backend_is_trusted_without_a_user() -> None:
         make_settings(mode=mode).mode.is_trusted_without_user(None)
         for mode in (None, "easyauth", "oidc", "anonymous", "local")
     )
+
+
+DEFAULTS = {
+    "key_level": "ANONYMOUS",
+    "required_settings": (),
+    "may_run_in_azure": True,
+    "allows_get": False,
+    "allows_any_origin": False,
+    "has_caller_limit": True,
+    "has_address_limit": True,
+}
+FACTS: dict[str | None, dict[str, object]] = {
+    None: DEFAULTS | {"name": "", "allows_get": True},
+    "easyauth": DEFAULTS | {"name": "easyauth"},
+    "oidc": DEFAULTS
+    | {"name": "oidc", "required_settings": ("USHER_OIDC_ISSUER", "USHER_OIDC_AUDIENCE")},
+    "key": DEFAULTS | {"name": "key", "key_level": "FUNCTION", "has_address_limit": False},
+    "anonymous": DEFAULTS | {"name": "anonymous"},
+    "local": DEFAULTS
+    | {
+        "name": "local",
+        "may_run_in_azure": False,
+        "allows_get": True,
+        "allows_any_origin": True,
+        "has_caller_limit": False,
+        "has_address_limit": False,
+    },
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_the_facts_of_each_mode(name: str | None) -> None:
+    """All of them: a new fact of the modes needs a value here."""
+    mode = make_settings(name).mode
+    facts = get_annotations(Mode).keys() - {field.name for field in fields(Mode)}
+    assert {fact: getattr(mode, fact) for fact in facts} == FACTS[name]
+
+
+def test_the_values_of_usher_auth() -> None:
+    """The mode without a value is not in the table."""
+    assert list(MODES) == [name for name in FACTS if name]

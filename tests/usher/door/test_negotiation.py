@@ -1,11 +1,23 @@
 import json
+from datetime import UTC, datetime
 from typing import Any
 
+import jwt
 import pytest
 
-from tests.usher.settings import make_settings
-from usher.door.negotiation import NegotiateRequest, check_method, read_request
-from usher.errors import BadRequestError, MethodError, TooLargeError, TooLongError
+from tests.usher.settings import KEY, make_settings
+from usher.door.callers import Caller
+from usher.door.negotiation import NegotiateRequest, check_method, negotiate, read_request
+from usher.door.policy import Policy
+from usher.door.policy_file import parse_rules
+from usher.errors import (
+    BadRequestError,
+    ForbiddenError,
+    MethodError,
+    TooLargeError,
+    TooLongError,
+)
+from usher.service.signing import Signer
 
 SETTINGS = make_settings(token_minutes=30)
 URL = "https://app.example/api/negotiate"
@@ -122,3 +134,51 @@ def test_null_in_the_body_means_not_given() -> None:
 def test_another_hub() -> None:
     """The app serves one hub."""
     assert refused_field("hub=other") == "hub"
+
+
+RULES = parse_rules(
+    {
+        "rules": [
+            {"caller": "any", "group": "lobby", "allow": ["join"]},
+            {"caller": {"user": "ana"}, "group": "blue", "allow": ["join", "send"]},
+        ]
+    },
+    "policy.json",
+)
+POLICY = Policy(SETTINGS, RULES)
+
+
+async def test_the_token_that_is_issued(caplog: pytest.LogCaptureFixture) -> None:
+    """It is for the caller, and has the groups and roles that the policy grants."""
+    request = NegotiateRequest(None, ("blue", "lobby", "blue"), 5)
+    with caplog.at_level("INFO", "usher"):
+        answer = dict(await negotiate(request, Caller("ana"), POLICY, Signer(SETTINGS)))
+    claims = jwt.decode(answer["token"], KEY, ["HS256"], options={"verify_aud": False})
+    groups, roles = ["blue", "lobby"], ["webpubsub.sendToGroup.blue"]
+    assert (claims["sub"], claims["webpubsub.group"], claims["role"]) == ("ana", groups, roles)
+    token, ends = answer.pop("token"), datetime.fromtimestamp(claims["exp"], UTC)
+    url = "wss://demo.webpubsub.azure.com/client/hubs/chat"
+    assert answer == {
+        "url": f"{url}?access_token={token}",
+        "baseUrl": url,
+        "hub": "chat",
+        "userId": "ana",
+        "groups": groups,
+        "roles": roles,
+        "expiresAt": ends.isoformat(),
+    }
+    assert claims["exp"] - claims["iat"] == 5 * 60
+    (record,) = [json.loads(record.getMessage()) for record in caplog.records]
+    assert record == {"record": "negotiate", "userId": "ana", "groups": groups, "minutes": 5}
+
+
+async def test_a_forbidden_group_issues_no_token() -> None:
+    request = NegotiateRequest(None, ("blue",), 5)
+    with pytest.raises(ForbiddenError):
+        await negotiate(request, Caller("bo"), POLICY, Signer(SETTINGS))
+
+
+async def test_a_token_that_is_too_long() -> None:
+    request = NegotiateRequest(None, (), 5)
+    with pytest.raises(TooLargeError):
+        await negotiate(request, Caller("u" * 4096), POLICY, Signer(SETTINGS))
