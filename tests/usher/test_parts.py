@@ -30,7 +30,9 @@ WITH_IDENTITY = {
     "USHER_OIDC_AUDIENCE": "usher",
 }
 PAGE = "<html><script>1</script></html>"
-NAMES = [name for name, value in vars(Parts).items() if isinstance(value, cached_property)]
+NAMES = [
+    name for name, part in vars(Parts).items() if isinstance(part, (cached_property, property))
+]
 
 
 @pytest.fixture

@@ -134,7 +134,9 @@ def test_tokens_whose_groups_are_no_longer_allowed(
         Policy(MANY_GROUPS, RULES).admit(user_id, groups)
 
 
-@pytest.mark.parametrize("states", [{"groups": "lobby"}, {"other": 1}, {"groups": [".."]}])
+@pytest.mark.parametrize(
+    "states", [{"groups": "lobby"}, {"groups": []}, {"other": 1}, {"groups": [".."]}]
+)
 def test_a_new_connection_has_no_state_or_a_state_from_usher(states: dict[str, Any]) -> None:
     policy.check_new_state({})
     policy.check_new_state({policy.GROUPS_STATE: ["lobby"]})

@@ -55,6 +55,30 @@ def test_waits_grow() -> None:
     assert 0.35 <= seconds <= 0.7
 
 
+def test_waits_stop_growing_at_two_seconds() -> None:
+    """The sixth wait and each later one is from 1 s to 2 s."""
+    _, seconds_of_six = run(Service(*[ServiceError("x")] * 6, 200), deadline=1000)
+    assert 0.05 + 0.1 + 0.2 + 0.4 + 0.8 + 1 <= seconds_of_six <= 0.1 + 0.2 + 0.4 + 0.8 + 1.6 + 2
+    _, seconds_of_many = run(Service(*[ServiceError("x")] * 105, 200), deadline=1000)
+    assert 100 <= seconds_of_many <= 5.1 + 200
+
+
+def test_the_rule_gets_the_seconds_since_the_first_call() -> None:
+    elapsed: list[float] = []
+
+    def may_retry(_error: ServiceError, seconds: float) -> bool:
+        elapsed.append(seconds)
+        return True
+
+    async def call_later() -> int:
+        await asyncio.sleep(5)
+        service = Service(ServiceError("x", retry_after=3), ServiceError("x", retry_after=1), 200)
+        return await call_with_retries(service.call, may_retry, RetryBudget(20))
+
+    assert virtual_time.run(call_later()) == (200, 9)
+    assert elapsed == [0, 3]
+
+
 def test_retries_are_counted() -> None:
     """The first call is no retry."""
     for failures, count in ((0, 0), (3, 3)):
@@ -65,12 +89,14 @@ def test_retries_are_counted() -> None:
 
 
 def test_retry_after_is_honoured() -> None:
-    assert run(Service(ServiceError("x", retry_after=3), 200)) == (200, 3)
+    for seconds in (0, 3):
+        assert run(Service(ServiceError("x", retry_after=seconds), 200)) == (200, seconds)
 
 
-def test_no_wait_passes_the_deadline() -> None:
+@pytest.mark.parametrize("retry_after", [10, 60])
+def test_no_wait_reaches_the_deadline(retry_after: float) -> None:
     """The call fails at once instead."""
-    service = Service(ServiceError("x", retry_after=60), 200)
+    service = Service(ServiceError("x", retry_after=retry_after), 200)
     with pytest.raises(ServiceError):
         run(service)
     assert service.calls == 1
