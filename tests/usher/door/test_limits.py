@@ -93,7 +93,7 @@ def test_memory_is_bounded_and_active_names_are_kept(clock: Clock) -> None:
     ],
 )
 def test_the_address_is_the_one_that_the_front_end_saw(header: str, address: str | None) -> None:
-    """It is the last of the header; the client can write the addresses before it."""
+    """It is the last one of the header; the client can write the addresses before it."""
     assert client_address({"x-forwarded-for": header}) == address
 
 

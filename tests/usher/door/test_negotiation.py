@@ -112,8 +112,9 @@ def test_only_local_mode_issues_tokens_by_get() -> None:
     check_method("GET", make_settings(mode=None).mode)  # its answer names the missing setting
     for mode in ("easyauth", "oidc", "key", "anonymous"):
         check_method("POST", make_settings(mode=mode).mode)
-        with pytest.raises(MethodError):
-            check_method("GET", make_settings(mode=mode).mode)
+        for method in ("GET", "HEAD"):
+            with pytest.raises(MethodError):
+                check_method(method, make_settings(mode=mode).mode)
 
 
 def test_unknown_fields_of_the_body() -> None:

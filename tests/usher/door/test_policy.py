@@ -118,7 +118,7 @@ def test_the_roster_is_a_right_of_its_own() -> None:
     [("ana", ("lobby", "user-ana")), (None, ("lobby",)), ("ana", ("stage",))],
 )
 def test_tokens_whose_groups_are_allowed(user_id: str | None, groups: tuple[str, ...]) -> None:
-    """The token has no claims, so a rule for a claim allows its group to every user."""
+    """The token has no claims, so a rule for a claim could match every user."""
     assert Policy(MANY_GROUPS, RULES).admit(user_id, groups) == list(groups)
 
 
