@@ -17,8 +17,8 @@ def test_valid_settings() -> None:
         "hub": "chat",
         "service": "https://demo.webpubsub.azure.com",
         "auth": "anonymous",
-        "tellsJoins": True,
-        "tellsLeaves": False,
+        "announcesJoins": True,
+        "announcesLeaves": False,
     }
 
 
