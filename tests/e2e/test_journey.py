@@ -75,13 +75,13 @@ async def test_a_token_for_two_groups_gives_two_announcements(stack: Running) ->
         query = [("userId", "Ñandú 日本"), ("group", first), ("group", second)]
         answer = await (await session.get(url, params=query)).json()
         async with session.ws_connect(answer["url"], protocols=["json.webpubsub.azure.v1"]) as ws:
-            heard = set[str]()
-            while len(heard) < 2:
+            texts = set[str]()
+            while len(texts) < 2:
                 frame = await ws.receive_json(timeout=10)
                 if frame["type"] == "message":
-                    heard.add(frame["data"])
+                    texts.add(frame["data"])
     assert answer["groups"] == [first, second]
-    assert heard == {f"Ñandú 日本 joined {first}", f"Ñandú 日本 joined {second}"}
+    assert texts == {f"Ñandú 日本 joined {first}", f"Ñandú 日本 joined {second}"}
 
 
 async def test_a_client_can_send_to_the_groups_of_its_token_only(stack: Running) -> None:

@@ -189,9 +189,8 @@ async def check_token(workflow: Workflow, token: str) -> None:
     query = {"access_token": token}
     async with workflow.room.session.ws_connect(url, params=query, protocols=protocols) as ws:
         assert (await ws.receive_json(timeout=10))["event"] == "connected"
-        assert (await ws.receive_json(timeout=10))[
-            "data"
-        ] == f"somebody joined {workflow.target.name}"
+        announcement = await ws.receive_json(timeout=10)
+        assert announcement["data"] == f"somebody joined {workflow.target.name}"
         message = {
             "type": "sendToGroup",
             "group": workflow.target.name,
