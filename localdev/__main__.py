@@ -138,7 +138,7 @@ def bench(_options: argparse.Namespace, rest: list[str]) -> int:
 
 def storm(options: argparse.Namespace, _rest: list[str]) -> int:
     """The storm's own verdict."""
-    from localdev.storm.command import run_storm  # imports the service's SDK
+    from localdev.storm.run import run_storm  # imports the service's SDK
 
     return run_storm(options)
 
