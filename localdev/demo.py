@@ -173,7 +173,7 @@ async def expect_record(log: HostLog, kind: str, name: str) -> None:
 
 
 async def send_goodbye(stack: Stack, *members: Member) -> None:
-    """Send a last message to each member, which proves that it received no other one before."""
+    """Send a last message to each member. A message to the wrong room would arrive before it."""
     connection_string = stack.emulator.connection_string
     async with WebPubSubServiceClient.from_connection_string(
         connection_string, stack.hub

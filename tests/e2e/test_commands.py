@@ -41,42 +41,45 @@ def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+TRANSCRIPT = [
+    "Web PubSub emulator  *   hub chat",
+    "Functions host       *",
+    "ana enters room lobby",
+    "1 generateToken  200  for ana, group lobby",
+    "2 addConnection  200  *",
+    "3 announceJoin   202  to lobby",
+    "ana receives: ana joined lobby",
+    "bo enters room lobby",
+    "1 generateToken  200  for bo, group lobby",
+    "2 addConnection  200  *",
+    "3 announceJoin   202  to lobby",
+    "ana receives: bo joined lobby",
+    "bo receives: bo joined lobby",
+    "cy enters room user-cy",
+    "1 generateToken  200  for cy, group user-cy",
+    "2 addConnection  200  *",
+    "3 announceJoin   202  to user-cy",
+    "cy receives: cy joined user-cy",
+    "bo asks for room user-cy",
+    "1 generateToken  403  There is no such group for this caller.",
+    "bo leaves room lobby",
+    "announceLeave  202  to lobby",
+    "ana receives: bo left lobby",
+    "The demo sends a last message to both rooms",
+    "ana receives: the demo is over",
+    "cy receives: the demo is over",
+    "All steps succeeded: three joins and one leave, each received only in its room,",
+    "and one request that the policy denied.",
+]
+
+
 def test_the_demo_shows_every_step() -> None:
     """Three joins with their statuses, each received only in its room, and one leave."""
     call("token")  # installs what may have changed since the environment was made
     done = call("demo")
     assert (done.returncode, done.stderr) == (0, "")
     hidden = re.sub("http://[0-9.:]+|connection [0-9a-f]+", "*", done.stdout)
-    assert [line.strip() for line in hidden.splitlines() if line.strip()] == [
-        "Web PubSub emulator  *   hub chat",
-        "Functions host       *",
-        "ana enters room lobby",
-        "1 generateToken  200  for ana, group lobby",
-        "2 addConnection  200  *",
-        "3 announceJoin   202  to lobby",
-        "ana receives: ana joined lobby",
-        "bo enters room lobby",
-        "1 generateToken  200  for bo, group lobby",
-        "2 addConnection  200  *",
-        "3 announceJoin   202  to lobby",
-        "ana receives: bo joined lobby",
-        "bo receives: bo joined lobby",
-        "cy enters room user-cy",
-        "1 generateToken  200  for cy, group user-cy",
-        "2 addConnection  200  *",
-        "3 announceJoin   202  to user-cy",
-        "cy receives: cy joined user-cy",
-        "bo asks for room user-cy",
-        "1 generateToken  403  There is no such group for this caller.",
-        "bo leaves room lobby",
-        "announceLeave  202  to lobby",
-        "ana receives: bo left lobby",
-        "The demo sends a last message to both rooms",
-        "ana receives: the demo is over",
-        "cy receives: the demo is over",
-        "All steps succeeded: three joins and one leave, each received only in its room,",
-        "and one request that the policy denied.",
-    ]
+    assert [line.strip() for line in hidden.splitlines() if line.strip()] == TRANSCRIPT
 
 
 @pytest.mark.parametrize(
@@ -325,9 +328,7 @@ async def test_faults_and_control(tmp_path: Path, command: list[str]) -> None:
     assert answer == {"seed": 3, "faults": [{"fault": fault, "happened": 0} for fault in faults]}
 
 
-def test_the_deployed_files_are_an_app(tmp_path: Path) -> None:
-    """Without localdev and tests the app still indexes on the runtime."""
-    script = """
+LOAD_APP = """
 import json, sys
 from pathlib import Path
 from localdev.host.runtime import load_functions
@@ -336,13 +337,17 @@ sys.path.remove(sys.argv[2])
 print(json.dumps(sorted(function.name for function in load_functions(app))))
 assert sys.modules["usher"].__file__.startswith(str(app))
 """
+
+
+def test_the_deployed_files_are_an_app(tmp_path: Path) -> None:
+    """Without localdev and tests the app still indexes on the runtime."""
     for name in ("function_app.py", "host.json", "requirements.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     for folder in ("usher", "web"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path), str(ROOT)],
+        [sys.executable, "-c", LOAD_APP, str(tmp_path), str(ROOT)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         capture_output=True,
