@@ -43,7 +43,7 @@ PURE = {
         *("faults", "inspection", "journal"),
     ],
     "localdev.doctor": ["findings", "fixes", "target"],
-    "localdev.storm": ["ears", "outcome", "plan", "records", "report"],
+    "localdev.storm": ["messages", "outcome", "report"],
     "localdev.host": [
         *("access", "answers", "bindings", "cors", "events", "keys", "routes", "states", "webhook"),
     ],
@@ -56,7 +56,7 @@ SAMPLE = "benchmarks.apps.sample.function_app"
 ONLY = {
     "azure_functions_runtime": {"localdev.host.runtime"},
     "azure.messaging.webpubsubservice": {
-        *("usher.service.pubsub", "localdev.demo", "localdev.storm.storm", SAMPLE)
+        *("usher.service.pubsub", "localdev.demo", "localdev.storm.run", SAMPLE)
     },
     "azure.identity": {"usher.service.pubsub", SAMPLE},
     "azure.functions": {"function_app", "usher.responses", *APPS},
