@@ -18,7 +18,7 @@ from usher.service.pubsub import AzurePubSub
 from usher.settings import Connection, Settings
 
 KEY = "a-made-up-access-key-of-32-bytes!"
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+type Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
