@@ -211,11 +211,11 @@ def test_policy_explain_allows(tmp_path: Path) -> None:
     token = service.get_client_access_token(user_id="ana", roles=roles, groups=["team-red"])
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split() for line in done.stdout.splitlines()] == [
-        ["rules[0]", "user", "bo", "*", "does", "not", "fit"],
-        ["rules[1]", "team=red", "lobby", "does", "not", "fit"],
-        ["rules[2]", "any", "team-{claim:team}", "decides:", "join,", "send"],
+        ["rules[0]", "user", "bo", "*", "does", "not", "match"],
+        ["rules[1]", "team=red", "lobby", "does", "not", "match"],
+        ["rules[2]", "any", "team-{claim:team}", "matches:", "join,", "send"],
         ["roles", *roles],
-        *[f"client URL {len(token['url'])} of 4096 characters, the token included".split()],
+        *[f"client URL {len(token['url'])} of 4096 characters, with the token".split()],
     ]
 
 
@@ -224,7 +224,7 @@ def test_policy_explain_allows(tmp_path: Path) -> None:
     [
         (["--user", "bo", "--claim", "team=red", "--group", "team-red"], "rules[0]"),
         (["--user", "ana", "--claim", "team=red", "--group", "lobby"], "rules[1]"),
-        (["--user", "ana", "--claim", "team=red", "--group", "team-blue"], "No rule fits"),
+        (["--user", "ana", "--claim", "team=red", "--group", "team-blue"], "No rule matches"),
     ],
 )
 def test_policy_explain_denies(tmp_path: Path, arguments: list[str], last_rule: str) -> None:
