@@ -40,4 +40,4 @@ class Call:
         return await self.request.read()
 
 
-Handler = Callable[[Call], Awaitable[web.Response]]
+type Handler = Callable[[Call], Awaitable[web.Response]]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from webpubsub_emulator.messages import is_group_name
+from webpubsub_emulator.names import is_group_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from webpubsub_emulator.names import is_event_name
+
 _LONGEST_MS = 600_000
 _LONGEST_RETRY_AFTER = 86_400
 
@@ -109,7 +111,7 @@ def _whole(lowest: int, highest: int) -> Callable[[str], int]:
 
 
 def _read_event(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,127}", text):
+    if not is_event_name(text):
         raise ValueError("the name of an event")
     return text
 

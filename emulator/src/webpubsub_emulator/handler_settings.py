@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from webpubsub_emulator.events import Event
-from webpubsub_emulator.messages import is_hub_name, parse_json
+from webpubsub_emulator.messages import parse_json
+from webpubsub_emulator.names import is_hub_name
 
 SYSTEM_EVENTS = ("connect", "connected", "disconnected")
 """The events that a client's life has without its doing (howto-develop-eventhandler)."""

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple, NoReturn
 
 from webpubsub_emulator.metadata import Metadata, check_metadata
+from webpubsub_emulator.names import is_event_name, is_group_name
 
 MESSAGE_LIMIT = 1024 * 1024
 """The largest message in bytes, in either direction (terms: 1 MB per message)."""
@@ -20,19 +21,7 @@ MALFORMED = "The client message is not a valid JSON protocol message."
 UINT64_MAX = 2**64 - 1
 TTL_MAX_SECONDS = 300
 
-_HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_`,.\[\]]{0,127}")
-_EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
 _BLANKS = re.compile(r"[ \t\r\n]*")
-
-
-def is_hub_name(name: str) -> bool:
-    """Whether a hub may have this name (REST specification 2024-12-01, parameter hub)."""
-    return _HUB_NAME.fullmatch(name) is not None
-
-
-def is_group_name(name: str) -> bool:
-    """Whether a group may have this name (REST specification 2024-12-01, parameter group)."""
-    return 1 <= len(name) <= 1024 and not name.isspace()
 
 
 class Protocol(Enum):
@@ -180,7 +169,7 @@ def _read_send(members: _Members) -> ClientFrame:
 
 def _read_event(members: _Members) -> ClientFrame:
     event = _text(members, "event")
-    if not _EVENT_NAME.fullmatch(event):
+    if not is_event_name(event):
         raise ValueError("event")
     return SendEvent(event, _payload(members), _ack_id(members))
 

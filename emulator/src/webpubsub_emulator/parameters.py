@@ -1,13 +1,14 @@
 """The query parameters of REST calls: read and checked, before anybody asks who is calling."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from multidict import MultiMapping
 
 from webpubsub_emulator.filters import Filter, FilterError, parse_filter
-from webpubsub_emulator.messages import TTL_MAX_SECONDS, is_group_name
+from webpubsub_emulator.messages import TTL_MAX_SECONDS
+from webpubsub_emulator.names import is_group_name
 from webpubsub_emulator.paging import TOKEN_LIMIT
 from webpubsub_emulator.problems import bad_request, not_implemented
 
@@ -15,7 +16,7 @@ PAGE_LIMIT = 200
 DEFAULT_MINUTES = 60
 INT32_MAX = 2**31 - 1
 
-Query = MultiMapping[str]
+type Query = MultiMapping[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,6 @@ class Parameters:
     target_name: str = ""
 
 
-def read_parameters(operation: str, query: Query) -> Parameters:
-    """The parameters that the operation has (REST specification 2024-12-01); 400 if one is wrong.
-
-    The operation does not know the others, so that they may be anything.
-    """
-    # Differs from Azure: a parameter works in versions that are older than it, too.
-    return _READERS.get(operation, _read_nothing)(query)
-
-
 def read_filter(text: str | None, target: str) -> Filter | None:
     """The filter, or None where there is none to keep to; 400 names `target`."""
     with naming_filter(target):
@@ -62,35 +54,35 @@ def naming_filter(target: str) -> Iterator[None]:
         raise bad_request(str(error), target) from None
 
 
-def _read_nothing(query: Query) -> Parameters:
+def read_nothing(query: Query) -> Parameters:
     return Parameters()
 
 
-def _read_close(query: Query) -> Parameters:
+def read_close(query: Query) -> Parameters:
     return Parameters(excluded=_excluded(query), reason=query.get("reason", ""))
 
 
-def _read_close_connection(query: Query) -> Parameters:
+def read_close_connection(query: Query) -> Parameters:
     return Parameters(reason=query.get("reason", ""))
 
 
-def _read_send(query: Query) -> Parameters:
+def read_send(query: Query) -> Parameters:
     _check_ttl(query)
     where = read_filter(query.get("filter"), "filter")
     return Parameters(excluded=_excluded(query), where=where)
 
 
-def _read_send_to_user(query: Query) -> Parameters:
+def read_send_to_user(query: Query) -> Parameters:
     _check_ttl(query)
     return Parameters(where=read_filter(query.get("filter"), "filter"))
 
 
-def _read_send_to_connection(query: Query) -> Parameters:
+def read_send_to_connection(query: Query) -> Parameters:
     _check_ttl(query)
     return Parameters()
 
 
-def _read_token(query: Query) -> Parameters:
+def read_token(query: Query) -> Parameters:
     minutes = _integer(query, "minutesToExpire", 1, INT32_MAX)
     groups = tuple(query.getall("group", []))
     if not all(is_group_name(group) for group in groups):
@@ -104,7 +96,7 @@ def _read_token(query: Query) -> Parameters:
     )
 
 
-def _read_list(query: Query) -> Parameters:
+def read_list(query: Query) -> Parameters:
     token = query.get("continuationToken")
     if token is not None and not 1 <= len(token) <= TOKEN_LIMIT:
         raise bad_request("The continuation token is invalid.", "continuationToken")
@@ -115,29 +107,12 @@ def _read_list(query: Query) -> Parameters:
     )
 
 
-def _read_permission(query: Query) -> Parameters:
+def read_permission(query: Query) -> Parameters:
     # The specification calls it optional; without it there is nothing to grant.
     target = query.get("targetName", "")
     if not is_group_name(target):
         raise bad_request("The target name must be the name of a group.", "targetName")
     return Parameters(target_name=target)
-
-
-_READERS: dict[str, Callable[[Query], Parameters]] = {
-    "CloseAllConnections": _read_close,
-    "CloseGroupConnections": _read_close,
-    "CloseUserConnections": _read_close,
-    "CloseConnection": _read_close_connection,
-    "SendToAll": _read_send,
-    "SendToGroup": _read_send,
-    "SendToUser": _read_send_to_user,
-    "SendToConnection": _read_send_to_connection,
-    "GenerateClientToken": _read_token,
-    "ListConnectionsInGroup": _read_list,
-    "GrantPermission": _read_permission,
-    "RevokePermission": _read_permission,
-    "CheckPermission": _read_permission,
-}
 
 
 def _excluded(query: Query) -> frozenset[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from webpubsub_emulator.group_patterns import GroupPattern, Wildcard, parse_pattern
-from webpubsub_emulator.messages import is_group_name
+from webpubsub_emulator.names import is_group_name
 
 Action = Literal["joinLeaveGroup", "sendToGroup"]
 ACTIONS: tuple[Action, ...] = ("joinLeaveGroup", "sendToGroup")

@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from webpubsub_emulator.calls import Call, Handler
+from webpubsub_emulator.calls import Call
 from webpubsub_emulator.filters import Filter
 from webpubsub_emulator.media_types import MediaTypeError, payload_from_body
-from webpubsub_emulator.messages import is_group_name, parse_json
+from webpubsub_emulator.messages import parse_json
+from webpubsub_emulator.names import is_group_name
 from webpubsub_emulator.paging import decode_cursor, encode_cursor
 from webpubsub_emulator.parameters import naming_filter, read_filter
 from webpubsub_emulator.problems import bad_request, not_found, unsupported_media_type
@@ -18,35 +19,35 @@ from webpubsub_emulator.routes import API_VERSIONS
 # --- one connection, one user ----------------------------------------------------------
 
 
-async def _add_connection(call: Call) -> web.Response:
+async def add_connection_to_group(call: Call) -> web.Response:
     connection_id = call.names["connectionId"]
     if not call.hub.add_to_group(connection_id, call.names["group"]):
         raise not_found("Error.Connection.NotExisted", "Connection", connection_id)
     return web.Response()
 
 
-async def _remove_connection(call: Call) -> web.Response:
+async def remove_connection_from_group(call: Call) -> web.Response:
     call.hub.remove_from_group(call.names["connectionId"], call.names["group"])
     return web.Response(status=204)
 
 
-async def _remove_connection_from_all(call: Call) -> web.Response:
+async def remove_connection_from_all_groups(call: Call) -> web.Response:
     call.hub.remove_from_all_groups(call.names["connectionId"])
     return web.Response(status=204)
 
 
-async def _add_user(call: Call) -> web.Response:
+async def add_user_to_group(call: Call) -> web.Response:
     if not call.hub.add_user_to_group(call.names["userId"], call.names["group"]):
         raise not_found("Warning.User.NotExisted", "User", call.names["userId"])
     return web.Response()
 
 
-async def _remove_user(call: Call) -> web.Response:
+async def remove_user_from_group(call: Call) -> web.Response:
     call.hub.remove_user_from_group(call.names["userId"], call.names["group"])
     return web.Response(status=204)
 
 
-async def _remove_user_from_all(call: Call) -> web.Response:
+async def remove_user_from_all_groups(call: Call) -> web.Response:
     call.hub.remove_user_from_all_groups(call.names["userId"])
     return web.Response(status=204)
 
@@ -62,14 +63,14 @@ class _Wish:
     where: Filter | None
 
 
-async def _add_matching(call: Call) -> web.Response:
+async def add_connections_to_groups(call: Call) -> web.Response:
     wish = await _read_wish(call)
     with naming_filter("Filter"):
         call.hub.add_to_groups(wish.groups, wish.where)
     return web.Response()
 
 
-async def _remove_matching(call: Call) -> web.Response:
+async def remove_connections_from_groups(call: Call) -> web.Response:
     wish = await _read_wish(call)
     with naming_filter("Filter"):
         call.hub.remove_from_groups(wish.groups, wish.where)
@@ -110,7 +111,7 @@ def _is_group(value: object) -> bool:
 # --- listing ---------------------------------------------------------------------------
 
 
-async def _list_connections(call: Call) -> web.Response:
+async def list_connections_in_group(call: Call) -> web.Response:
     """One page by connection id; members that leave do not shift the pages after."""
     after = _cursor(call)
     page_size, top = call.parameters.page_size, call.parameters.top
@@ -147,16 +148,3 @@ def _next_link(call: Call, last_id: str, limits: dict[str, Any]) -> str:
 
 def _scope(call: Call) -> str:
     return f"{call.hub.name}\n{call.names['group']}"
-
-
-HANDLERS: dict[str, Handler] = {
-    "AddConnectionToGroup": _add_connection,
-    "RemoveConnectionFromGroup": _remove_connection,
-    "RemoveConnectionFromAllGroups": _remove_connection_from_all,
-    "AddUserToGroup": _add_user,
-    "RemoveUserFromGroup": _remove_user,
-    "RemoveUserFromAllGroups": _remove_user_from_all,
-    "AddConnectionsToGroups": _add_matching,
-    "RemoveConnectionsFromGroups": _remove_matching,
-    "ListConnectionsInGroup": _list_connections,
-}

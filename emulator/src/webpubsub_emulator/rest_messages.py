@@ -4,33 +4,33 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from webpubsub_emulator.calls import Call, Handler
+from webpubsub_emulator.calls import Call
 from webpubsub_emulator.media_types import MediaTypeError, is_protobuf, payload_from_body
 from webpubsub_emulator.messages import Payload
 from webpubsub_emulator.metadata import MetadataError, metadata_from_headers
 from webpubsub_emulator.problems import bad_request, not_implemented, unsupported_media_type
 
 
-async def _send_to_all(call: Call) -> web.Response:
+async def send_to_all(call: Call) -> web.Response:
     payload = await _read_payload(call)
     call.run(call.hub.send_to_all(payload, call.parameters.excluded, call.parameters.where))
     return web.Response(status=202)
 
 
-async def _send_to_group(call: Call) -> web.Response:
+async def send_to_group(call: Call) -> web.Response:
     payload = await _read_payload(call)
     chosen = (call.parameters.excluded, call.parameters.where)
     call.run(call.hub.send_to_group(call.names["group"], payload, *chosen))
     return web.Response(status=202)
 
 
-async def _send_to_user(call: Call) -> web.Response:
+async def send_to_user(call: Call) -> web.Response:
     payload = await _read_payload(call)
     call.run(call.hub.send_to_user(call.names["userId"], payload, call.parameters.where))
     return web.Response(status=202)
 
 
-async def _send_to_connection(call: Call) -> web.Response:
+async def send_to_connection(call: Call) -> web.Response:
     payload = await _read_payload(call)
     call.run(call.hub.send_to_connection(call.names["connectionId"], payload))
     return web.Response(status=202)
@@ -54,11 +54,3 @@ async def _read_payload(call: Call) -> Payload:
     except MetadataError as error:
         raise bad_request(str(error)) from None
     return replace(payload, metadata=metadata)
-
-
-HANDLERS: dict[str, Handler] = {
-    "SendToAll": _send_to_all,
-    "SendToGroup": _send_to_group,
-    "SendToUser": _send_to_user,
-    "SendToConnection": _send_to_connection,
-}

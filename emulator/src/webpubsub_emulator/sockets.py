@@ -13,7 +13,8 @@ from webpubsub_emulator.effects import Effect
 from webpubsub_emulator.events import ConnectAnswer, Event, Handshake, Refusal
 from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.hub import NORMAL_CLOSURE, Hub
-from webpubsub_emulator.messages import Frame, choose_subprotocol, is_group_name, is_hub_name
+from webpubsub_emulator.messages import Frame, choose_subprotocol
+from webpubsub_emulator.names import is_group_name, is_hub_name
 from webpubsub_emulator.routes import split_path
 from webpubsub_emulator.service import Service
 from webpubsub_emulator.tokens import (

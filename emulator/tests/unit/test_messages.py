@@ -14,11 +14,10 @@ from webpubsub_emulator.messages import (
     SendToGroup,
     SequenceAck,
     choose_subprotocol,
-    is_group_name,
-    is_hub_name,
     parse_frame,
     parse_json,
 )
+from webpubsub_emulator.names import is_group_name, is_hub_name
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 import pytest
 from multidict import MultiDict
 
-from webpubsub_emulator.parameters import Parameters, read_filter, read_parameters
+from webpubsub_emulator.operations import OPERATIONS
+from webpubsub_emulator.parameters import Parameters, read_filter
 from webpubsub_emulator.problems import RestError
+
+OPERATIONS_BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
 @pytest.mark.parametrize(
@@ -33,7 +36,7 @@ from webpubsub_emulator.problems import RestError
 )  # fmt: skip
 def test_parameters_of_an_operation(operation: str, query: str, parameters: Parameters) -> None:
     """An operation knows its own parameters; excluded ids are one per parameter, as written."""
-    assert read_parameters(operation, _query(query)) == parameters
+    assert _read(operation, query) == parameters
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_parameters_of_an_operation(operation: str, query: str, parameters: Para
 def test_mistakes_name_their_parameter(operation: str, query: str, status: int) -> None:
     """A value out of range is a 400 whose target is the parameter as it was given."""
     with pytest.raises(RestError) as caught:
-        read_parameters(operation, _query(query))
+        _read(operation, query)
     error = caught.value
     assert (error.status, error.target) == (
         status,
@@ -75,7 +78,7 @@ def test_mistakes_name_their_parameter(operation: str, query: str, status: int) 
 def test_a_target_is_required() -> None:
     """Permissions are for one group, so that a call without a target is wrong."""
     with pytest.raises(RestError, match="target name"):
-        read_parameters("CheckPermission", MultiDict())
+        _read("CheckPermission", "")
 
 
 @pytest.mark.parametrize("target", ["filter", "Filter"])
@@ -86,6 +89,10 @@ def test_filters_name_where_they_came_from(target: str) -> None:
     assert caught.value.target == target
     assert read_filter("", target) is None
     assert read_filter("true", target) is not None
+
+
+def _read(operation: str, query: str) -> Parameters:
+    return OPERATIONS_BY_NAME[operation].read_parameters(_query(query))
 
 
 def _query(text: str) -> MultiDict[str]:
