@@ -14,6 +14,7 @@ from usher.groups.digest import Digests
 from usher.settings import Settings
 from webpubsub_emulator.messages import Payload
 from webpubsub_emulator.outgoing import group_message
+from webpubsub_emulator.protocol_json import JsonProtocol
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
 TEXT, EVENTS = 111, 3405  # bytes
@@ -32,7 +33,8 @@ def test_bytes() -> None:
     """The text is as long as the emulator sends it, and the events add up."""
     text, *others = numbers("Bytes")
     said = write_announcement(Settings.join_text, "ana", "lobby").encode()
-    assert text == [len(group_message("lobby", None, Payload("text", said)).json.data), len(said)]
+    frame = group_message("lobby", None, Payload("text", said)).encoded(JsonProtocol.encode)
+    assert text == [len(frame.data), len(said)]
     *events, total = others[-4:]
     assert total == [sum(column) for column in zip(*events, strict=True)]
     assert (text[0], total[0]) == (TEXT, EVENTS)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from webpubsub_emulator.events import Event
-from webpubsub_emulator.messages import parse_json
+from webpubsub_emulator.json_text import parse_json
 from webpubsub_emulator.names import is_hub_name
 
 SYSTEM_EVENTS = ("connect", "connected", "disconnected")

@@ -14,7 +14,7 @@ from webpubsub_emulator.permissions import ACTIONS
 
 def describe_hub(hub: Hub) -> dict[str, Any]:
     """The connections of a hub, and the connection ids of its groups."""
-    connections = hub.connections()
+    connections = sorted(hub.connections.everyone(), key=lambda connection: connection.id)
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for connection in connections:
         for group in connection.groups:

@@ -2,7 +2,8 @@
 
 from email.message import Message
 
-from webpubsub_emulator.messages import DataType, Payload, parse_json
+from webpubsub_emulator.json_text import parse_json
+from webpubsub_emulator.messages import DataType, Payload
 
 # REST specification 2024-12-01: a closed set.
 _DATA_TYPES: dict[str, DataType] = {

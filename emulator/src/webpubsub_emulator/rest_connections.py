@@ -1,4 +1,4 @@
-"""The data plane's calls on connections as such: whether they exist, their end, permissions."""
+"""REST operations on connections: whether they exist, closing them, and their permissions."""
 
 from aiohttp import web
 
@@ -16,19 +16,19 @@ from webpubsub_emulator.problems import RestError, conflict, not_found
 
 async def connection_exists(call: Call) -> web.Response:
     connection_id = call.names["connectionId"]
-    if not call.hub.has_connection(connection_id):
+    if call.hub.connections.find(connection_id) is None:
         raise not_found("Warning.Connection.NotExisted", "Connection", connection_id)
     return web.Response()
 
 
 async def group_exists(call: Call) -> web.Response:
-    if not call.hub.has_group(call.names["group"]):
+    if not call.hub.groups.exists(call.names["group"]):
         raise not_found("Warning.Group.NotExisted", "Group", call.names["group"])
     return web.Response()
 
 
 async def user_exists(call: Call) -> web.Response:
-    if not call.hub.has_user(call.names["userId"]):
+    if not call.hub.connections.of_user(call.names["userId"]):
         raise not_found("Warning.User.NotExisted", "User", call.names["userId"])
     return web.Response()
 
@@ -37,24 +37,24 @@ async def user_exists(call: Call) -> web.Response:
 
 
 async def close_connection(call: Call) -> web.Response:
-    call.run(call.hub.close_connection(call.names["connectionId"], call.parameters.reason))
+    call.run(call.hub.endings.close(call.names["connectionId"], call.parameters.reason))
     return web.Response(status=204)
 
 
 async def close_all_connections(call: Call) -> web.Response:
-    call.run(call.hub.close_all(call.parameters.reason, call.parameters.excluded))
+    call.run(call.hub.endings.close_all(call.parameters.reason, call.parameters.excluded))
     return web.Response(status=204)
 
 
 async def close_group_connections(call: Call) -> web.Response:
     reason, excluded = call.parameters.reason, call.parameters.excluded
-    call.run(call.hub.close_group(call.names["group"], reason, excluded))
+    call.run(call.hub.endings.close_group(call.names["group"], reason, excluded))
     return web.Response(status=204)
 
 
 async def close_user_connections(call: Call) -> web.Response:
     reason, excluded = call.parameters.reason, call.parameters.excluded
-    call.run(call.hub.close_user(call.names["userId"], reason, excluded))
+    call.run(call.hub.endings.close_user(call.names["userId"], reason, excluded))
     return web.Response(status=204)
 
 
@@ -90,7 +90,7 @@ async def revoke_permission(call: Call) -> web.Response:
 
 
 def _permissions(call: Call) -> Permissions | None:
-    return call.hub.permissions(call.names["connectionId"])
+    return call.hub.groups.permissions(call.names["connectionId"])
 
 
 def _action(call: Call) -> Action:

@@ -51,7 +51,10 @@ class Service:
     def hub(self, name: str) -> Hub:
         """The hub of that name in any case; hubs need no declaration."""
         key = name.lower()
-        return self._hubs.setdefault(key, Hub(key))
+        hub = self._hubs.get(key)
+        if hub is None:
+            hub = self._hubs[key] = Hub(key)
+        return hub
 
     def hubs(self) -> list[Hub]:
         """The hubs that were spoken of so far, by name."""
@@ -118,7 +121,7 @@ class Service:
     def _retain(self, hub: str, connection_id: str, drop: int) -> None:
         def expire() -> None:
             del self._retentions[connection_id]
-            self.run(self.hub(hub).retention_expired(connection_id, drop))
+            self.run(self.hub(hub).recovery.expire(connection_id, drop))
 
         earlier = self._retentions.get(connection_id)
         if earlier is not None:
@@ -186,7 +189,7 @@ class Service:
         """
         # Differs from Azure: a client whose connect event is under way comes in afterwards.
         for hub in self._hubs.values():
-            hub.forget_all()
+            hub.connections.clear()
         for socket in self._sockets.values():
             socket.drop()
         for timer in self._retentions.values():

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 
@@ -12,11 +14,13 @@ from webpubsub_emulator.client_socket import ClientSocket, new_websocket
 from webpubsub_emulator.effects import Effect
 from webpubsub_emulator.events import ConnectAnswer, Event, Handshake, Refusal
 from webpubsub_emulator.faults import Faults
-from webpubsub_emulator.hub import NORMAL_CLOSURE, Hub
-from webpubsub_emulator.messages import Frame, choose_subprotocol
+from webpubsub_emulator.hub import Hub
+from webpubsub_emulator.hub_endings import NORMAL_CLOSURE
+from webpubsub_emulator.messages import Frame
 from webpubsub_emulator.names import is_group_name, is_hub_name
 from webpubsub_emulator.routes import split_path
 from webpubsub_emulator.service import Service
+from webpubsub_emulator.subprotocols import choose_subprotocol
 from webpubsub_emulator.tokens import (
     Client,
     allows_recovery,
@@ -106,8 +110,8 @@ class ClientEndpoint:
         session = self._begin(request, hub, connection_id, effects)
         fault = self._faults.strike("late-visibility")
         if fault is not None:
-            hub.hide(connection_id)
-            asyncio.get_running_loop().call_later(fault.ms / 1000, hub.reveal, connection_id)
+            hub.connections.hide(connection_id)
+            _call_later(fault.ms, hub.connections.reveal, connection_id)
         return session
 
     async def _connect(self, hub: Hub, event: Event, handshake: Handshake) -> ConnectAnswer:
@@ -128,17 +132,17 @@ class ClientEndpoint:
         """A client that comes back; its access token does not matter any more."""
         connection_id = request.query["awps_connection_id"]
         token = request.query.get("awps_reconnection_token", "")
-        if hub.recoverable(connection_id) is None or not allows_recovery(
+        if hub.recovery.candidate(connection_id) is None or not allows_recovery(
             token, self._access_key, connection_id
         ):
             return None
-        return self._begin(request, hub, connection_id, hub.client_recovered(connection_id))
+        return self._begin(request, hub, connection_id, hub.recovery.recover(connection_id))
 
     def _begin(
         self, request: web.Request, hub: Hub, connection_id: str, effects: list[Effect]
     ) -> _Session:
         """Carry out the effects of the opening; frames wait in the socket until it is open."""
-        opened = hub.connection(connection_id)
+        opened = hub.connections.get(connection_id)
         websocket = new_websocket(opened.subprotocol if opened else None)
         socket = ClientSocket(hub.name, request)
         self._service.attach(connection_id, socket)
@@ -151,7 +155,7 @@ class ClientEndpoint:
             await session.socket.open(session.websocket)
             fault = self._faults.strike("connection-dropped")
             if fault is not None:
-                asyncio.get_running_loop().call_later(fault.ms / 1000, session.socket.drop)
+                _call_later(fault.ms, session.socket.drop)
             _log.info("client opened: %s", session)
             await self._read(session)
             _log.info("client closed: %s", session)
@@ -171,6 +175,10 @@ class ClientEndpoint:
                 return
             self._service.run(hub.client_sent(session.connection_id, _frame(message)))
             await socket.readable()
+
+
+def _call_later(ms: int, function: Callable[..., None], *arguments: Any) -> None:
+    asyncio.get_running_loop().call_later(ms / 1000, function, *arguments)
 
 
 def _frame(message: WSMessage) -> Frame:

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from webpubsub_emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
+from webpubsub_emulator.json_text import parse_json
 from webpubsub_emulator.media_types import MediaTypeError, content_type_of, payload_from_body
-from webpubsub_emulator.messages import Payload, parse_json
+from webpubsub_emulator.messages import Payload
 from webpubsub_emulator.names import is_group_name
 
 ANSWER_LIMIT = 16 * 1024 * 1024

@@ -3,6 +3,7 @@
 import pytest
 
 from unit.samples import RELIABLE, handshake
+from webpubsub_emulator.client_protocol import ClientProtocol
 from webpubsub_emulator.connection import (
     ACK_MEMORY,
     Connection,
@@ -11,7 +12,9 @@ from webpubsub_emulator.connection import (
     State,
 )
 from webpubsub_emulator.events import ConnectAnswer
-from webpubsub_emulator.messages import Protocol
+from webpubsub_emulator.subprotocols import SIMPLE, SUBPROTOCOLS
+
+RELIABLE_JSON = SUBPROTOCOLS[RELIABLE]
 
 
 def connection() -> Connection:
@@ -48,13 +51,13 @@ def test_what_is_not_in_the_table_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("answer", "user_id", "may_send", "protocol"),
     [
-        (ConnectAnswer(), "ann", True, Protocol.RELIABLE_JSON),
-        (ConnectAnswer(user_id="bob", roles=()), "bob", False, Protocol.RELIABLE_JSON),
-        (ConnectAnswer(user_id="", subprotocol="mine"), None, True, Protocol.SIMPLE),
+        (ConnectAnswer(), "ann", True, RELIABLE_JSON),
+        (ConnectAnswer(user_id="bob", roles=()), "bob", False, RELIABLE_JSON),
+        (ConnectAnswer(user_id="", subprotocol="mine"), None, True, SIMPLE),
     ],
 )
 def test_the_apps_answer_wins(
-    answer: ConnectAnswer, user_id: str | None, may_send: bool, protocol: Protocol
+    answer: ConnectAnswer, user_id: str | None, may_send: bool, protocol: ClientProtocol
 ) -> None:
     """The app may change what the token says; an empty user id clears it."""
     subject = connection()

@@ -13,6 +13,7 @@ from unit.samples import (
     sent_to,
 )
 from webpubsub_emulator.client_modes import PublishMode
+from webpubsub_emulator.connection import HELD_FRAMES
 from webpubsub_emulator.effects import (
     Ask,
     Close,
@@ -23,7 +24,7 @@ from webpubsub_emulator.effects import (
     Withdraw,
 )
 from webpubsub_emulator.events import ConnectAnswer, EventAnswer
-from webpubsub_emulator.hub import HELD_FRAMES, Hub
+from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.messages import Frame, Payload
 
 ANY_GROUP = ("webpubsub.joinLeaveGroup", "webpubsub.sendToGroup")
@@ -46,10 +47,10 @@ def test_a_client_is_addressable_when_it_has_opened() -> None:
     opening = handshake(groups=("g",))
     event = hub.client_arrived(opening)
     assert (event.name, event.number, event.subprotocol) == ("connect", 0, None)
-    assert hub.connection("c1") is None
+    assert hub.connections.get("c1") is None
     effects = hub.client_opened("c1", ConnectAnswer(connection_state="s"), "token")
-    assert hub.has_user("ann")
-    assert hub.has_group("g")
+    assert hub.connections.of_user("ann")
+    assert hub.groups.exists("g")
     assert notified(effects) == [("connected", b"{}")]
     assert json.loads(sent_to("c1", effects)[0])["event"] == "connected"
     assert "token" not in sent_to("c1", effects)[0]
@@ -60,7 +61,11 @@ def test_a_refused_client_leaves_no_trace() -> None:
     hub = Hub("chat")
     hub.client_arrived(handshake(groups=("g",)))
     hub.client_refused("c1")
-    assert (hub.connection("c1"), hub.has_user("ann"), hub.has_group("g")) == (None, False, False)
+    assert (
+        hub.connections.get("c1"),
+        bool(hub.connections.of_user("ann")),
+        hub.groups.exists("g"),
+    ) == (None, False, False)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +79,7 @@ def test_groups_of_the_app_replace_the_tokens(answer: ConnectAnswer, groups: set
     """Groups in the connect answer take the place of those in the token."""
     hub = Hub("chat")
     enter(hub, handshake(groups=("token",)), answer)
-    assert {name for name in ("token", "app") if hub.has_group(name)} == groups
+    assert {name for name in ("token", "app") if hub.groups.exists(name)} == groups
 
 
 @pytest.mark.parametrize(
@@ -155,10 +160,10 @@ def test_sequence_ids_count_messages_of_one_reliable_client() -> None:
     hub = Hub("chat")
     opened = enter(hub, handshake("c1", subprotocols=(RELIABLE,)))
     assert json.loads(sent_to("c1", opened)[0])["reconnectionToken"] == "token"
-    hub.send_to_connection("c1", TEXT)
+    hub.sending.to_connection("c1", TEXT)
     enter(hub, handshake("c2", subprotocols=(RELIABLE,)))
     hub.client_sent("c1", frame(type="ping"))
-    effects = hub.send_to_all(TEXT, ())
+    effects = hub.sending.to_all(TEXT, ())
     numbers = [json.loads(sent_to(client, effects)[0])["sequenceId"] for client in ("c1", "c2")]
     assert numbers == [2, 1]
 
@@ -166,14 +171,14 @@ def test_sequence_ids_count_messages_of_one_reliable_client() -> None:
 @pytest.mark.parametrize(
     ("effects_of", "receivers"),
     [
-        (lambda hub: hub.send_to_all(TEXT, ()), ["c1", "c2", "c3"]),
-        (lambda hub: hub.send_to_all(TEXT, {"c2", "c1,c3"}), ["c1", "c3"]),
-        (lambda hub: hub.send_to_group("g", TEXT, {"c1"}), ["c2"]),
-        (lambda hub: hub.send_to_group("none", TEXT, ()), []),
-        (lambda hub: hub.send_to_user("ann", TEXT), ["c1", "c3"]),
-        (lambda hub: hub.send_to_user("Ann", TEXT), []),
-        (lambda hub: hub.send_to_connection("c3", TEXT), ["c3"]),
-        (lambda hub: hub.send_to_connection("gone", TEXT), []),
+        (lambda hub: hub.sending.to_all(TEXT, ()), ["c1", "c2", "c3"]),
+        (lambda hub: hub.sending.to_all(TEXT, {"c2", "c1,c3"}), ["c1", "c3"]),
+        (lambda hub: hub.sending.to_group("g", TEXT, {"c1"}), ["c2"]),
+        (lambda hub: hub.sending.to_group("none", TEXT, ()), []),
+        (lambda hub: hub.sending.to_user("ann", TEXT), ["c1", "c3"]),
+        (lambda hub: hub.sending.to_user("Ann", TEXT), []),
+        (lambda hub: hub.sending.to_connection("c3", TEXT), ["c3"]),
+        (lambda hub: hub.sending.to_connection("gone", TEXT), []),
     ],
 )
 def test_rest_sends(effects_of: Callable[[Hub], list[Effect]], receivers: list[str]) -> None:
@@ -206,7 +211,7 @@ def test_a_violation_ends_its_own_connection(
     assert notified(effects) == [
         ("disconnected", json.dumps({"reason": closes[0].reason}).encode())
     ]
-    assert (hub.connection("c1"), hub.connection("c2") is None) == (None, False)
+    assert (hub.connections.get("c1"), hub.connections.get("c2") is None) == (None, False)
 
 
 PUBLISH = PublishMode("g", no_echo=False)
@@ -238,7 +243,7 @@ def test_publishing_does_not_join() -> None:
     hub = Hub("chat")
     enter(hub, handshake(roles=ANY_GROUP, subprotocols=()), mode=PUBLISH)
     assert hub.client_sent("c1", Frame(b"hi")) == []
-    assert not hub.has_group("g")
+    assert not hub.groups.exists("g")
 
 
 def test_publishing_without_the_role_ends_a_simple_client() -> None:
@@ -247,7 +252,7 @@ def test_publishing_without_the_role_ends_a_simple_client() -> None:
     enter(hub, handshake(subprotocols=()), mode=PUBLISH)
     effects = hub.client_sent("c1", Frame(b"hi"))
     assert isinstance(effects[0], Close)
-    assert (effects[0].code, hub.connection("c1")) == (1008, None)
+    assert (effects[0].code, hub.connections.get("c1")) == (1008, None)
 
 
 def test_json_clients_have_no_mode() -> None:
@@ -283,7 +288,7 @@ def test_event_answers(answer: EventAnswer | None, texts: list[str]) -> None:
     enter(hub, handshake())
     hub.client_sent("c1", frame(type="event", event="e", data=1, ackId=1))
     assert sent_to("c1", hub.event_answered("c1", answer)) == texts
-    assert hub.connection("c1") is not None
+    assert hub.connections.get("c1") is not None
 
 
 def test_a_failed_event_closes_a_simple_client() -> None:
@@ -309,7 +314,7 @@ def test_an_event_blocks_the_clients_next_frames() -> None:
         frame(type="ping"),
     ):
         assert hub.client_sent("c1", later) == []
-    assert not hub.has_group("g")
+    assert not hub.groups.exists("g")
     effects = hub.event_answered("c1", EventAnswer(connection_state="s"))
     assert sent_to("c1", effects) == ['{"type":"ack","ackId":1,"success":true}']
     assert asked(effects) == ["2"]
@@ -339,7 +344,7 @@ def test_a_close_frame_waits_for_what_came_before() -> None:
     assert asked(hub.event_answered("c1", EventAnswer())) == ["2"]
     effects = hub.event_answered("c1", EventAnswer())
     assert notified(effects) == [("disconnected", b'{"reason": "bye"}')]
-    assert hub.connection("c1") is None
+    assert hub.connections.get("c1") is None
 
 
 def test_a_lost_client_ends_at_once() -> None:
@@ -350,7 +355,7 @@ def test_a_lost_client_ends_at_once() -> None:
     effects = hub.client_lost("c1")
     assert effects[0] == Withdraw("c1")
     assert notified(effects) == [("disconnected", b'{"reason": "The connection ended."}')]
-    assert (hub.has_user("ann"), hub.has_group("g")) == (False, False)
+    assert (bool(hub.connections.of_user("ann")), hub.groups.exists("g")) == (False, False)
     assert hub.event_answered("c1", EventAnswer(TEXT)) == []
     assert hub.client_lost("c1") == []
 
@@ -382,11 +387,11 @@ def test_rest_close(reason: str, text: str) -> None:
     """A JSON client reads why; the close frame itself has no reason. It happens once."""
     hub = Hub("chat")
     enter(hub, handshake())
-    effects = hub.close_connection("c1", reason)
+    effects = hub.endings.close("c1", reason)
     assert [json.loads(sent)["message"] for sent in sent_to("c1", effects)] == [text]
     assert effects[1] == Close("c1", 1000)
     assert notified(effects) == [("disconnected", json.dumps({"reason": text}).encode())]
-    assert hub.close_connection("c1", reason) == []
+    assert hub.endings.close("c1", reason) == []
 
 
 def test_events_are_numbered_in_their_order() -> None:
@@ -411,8 +416,8 @@ def test_membership_by_rest() -> None:
     hub = Hub("chat")
     enter(hub, handshake("b"))
     enter(hub, handshake("a"))
-    assert [hub.add_to_group(name, "g") for name in ("b", "a", "gone")] == [True, True, False]
-    assert [member.id for member in hub.members("g")] == ["a", "b"]
+    assert [hub.groups.add(name, "g") for name in ("b", "a", "gone")] == [True, True, False]
+    assert [member.id for member in hub.groups.members("g")] == ["a", "b"]
     for name in ("a", "gone", "b"):
-        hub.remove_from_group(name, "g")
-    assert not hub.has_group("g")
+        hub.groups.remove(name, "g")
+    assert not hub.groups.exists("g")

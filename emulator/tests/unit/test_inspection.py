@@ -57,7 +57,7 @@ def test_secrets_stay_inside() -> None:
     """Neither the state nor a cookie nor the reconnection token is shown."""
     hub = Hub("chat")
     enter(hub, handshake(), ConnectAnswer(connection_state="a secret state"))
-    connection = hub.connection("c1")
+    connection = hub.connections.get("c1")
     assert connection is not None
     connection.cookies.keep("http://127.0.0.1/", ["key=crumbs"])
     shown = json.dumps(describe_hub(hub))

@@ -96,7 +96,7 @@ async def test_a_lost_clients_event_is_given_up() -> None:
     assert app.given_up == ["e"]
     app.answer.set()
     await settle()
-    connection = hub.connection("c2")
+    connection = hub.connections.get("c2")
     assert connection is not None
     assert connection.pending is None
     await service.close()
@@ -113,10 +113,10 @@ async def test_a_slow_client_is_dropped_alone() -> None:
     for name in ("slow", "fast"):  # "fast" takes everything: nothing queues up for it.
         service.run(enter(hub, handshake(name)))
     for _ in range(FRAME_LIMIT + 1):
-        service.run(hub.send_to_all(Payload("text", b"x"), ()))
+        service.run(hub.sending.to_all(Payload("text", b"x"), ()))
     await settle()
     assert line.is_aborted
-    assert (hub.connection("slow"), hub.connection("fast") is None) == (None, False)
+    assert (hub.connections.get("slow"), hub.connections.get("fast") is None) == (None, False)
     assert app.arrived == ["connected", "connected", "disconnected"]
     await service.close()
 
@@ -130,12 +130,12 @@ async def test_a_slow_client_is_dropped_after_the_effects() -> None:
     service.attach("c1", Line().socket())
     service.run(enter(hub, handshake("c1")))
     for _ in range(FRAME_LIMIT - 1):
-        service.run(hub.send_to_all(Payload("text", b"x"), ()))
+        service.run(hub.sending.to_all(Payload("text", b"x"), ()))
     for frame in (EVENT, Frame(b'{"type":"ping"}'), EVENT):
         service.run(hub.client_sent("c1", frame))
     app.answer.set()
     await settle()
-    assert hub.connection("c1") is None
+    assert hub.connections.get("c1") is None
     assert app.arrived[-1] == "disconnected"
     await service.close()
 
@@ -153,7 +153,7 @@ def test_how_long_a_session_is_kept() -> None:
         found = []
         for seconds in (29, 2):
             await asyncio.sleep(seconds)
-            found.append(hub.has_connection("c1"))
+            found.append(hub.connections.find("c1") is not None)
         await service.close()
         return found
 
@@ -168,7 +168,7 @@ async def test_only_the_last_drop_counts(caplog: pytest.LogCaptureFixture) -> No
     hub = service.hub("chat")
     service.run(enter(hub, handshake("c1", subprotocols=(RELIABLE,))))
     service.run(hub.client_lost("c1"))
-    service.run(hub.client_recovered("c1"))
+    service.run(hub.recovery.recover("c1"))
     service.run(hub.client_lost("c1"))
     await settle()
     assert app.arrived == ["connected", "disconnected"]

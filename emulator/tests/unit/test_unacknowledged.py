@@ -7,6 +7,7 @@ import pytest
 from webpubsub_emulator.frame_queue import FRAME_LIMIT
 from webpubsub_emulator.messages import Payload
 from webpubsub_emulator.outgoing import server_message
+from webpubsub_emulator.protocol_reliable_json import numbered_frame
 from webpubsub_emulator.unacknowledged import UnacknowledgedMessages
 
 MESSAGE = server_message(Payload("text", b"x"))
@@ -30,7 +31,7 @@ def kept(subject: UnacknowledgedMessages) -> list[int]:
 )
 def test_acknowledging(acknowledged: list[int], ids: list[int]) -> None:
     """An id releases itself and all before it, also one beyond the last that was sent."""
-    subject = UnacknowledgedMessages()
+    subject = UnacknowledgedMessages(numbered_frame)
     for _ in range(3):
         subject.add(MESSAGE)
     for sequence_id in acknowledged:
@@ -42,14 +43,14 @@ def test_acknowledging(acknowledged: list[int], ids: list[int]) -> None:
 
 def test_the_same_bytes_come_again() -> None:
     """What is kept is the frame that was sent, not a copy of it."""
-    subject = UnacknowledgedMessages()
+    subject = UnacknowledgedMessages(numbered_frame)
     sent = subject.add(MESSAGE)
     assert [frame is sent for frame in subject.frames()] == [True]
 
 
 def test_too_much() -> None:
     """More than 1,000 messages are too many, unless some are acknowledged in time."""
-    subject = UnacknowledgedMessages()
+    subject = UnacknowledgedMessages(numbered_frame)
     for _ in range(FRAME_LIMIT + 1):
         assert not subject.is_overfull
         subject.add(MESSAGE)
