@@ -90,7 +90,7 @@ class Connection:
             raise IllegalMoveError(text) from None
 
     def accept(self, asked: Handshake, answer: ConnectAnswer) -> None:
-        """Take the values of the app's answer, or those of the token where the answer has none.
+        """Take each value of the app's answer, or of the token where the answer has none.
 
         An empty user id in the answer removes the user id.
         """

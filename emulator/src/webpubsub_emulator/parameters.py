@@ -1,4 +1,4 @@
-"""The query parameters of REST calls: read and checked, before anybody asks who is calling."""
+"""The query parameters of REST operations. They are checked before the token."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +21,9 @@ type Query = MultiMapping[str]
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a call's query says, as far as its operation knows it.
+    """The parameters of a call. Those that its operation does not have keep their defaults.
 
-    Of a parameter that is there twice, but takes one value, the first value counts.
+    If a parameter for one value is repeated, the first value counts.
     """
 
     excluded: frozenset[str] = frozenset()
@@ -40,21 +40,26 @@ class Parameters:
 
 
 def read_filter(text: str | None, target: str) -> Filter | None:
-    """The filter, or None where there is none to keep to; 400 names `target`."""
+    """Return the filter, or None without a text. Raises 400 for `target`."""
     with naming_filter(target):
         return parse_filter(text) if text else None
 
 
 @contextmanager
 def naming_filter(target: str) -> Iterator[None]:
-    """A FilterError in here is answered with 400 and the name of the parameter."""
+    """Turn a FilterError into 400 with the name of the parameter."""
     try:
         yield
     except FilterError as error:
         raise bad_request(str(error), target) from None
 
 
-def read_nothing(query: Query) -> Parameters:
+# One function for each set of parameters (REST specification 2024-12-01). Parameters that the
+# operation does not have are ignored, whatever their values. Each raises 400 for a wrong value.
+# Differs from Azure: a parameter also works in api-versions that are older than the parameter.
+
+
+def read_nothing(_query: Query) -> Parameters:
     return Parameters()
 
 
@@ -108,7 +113,7 @@ def read_list(query: Query) -> Parameters:
 
 
 def read_permission(query: Query) -> Parameters:
-    # The specification calls it optional; without it there is nothing to grant.
+    # The specification says that it is optional, but without it there is nothing to grant.
     target = query.get("targetName", "")
     if not is_group_name(target):
         raise bad_request("The target name must be the name of a group.", "targetName")
@@ -116,7 +121,7 @@ def read_permission(query: Query) -> Parameters:
 
 
 def _excluded(query: Query) -> frozenset[str]:
-    """One id per parameter: a comma is part of an id."""
+    # One id for each parameter, because a comma is part of an id.
     return frozenset(query.getall("excluded", []))
 
 
@@ -126,7 +131,7 @@ def _check_ttl(query: Query) -> None:
 
 
 def _check_client_type(client_type: str) -> None:
-    # Differs from Azure: there are no clients of these types that could use a token.
+    # Differs from Azure: the emulator has no clients of these types.
     if client_type.lower() in ("mqtt", "socketio"):
         raise not_implemented(f"The client type {client_type}")
     if client_type.lower() != "default":

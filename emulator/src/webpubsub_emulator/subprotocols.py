@@ -9,7 +9,7 @@ from webpubsub_emulator.protocol_simple import SimpleProtocol
 
 SIMPLE: ClientProtocol = SimpleProtocol()
 # Name of a subprotocol, in lower case -> its protocol.
-# Differs from Azure: the two protobuf subprotocols and those of MQTT are unknown names here.
+# Differs from Azure: the subprotocols of protobuf and MQTT clients are unknown names here.
 SUBPROTOCOLS: Mapping[str, ClientProtocol] = {
     "json.webpubsub.azure.v1": JsonProtocol(),
     "json.reliable.webpubsub.azure.v1": ReliableJsonProtocol(),
