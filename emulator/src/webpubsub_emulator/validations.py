@@ -35,7 +35,7 @@ class Validations:
         return None if self.is_due(url, now) else False
 
     def record(self, url: str, allowed: bool, now: float) -> None:
-        """Store a result. It is due after 60 s, or after 1, 2, 4, ... 60 s for failures in a row."""
+        """Store a result: due again after 60 s, or 1, 2, 4, ... 60 s for failures in a row."""
         if allowed:
             self._results[url] = _Result(True, now + SUCCESS_SECONDS, 0.0)
             return
