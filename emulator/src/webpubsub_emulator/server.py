@@ -32,8 +32,8 @@ class Emulator:
     """One Web PubSub resource on 127.0.0.1: an async context manager that can be used once.
 
     It listens inside the context and leaves nothing running. With port 0 the system picks a
-    port, which `endpoint` has inside the context only. Entering raises OSError if the port is in
-    use; a bad access key raises ValueError.
+    port, and `endpoint` is valid only inside the context. Entering raises OSError if the port is
+    in use. The constructor raises ValueError for a bad access key.
 
     `retry_delays` are the seconds between attempts to deliver an event. `retention_seconds` is
     the time in which a reliable client can recover. `faults` are active from the start, and can

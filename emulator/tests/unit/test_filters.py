@@ -120,8 +120,8 @@ def test_filters_match(text: str, ann: bool, nobody: bool) -> None:
         ("a/any()", "'a/any()': Syntax error at position 1 in 'a/any()'."),
     ],
 )  # fmt: skip
-def test_mistakes_are_found_before_any_connection_is_looked_at(text: str, message: str) -> None:
-    """Tokens, arguments and types are checked with the service's own texts, behind `or`, too."""
+def test_mistakes_are_found_when_the_filter_is_read(text: str, message: str) -> None:
+    """Tokens, arguments and types are checked with the service's own texts, even after `or`."""
     with pytest.raises(FilterError) as caught:
         parse_filter(text)
     assert str(caught.value) == f"Invalid syntax for {message} (Parameter 'filter')"
@@ -129,7 +129,7 @@ def test_mistakes_are_found_before_any_connection_is_looked_at(text: str, messag
 
 @pytest.mark.parametrize("text", ["contains(userId, 1)", "length(userId) gt 'a'"])
 def test_a_null_hides_a_mistake(text: str) -> None:
-    """What only a connection with a user shows is a FilterError when it is looked at."""
+    """A type error that only a connection with a user shows is raised by `matches`."""
     subject = parse_filter(text)
     assert not subject.matches(NOBODY)
     with pytest.raises(FilterError, match="Type"):
@@ -138,7 +138,7 @@ def test_a_null_hides_a_mistake(text: str) -> None:
 
 @pytest.mark.parametrize("count", [100, 20_000])
 def test_many_clauses(count: int) -> None:
-    """A hundred clauses are allowed, and more do not harm; a mistake in the last is found."""
+    """Far more than a hundred clauses are allowed, and an error in the last one is found."""
     text = " or ".join(f"userId eq 'u{number}'" for number in range(count))
     assert parse_filter(text).matches(Subject(f"u{count - 1}", "c", (), None))
     with pytest.raises(FilterError, match="expect 'bool'"):
@@ -146,7 +146,7 @@ def test_many_clauses(count: int) -> None:
 
 
 def test_the_deepest_filter_is_evaluated() -> None:
-    """The nesting limit leaves room on the stack, whatever is nested."""
+    """The nesting limit leaves room on the stack for every kind of nesting."""
     inner = "true"
     for _ in range(NESTING_LIMIT):
         inner = f"false or true and true eq ({inner})"
@@ -163,7 +163,7 @@ TEXTS = st.text(max_size=40) | st.lists(WORDS, max_size=25).map(" ".join)
 @given(TEXTS)
 @settings(deadline=None, max_examples=500)
 def test_any_text_is_a_filter_or_a_filter_error(text: str) -> None:
-    """No text does anything else, neither when it is read nor when it is matched."""
+    """No text causes another exception, neither when it is read nor when it is matched."""
     try:
         subject = parse_filter(text)
         results = [subject.matches(one) for one in (ANN, NOBODY)]

@@ -32,17 +32,17 @@ TEXT = Payload("text", b"hello")
 
 
 def frame(**fields: object) -> Frame:
-    """A JSON client's frame."""
+    """Return a JSON client's frame."""
     return Frame(json.dumps(fields).encode())
 
 
 def asked(effects: list[Effect]) -> list[str]:
-    """The bodies of the user events in effects."""
+    """Return the bodies of the user events in effects."""
     return [e.event.payload.content.decode() for e in effects if isinstance(e, Ask)]
 
 
 def test_a_client_is_addressable_when_it_has_opened() -> None:
-    """During connect REST cannot see the connection; with the connected event it can."""
+    """REST calls do not see the connection during connect, and see it from connected on."""
     hub = Hub("chat")
     opening = handshake(groups=("g",))
     event = hub.client_arrived(opening)
@@ -57,7 +57,7 @@ def test_a_client_is_addressable_when_it_has_opened() -> None:
 
 
 def test_a_refused_client_leaves_no_trace() -> None:
-    """After a refusal there is no connection, no user and no group."""
+    """There is no connection, no user and no group."""
     hub = Hub("chat")
     hub.client_arrived(handshake(groups=("g",)))
     hub.client_refused("c1")
@@ -76,7 +76,6 @@ def test_a_refused_client_leaves_no_trace() -> None:
     ],
 )
 def test_groups_of_the_app_replace_the_tokens(answer: ConnectAnswer, groups: set[str]) -> None:
-    """Groups in the connect answer take the place of those in the token."""
     hub = Hub("chat")
     enter(hub, handshake(groups=("token",)), answer)
     assert {name for name in ("token", "app") if hub.groups.exists(name)} == groups
@@ -115,7 +114,7 @@ def test_groups_of_the_app_replace_the_tokens(answer: ConnectAnswer, groups: set
 def test_acks(
     roles: tuple[str, ...], request_: dict[str, object], reply: dict[str, object]
 ) -> None:
-    """A request with an ack id is answered; the same one without is silent."""
+    """A request with an ack id is answered; without one it is silent."""
     hub = Hub("chat")
     enter(hub, handshake(roles=roles))
     effects = hub.client_sent("c1", frame(**request_, ackId=5))
@@ -126,7 +125,7 @@ def test_acks(
 
 
 def test_ack_ids_are_remembered_after_success_only() -> None:
-    """A failed id may be used again; one that succeeded is a duplicate."""
+    """An id that failed may be used again; one that succeeded is a duplicate."""
     hub = Hub("chat")
     enter(hub, handshake(roles=("webpubsub.sendToGroup.g", "webpubsub.joinLeaveGroup")))
     forbidden = hub.client_sent("c1", frame(type="sendToGroup", group="x", data=1, ackId=1))
@@ -141,7 +140,7 @@ def test_ack_ids_are_remembered_after_success_only() -> None:
 
 @pytest.mark.parametrize(("no_echo", "echoes"), [(True, 0), (False, 1)])
 def test_publishing(no_echo: bool, echoes: int) -> None:
-    """Members get the message with its sender; the sender itself unless it asked for no echo."""
+    """Members get the message with its sender; the sender gets it unless it asked for no echo."""
     hub = Hub("chat")
     enter(hub, handshake("c1", roles=ANY_GROUP, groups=("g",)))
     enter(hub, handshake("c2", user_id=None, subprotocols=(), groups=("g",)))
@@ -156,7 +155,7 @@ def test_publishing(no_echo: bool, echoes: int) -> None:
 
 
 def test_sequence_ids_count_messages_of_one_reliable_client() -> None:
-    """Each reliable client counts its own messages from 1; acks and pongs do not count."""
+    """From 1 for each client, without acks and pongs."""
     hub = Hub("chat")
     opened = enter(hub, handshake("c1", subprotocols=(RELIABLE,)))
     assert json.loads(sent_to("c1", opened)[0])["reconnectionToken"] == "token"
@@ -182,7 +181,7 @@ def test_sequence_ids_count_messages_of_one_reliable_client() -> None:
     ],
 )
 def test_rest_sends(effects_of: Callable[[Hub], list[Effect]], receivers: list[str]) -> None:
-    """A REST send reaches whom it names, without those it excludes."""
+    """A send reaches its audience without the excluded connections."""
     hub = Hub("chat")
     enter(hub, handshake("c1", groups=("g",)))
     enter(hub, handshake("c2", user_id="bob", groups=("g",)))
@@ -201,7 +200,7 @@ def test_rest_sends(effects_of: Callable[[Hub], list[Effect]], receivers: list[s
 def test_a_violation_ends_its_own_connection(
     subprotocols: tuple[str, ...], bad: Frame, code: int
 ) -> None:
-    """The client that broke the protocol is closed, its text is the reason; others stay."""
+    """The close has a reason, and other connections stay."""
     hub = Hub("chat")
     enter(hub, handshake("c1", subprotocols=subprotocols))
     enter(hub, handshake("c2"))
@@ -228,7 +227,7 @@ PUBLISH = PublishMode("g", no_echo=False)
 def test_a_simple_client_that_publishes(
     frame_: Frame, mode: PublishMode, receivers: list[str]
 ) -> None:
-    """In the mode sendToGroup frames go to the group as they are, unless without an echo."""
+    """In the mode sendToGroup frames go to the group unchanged, with or without an echo."""
     hub = Hub("chat")
     for name in ("c1", "c2"):
         enter(hub, handshake(name, roles=ANY_GROUP, groups=("g",), subprotocols=()), mode=mode)
@@ -239,7 +238,7 @@ def test_a_simple_client_that_publishes(
 
 
 def test_publishing_does_not_join() -> None:
-    """A simple client in the mode sendToGroup is no member for that; nor does it need to be."""
+    """A simple client in the mode sendToGroup is not a member, and need not be one."""
     hub = Hub("chat")
     enter(hub, handshake(roles=ANY_GROUP, subprotocols=()), mode=PUBLISH)
     assert hub.client_sent("c1", Frame(b"hi")) == []
@@ -247,7 +246,7 @@ def test_publishing_does_not_join() -> None:
 
 
 def test_publishing_without_the_role_ends_a_simple_client() -> None:
-    """It came in, but its first frame closes it with 1008, for it cannot be told otherwise."""
+    """The handshake works, but the first frame closes the connection with 1008."""
     hub = Hub("chat")
     enter(hub, handshake(subprotocols=()), mode=PUBLISH)
     effects = hub.client_sent("c1", Frame(b"hi"))
@@ -256,7 +255,7 @@ def test_publishing_without_the_role_ends_a_simple_client() -> None:
 
 
 def test_json_clients_have_no_mode() -> None:
-    """The mode in the URL is for simple clients; the app's pick of a subprotocol decides."""
+    """The mode in the URL is for simple clients, whatever subprotocol the app chooses."""
     hub = Hub("chat")
     enter(hub, handshake(), mode=PUBLISH)
     assert sent_to("c1", hub.client_sent("c1", frame(type="ping"))) == ['{"type":"pong"}']
@@ -292,7 +291,7 @@ def test_event_answers(answer: EventAnswer | None, texts: list[str]) -> None:
 
 
 def test_a_failed_event_closes_a_simple_client() -> None:
-    """A client without acks can be told of a failure in no other way."""
+    """Simple clients have no acks, so there is no other way to report the failure."""
     hub = Hub("chat")
     enter(hub, handshake(subprotocols=()))
     effects = hub.client_sent("c1", Frame(b"hi"))
@@ -304,7 +303,7 @@ def test_a_failed_event_closes_a_simple_client() -> None:
 
 
 def test_an_event_blocks_the_clients_next_frames() -> None:
-    """Frames after an event wait for its answer, in their order, then the next event asks."""
+    """They wait for its answer, and are then carried out in order up to the next event."""
     hub = Hub("chat")
     enter(hub, handshake(roles=ANY_GROUP))
     assert asked(hub.client_sent("c1", frame(type="event", event="e", data=1))) == ["1"]
@@ -323,7 +322,7 @@ def test_an_event_blocks_the_clients_next_frames() -> None:
 
 
 def test_reading_pauses_when_too_much_is_held() -> None:
-    """A client that floods a busy app is not read any more until the app has caught up."""
+    """A client that floods a busy app is read again once the app has caught up."""
     hub = Hub("chat")
     enter(hub, handshake())
     hub.client_sent("c1", frame(type="event", event="e", data=1))
@@ -334,7 +333,7 @@ def test_reading_pauses_when_too_much_is_held() -> None:
 
 
 def test_a_close_frame_waits_for_what_came_before() -> None:
-    """All that a client sent before it said goodbye still happens, then it is gone."""
+    """All earlier frames are carried out before the connection ends."""
     hub = Hub("chat")
     enter(hub, handshake())
     hub.client_sent("c1", frame(type="event", event="e", data=1))
@@ -348,7 +347,7 @@ def test_a_close_frame_waits_for_what_came_before() -> None:
 
 
 def test_a_lost_client_ends_at_once() -> None:
-    """Unless it is reliable: its pending event is withdrawn; a late answer has no effect."""
+    """Unless it is reliable. Its event is withdrawn, and a late answer has no effect."""
     hub = Hub("chat")
     enter(hub, handshake(groups=("g",)))
     hub.client_sent("c1", frame(type="event", event="e", data=1))
@@ -369,7 +368,7 @@ def test_a_lost_client_ends_at_once() -> None:
     ],
 )
 def test_a_close_frame_ends_a_json_client(code: int, reason: str, text: str) -> None:
-    """With any code; the app reads the reason of a normal closure only."""
+    """With any code; the app gets the reason of a normal closure only."""
     hub = Hub("chat")
     enter(hub, handshake())
     effects = hub.client_closed("c1", code, reason)
@@ -384,7 +383,7 @@ def test_a_close_frame_ends_a_json_client(code: int, reason: str, text: str) -> 
     ],
 )
 def test_rest_close(reason: str, text: str) -> None:
-    """A JSON client reads why; the close frame itself has no reason. It happens once."""
+    """A JSON client gets the reason in a frame, not in the close frame. It happens once."""
     hub = Hub("chat")
     enter(hub, handshake())
     effects = hub.endings.close("c1", reason)
@@ -395,7 +394,7 @@ def test_rest_close(reason: str, text: str) -> None:
 
 
 def test_events_are_numbered_in_their_order() -> None:
-    """connect is 0, then connected, user events and disconnected count on."""
+    """connect is 0; connected, user events and disconnected count on."""
     hub = Hub("chat")
     connect = hub.client_arrived(handshake(subprotocols=(RELIABLE,)))
     connected = hub.client_opened("c1", ConnectAnswer(), "t")[-1]
@@ -412,7 +411,7 @@ def test_events_are_numbered_in_their_order() -> None:
 
 
 def test_membership_by_rest() -> None:
-    """A connection that exists can be added and removed; one that does not is reported."""
+    """Existing connections can be added and removed; a missing one is reported."""
     hub = Hub("chat")
     enter(hub, handshake("b"))
     enter(hub, handshake("a"))

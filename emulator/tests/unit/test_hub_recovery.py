@@ -1,4 +1,4 @@
-"""Tests of hub.py: what a reliable client loses, and gets back."""
+"""Tests of hub_recovery.py: what a reliable client loses and gets back."""
 
 import json
 from collections.abc import Callable
@@ -20,30 +20,29 @@ GONE = [("disconnected", b'{"reason": "The connection ended."}')]
 
 
 def text(content: str) -> Payload:
-    """A message's data."""
     return Payload("text", content.encode())
 
 
 def reliable(name: str = "c1") -> Hub:
-    """A hub with one reliable client."""
+    """Return a hub with one reliable client."""
     hub = Hub("chat")
     enter(hub, handshake(name, roles=ROLES, groups=("g",), subprotocols=(RELIABLE,)))
     return hub
 
 
 def acknowledge(hub: Hub, sequence_id: int) -> list[Effect]:
-    """The client has everything up to that id."""
+    """Acknowledge everything up to that id."""
     return hub.client_sent("c1", Frame(b'{"type":"sequenceAck","sequenceId":%d}' % sequence_id))
 
 
 def data(effects: list[Effect]) -> list[tuple[int, str]]:
-    """Sequence id and data of the messages that the client is sent."""
+    """Return sequence id and data of the messages that the client is sent."""
     messages = [json.loads(sent) for sent in sent_to("c1", effects)]
     return [(message["sequenceId"], message["data"]) for message in messages]
 
 
-def test_unacknowledged_messages_come_again() -> None:
-    """As they were and in their order, then the new ones; no frame greets the client."""
+def test_unacknowledged_messages_are_sent_again() -> None:
+    """Unchanged and in order, then the new ones; there is no second connected frame."""
     hub = reliable()
     first = [hub.sending.to_all(text(name), ()) for name in ("a", "b", "c")]
     assert acknowledge(hub, 1) == []
@@ -56,7 +55,7 @@ def test_unacknowledged_messages_come_again() -> None:
 
 
 def test_a_recovery_may_happen_twice() -> None:
-    """What is still not acknowledged comes each time."""
+    """Each time, everything that is not acknowledged is sent again."""
     hub = reliable()
     hub.sending.to_all(text("a"), ())
     assert data(hub.recovery.recover("c1")) == [(1, "a")]
@@ -78,8 +77,10 @@ def test_a_recovery_may_happen_twice() -> None:
         (lambda hub: hub.client_dropped("c1"), False),
     ],
 )
-def test_what_ends_a_session(lose: Callable[[Hub], list[Effect]], is_kept: bool) -> None:
-    """A goodbye, a close by the app and a violation; nothing else a socket can die of."""
+def test_what_ends_a_reliable_connection(
+    lose: Callable[[Hub], list[Effect]], is_kept: bool
+) -> None:
+    """A normal closure, a close by the app, a violation or a slow client, but not a lost socket."""
     hub = reliable()
     effects = lose(hub)
     assert (hub.recovery.candidate("c1") is not None) is is_kept
@@ -92,7 +93,7 @@ def test_what_ends_a_session(lose: Callable[[Hub], list[Effect]], is_kept: bool)
 
 @pytest.mark.parametrize("subprotocols", [(), (JSON,)])
 def test_only_reliable_clients_are_kept(subprotocols: tuple[str, ...]) -> None:
-    """Any other client ends with its socket."""
+    """Any other connection ends with its socket."""
     hub = Hub("chat")
     enter(hub, handshake(subprotocols=subprotocols))
     assert hub.recovery.candidate("c1") is None
@@ -101,7 +102,7 @@ def test_only_reliable_clients_are_kept(subprotocols: tuple[str, ...]) -> None:
 
 
 def test_without_a_socket_the_connection_still_exists() -> None:
-    """For every REST call: it can be found, added, removed and closed, and its end is told once."""
+    """REST calls find, add, remove and close it; there is one disconnected event."""
     hub = reliable()
     hub.client_lost("c1")
     assert (bool(hub.connections.of_user("ann")), hub.groups.exists("g")) == (True, True)
@@ -119,8 +120,8 @@ def test_without_a_socket_the_connection_still_exists() -> None:
     assert hub.recovery.expire("c1", 2) == []
 
 
-def test_memory_survives() -> None:
-    """User, permissions, connection state and ack ids are the ones from before."""
+def test_a_recovered_connection_is_unchanged() -> None:
+    """User, permissions, connection state and ack ids stay."""
     hub = reliable()
     hub.client_sent("c1", EVENT)
     hub.event_answered("c1", EventAnswer(connection_state="s"))
@@ -135,7 +136,7 @@ def test_memory_survives() -> None:
 
 
 def test_the_retention_time() -> None:
-    """When it is over the connection ends, and the app hears why, once."""
+    """After it the connection ends once, with a reason for the app."""
     hub = reliable()
     hub.client_lost("c1")
     effects = hub.recovery.expire("c1", 1)
@@ -147,7 +148,7 @@ def test_the_retention_time() -> None:
 
 
 def test_the_timer_of_an_earlier_drop() -> None:
-    """It means nothing after a recovery, nor after a later drop."""
+    """It has no effect after a recovery or a later drop."""
     hub = reliable()
     assert hub.client_lost("c1") == [Retain("chat", "c1", 1)]
     hub.recovery.recover("c1")
@@ -159,7 +160,7 @@ def test_the_timer_of_an_earlier_drop() -> None:
 
 @pytest.mark.parametrize("is_attached", [True, False])
 def test_too_much_is_unacknowledged(is_attached: bool) -> None:
-    """1,001 messages close the client with 1008 and end its session; others get the message."""
+    """1,001 messages close the client with 1008 for good; others get the message."""
     hub = reliable()
     enter(hub, handshake("c2"))
     if not is_attached:
@@ -184,7 +185,7 @@ def test_acknowledged_messages_do_not_count() -> None:
 
 
 def test_an_event_outlives_the_socket() -> None:
-    """The app's answer is kept for the client; frames from before the drop are carried out."""
+    """The app's answer is kept for the client, and earlier frames are carried out."""
     hub = reliable()
     hub.client_sent("c1", EVENT)
     hub.client_sent("c1", Frame(b'{"type":"joinGroup","group":"h"}'))
@@ -195,7 +196,7 @@ def test_an_event_outlives_the_socket() -> None:
 
 
 def test_a_recovered_client_does_not_flood_a_busy_app() -> None:
-    """Reading from the new socket pauses, too, when enough is held already."""
+    """Reading from the new socket pauses if enough frames are held already."""
     hub = reliable()
     hub.client_sent("c1", EVENT)
     for _ in range(HELD_FRAMES):
@@ -205,7 +206,7 @@ def test_a_recovered_client_does_not_flood_a_busy_app() -> None:
 
 
 def test_a_client_that_said_goodbye_does_not_come_back() -> None:
-    """Not even while its last event is still with the app."""
+    """Not even while its last event is with the app."""
     hub = reliable()
     assert isinstance(hub.client_sent("c1", EVENT)[0], Ask)
     assert hub.client_closed("c1", 1000, "bye") == []

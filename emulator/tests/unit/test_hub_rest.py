@@ -1,4 +1,4 @@
-"""Tests of hub.py: what REST calls do to memberships and connections."""
+"""Tests of hub_groups.py, hub_sending.py and hub_endings.py: what REST calls do."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ LATE_MISTAKE = parse_filter("contains(userId, 1)")
 
 
 def hub_of_three() -> Hub:
-    """Ann with two connections, c1 and c3, and Bob with c2; c1 and c2 are in group g."""
+    """Return a hub with Ann's connections c1 and c3, and Bob's c2; c1 and c2 are in group g."""
     hub = Hub("chat")
     enter(hub, handshake("c1", groups=("g",)))
     enter(hub, handshake("c2", user_id="bob", groups=("g",)))
@@ -27,7 +27,7 @@ def hub_of_three() -> Hub:
 
 
 def members(hub: Hub, group: str) -> list[str]:
-    """The ids of a group's members."""
+    """Return the connection ids of a group's members."""
     return [member.id for member in hub.groups.members(group)]
 
 
@@ -47,13 +47,13 @@ def members(hub: Hub, group: str) -> list[str]:
 def test_filters_and_exclusions(
     effects_of: Callable[[Hub], list[Effect]], receivers: list[str]
 ) -> None:
-    """A send reaches those of its audience whom the filter means and nothing excludes."""
+    """A send reaches the matching part of its audience without the excluded connections."""
     sends = [effect for effect in effects_of(hub_of_three()) if isinstance(effect, Send)]
     assert [send.connection_id for send in sends] == receivers
 
 
 def test_a_late_mistake_in_a_filter_changes_nothing() -> None:
-    """A filter that fails on one connection stops the whole call before its first change."""
+    """A filter that fails on one connection stops the call before its first change."""
     hub = hub_of_three()
     for call in (
         lambda: hub.groups.add_matching(["h"], LATE_MISTAKE),
@@ -78,7 +78,7 @@ def test_a_late_mistake_in_a_filter_changes_nothing() -> None:
     ],
 )
 def test_closing(close: Callable[[Hub], list[Effect]], closed: list[str]) -> None:
-    """Those that a close names end with 1000 and an event; the excluded stay."""
+    """The selected connections end with 1000 and an event; excluded ones stay."""
     hub = hub_of_three()
     effects = close(hub)
     assert [(e.connection_id, e.code) for e in effects if isinstance(e, Close)] == [
@@ -90,7 +90,7 @@ def test_closing(close: Callable[[Hub], list[Effect]], closed: list[str]) -> Non
 
 
 def test_the_reason_of_a_close() -> None:
-    """JSON clients hear the reason before the close, simple ones do not; the app hears it, too."""
+    """JSON clients get it before the close, simple ones do not, and the app gets it always."""
     hub = hub_of_three()
     effects = hub.endings.close_user("ann", "late", ())
     text = "Application server closed the connection. Reason: late"
@@ -100,7 +100,7 @@ def test_the_reason_of_a_close() -> None:
 
 
 def test_memberships_of_a_user() -> None:
-    """The user's connections of now are added; a later one is not, nobody is not."""
+    """Present connections are added, later ones are not; an unknown user is reported."""
     hub = hub_of_three()
     assert hub.groups.add_user("ann", "h")
     assert not hub.groups.add_user("Ann", "h")
@@ -115,7 +115,7 @@ def test_memberships_of_a_user() -> None:
 
 
 def test_all_memberships_of_a_connection() -> None:
-    """One connection leaves all its groups, and no other does; one that is gone is no mistake."""
+    """Only this connection leaves all its groups; an unknown one is ignored."""
     hub = hub_of_three()
     hub.groups.add("c1", "h")
     hub.groups.remove_from_all("c1")
@@ -124,7 +124,7 @@ def test_all_memberships_of_a_connection() -> None:
 
 
 def test_memberships_of_many() -> None:
-    """Without a filter the whole hub joins and leaves, with one those it means; twice is once."""
+    """All connections, or all that a filter matches; repeated calls change nothing."""
     hub = hub_of_three()
     hub.groups.add_matching(["g", "h", "h"], None)
     assert (members(hub, "g"), members(hub, "h")) == (["c1", "c2", "c3"], ["c1", "c2", "c3"])
@@ -135,7 +135,7 @@ def test_memberships_of_many() -> None:
 
 
 def test_permissions_are_changed_at_once_and_alone() -> None:
-    """The next frame meets the new permissions; memberships stay as they are, and so on."""
+    """The next frame has the new permissions; memberships do not change."""
     hub = hub_of_three()
     permissions = hub.groups.permissions("c1")
     assert permissions is not None
@@ -153,7 +153,7 @@ def test_permissions_are_changed_at_once_and_alone() -> None:
 
 @pytest.mark.parametrize("name", ["c1", "c3"])
 def test_a_hidden_connection(name: str) -> None:
-    """Calls that name it or its user miss it alone, without harm; it still hears its groups."""
+    """Calls that name the connection or its user do not find it; it still gets group messages."""
     hub = hub_of_three()
     hub.groups.add(name, "h")
     hub.connections.hide(name)
@@ -173,8 +173,8 @@ def test_a_hidden_connection(name: str) -> None:
     assert receivers_of(hub.sending.to_all(TEXT, ())) == ["c1", "c2", "c3"]
 
 
-def test_a_connection_that_is_hidden_no_more() -> None:
-    """Everything finds it; hiding ends with the connection, too."""
+def test_a_revealed_connection() -> None:
+    """Every call finds it; the end of a connection also ends its hiding."""
     hub = hub_of_three()
     hub.connections.hide("c2")
     assert not bool(hub.connections.of_user("bob"))
@@ -189,7 +189,7 @@ def test_a_connection_that_is_hidden_no_more() -> None:
 
 
 def test_a_hub_that_forgets() -> None:
-    """Connections, users and groups are gone; a client that was arriving comes in."""
+    """Connections, users and groups are gone; a client that was arriving is accepted."""
     hub = hub_of_three()
     hub.client_arrived(handshake("c4"))
     hub.connections.clear()
@@ -206,5 +206,5 @@ def test_a_hub_that_forgets() -> None:
 
 
 def receivers_of(effects: list[Effect]) -> list[str]:
-    """Who is sent something, by id."""
+    """Return the ids of the receivers."""
     return sorted(effect.connection_id for effect in effects if isinstance(effect, Send))

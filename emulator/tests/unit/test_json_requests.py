@@ -48,12 +48,11 @@ from webpubsub_emulator.messages import Payload
     ],
 )
 def test_requests_are_read(text: str, request_: ClientRequest) -> None:
-    """Each frame of the subprotocol becomes its dataclass."""
     assert parse_request(text) == request_
 
 
 def test_json_data_keeps_its_text() -> None:
-    """JSON data is passed on as written: blanks, digits, escapes and doubled keys."""
+    """JSON data is passed on as written: blanks, digits, escapes and repeated keys."""
     data = '{ "b": 1.50, "a": 1e400, "a": "\\u00e9", "n": 123456789012345678901234567890 }'
     frame = parse_request(f'{{"data": {data} , "type":"event","event":"e"}}')
     assert frame == SendEvent("e", Payload("json", data.encode()), None)
@@ -104,7 +103,7 @@ def test_json_data_keeps_its_text() -> None:
     ],
 )
 def test_malformed_requests_are_refused(text: str) -> None:
-    """Every broken frame is the same error, with the text of close code 1007."""
+    """Every error has the same text and the close code 1007."""
     with pytest.raises(FrameError, match=MALFORMED) as caught:
         parse_request(text)
     assert caught.value.code == 1007
@@ -124,6 +123,6 @@ def test_malformed_requests_are_refused(text: str) -> None:
     ],
 )
 def test_metadata_and_protobuf_data(members: str, payload: Payload) -> None:
-    """Metadata keeps its order and case and may come without data; protobuf data is base64."""
+    """Metadata keeps order and case and may come without data; protobuf data is base64."""
     frame = parse_request(f'{{"type":"event","event":"e",{members}}}')
     assert frame == SendEvent("e", payload, None)

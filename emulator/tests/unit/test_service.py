@@ -1,4 +1,4 @@
-"""Tests of service.py, with a stand-in for the delivery over HTTP."""
+"""Tests of service.py, with a fake delivery of events."""
 
 import asyncio
 from typing import cast
@@ -19,7 +19,7 @@ EVENT = Frame(b'{"type":"event","event":"e","data":1}')
 
 
 class SlowApp:
-    """An app that takes connected, and answers user events, only when it is told to."""
+    """Accepts connected and answers user events only when a test releases them."""
 
     def __init__(self) -> None:
         self.arrived: list[str] = []
@@ -45,7 +45,7 @@ class SlowApp:
 
 
 class Line:
-    """The request and the transport of a client that takes nothing."""
+    """A fake request and transport of a client that reads nothing."""
 
     def __init__(self) -> None:
         self.transport = self
@@ -55,18 +55,18 @@ class Line:
         self.is_aborted = True
 
     def socket(self) -> ClientSocket:
-        """A socket that is not open yet, so that frames queue up in it."""
+        """Return a socket that is not open yet, so that frames are queued."""
         return ClientSocket("chat", cast("web.Request", self))
 
 
 async def settle() -> None:
-    """Let every task that can run, run."""
+    """Let every task run that can run."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 async def test_events_start_in_order() -> None:
-    """No event overtakes connected, not even when the client has gone and its event with it."""
+    """No event overtakes connected, not even if the client and its event are gone."""
     app = SlowApp()
     service = Service(cast("EventHandlers", app))
     hub = service.hub("Chat")
@@ -81,8 +81,8 @@ async def test_events_start_in_order() -> None:
     await service.close()
 
 
-async def test_a_lost_clients_event_is_given_up() -> None:
-    """The delivery of a user event ends with its client; an answered one goes back to the hub."""
+async def test_a_lost_clients_event_is_cancelled() -> None:
+    """An answered one goes back to the hub."""
     app = SlowApp()
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app))
@@ -103,7 +103,7 @@ async def test_a_lost_clients_event_is_given_up() -> None:
 
 
 async def test_a_slow_client_is_dropped_alone() -> None:
-    """Its connection ends and the app hears of it; the same broadcasts go on to the others."""
+    """Its connection ends, the app gets disconnected, and others get the same broadcasts."""
     app = SlowApp()
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app))
@@ -122,7 +122,7 @@ async def test_a_slow_client_is_dropped_alone() -> None:
 
 
 async def test_a_slow_client_is_dropped_after_the_effects() -> None:
-    """Its next user event was on its way already, and is given up like any other."""
+    """Its next user event was on its way already, and is cancelled."""
     app = SlowApp()
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app))
@@ -140,8 +140,8 @@ async def test_a_slow_client_is_dropped_after_the_effects() -> None:
     await service.close()
 
 
-def test_how_long_a_session_is_kept() -> None:
-    """30 s, which is the least that the service promises and as long as its clients try."""
+def test_how_long_a_connection_is_kept() -> None:
+    """30 s: the service promises at least that, and its clients try for that long."""
 
     async def lose_and_wait() -> list[bool]:
         app = SlowApp()
@@ -161,7 +161,7 @@ def test_how_long_a_session_is_kept() -> None:
 
 
 async def test_only_the_last_drop_counts(caplog: pytest.LogCaptureFixture) -> None:
-    """A later drop starts the retention time anew; its end comes once."""
+    """A later drop restarts the retention time, and the connection ends once."""
     app = SlowApp()
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app), retention_seconds=0)

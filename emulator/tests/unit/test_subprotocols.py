@@ -16,5 +16,5 @@ from webpubsub_emulator.subprotocols import choose_subprotocol
     ],
 )
 def test_subprotocol_choice(offered: tuple[str, ...], picked: str | None, chosen: str) -> None:
-    """The app's pick wins, then the first known one, as the client spelled it."""
+    """The app's choice wins, then the first known one, as the client spelled it."""
     assert choose_subprotocol(offered, picked) == chosen

@@ -14,7 +14,7 @@ MESSAGE = server_message(Payload("text", b"x"))
 
 
 def kept(subject: UnacknowledgedMessages) -> list[int]:
-    """The sequence ids that would be sent again."""
+    """Return the sequence ids that would be sent again."""
     return [json.loads(frame.data)["sequenceId"] for frame in subject.frames()]
 
 
@@ -30,7 +30,7 @@ def kept(subject: UnacknowledgedMessages) -> list[int]:
     ],
 )
 def test_acknowledging(acknowledged: list[int], ids: list[int]) -> None:
-    """An id releases itself and all before it, also one beyond the last that was sent."""
+    """An id releases itself and all before it, even if it is beyond the last one sent."""
     subject = UnacknowledgedMessages(numbered_frame)
     for _ in range(3):
         subject.add(MESSAGE)
@@ -41,8 +41,7 @@ def test_acknowledging(acknowledged: list[int], ids: list[int]) -> None:
     assert kept(subject) == [*ids, 4]
 
 
-def test_the_same_bytes_come_again() -> None:
-    """What is kept is the frame that was sent, not a copy of it."""
+def test_the_same_frame_is_sent_again() -> None:
     subject = UnacknowledgedMessages(numbered_frame)
     sent = subject.add(MESSAGE)
     assert [frame is sent for frame in subject.frames()] == [True]
