@@ -77,7 +77,7 @@ async def test_a_target_that_differs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "explanation"),
     [
         (f"AccessKey={KEY};", "ERROR: The connection string has no Endpoint."),
         ("Endpoint=http://127.0.0.1:1;AccessKey=short;", "ERROR: The AccessKey has less than"),
@@ -85,11 +85,11 @@ async def test_a_target_that_differs() -> None:
     ],
     ids=["no endpoint", "short key", "unreachable"],
 )
-async def test_a_target_that_cannot_be_asked(target: str, told: str) -> None:
+async def test_a_target_that_cannot_be_asked(target: str, explanation: str) -> None:
     """One line says why, and no test runs."""
     status, output = await run_suite(target)
     assert status == 4
-    assert [line.startswith(told) for line in output.splitlines() if line] == [True]
+    assert [line.startswith(explanation) for line in output.splitlines() if line] == [True]
     assert KEY not in output
 
 
@@ -102,7 +102,7 @@ async def test_a_key_that_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "explanation"),
     [
         ("", "no Endpoint and no AccessKey"),
         ("Endpoint=http://h;", "no AccessKey"),
@@ -110,9 +110,9 @@ async def test_a_key_that_is_refused() -> None:
         (connection_string("http://a:b"), "is not a URL"),
     ],
 )
-def test_connection_strings_that_cannot_be_read(text: str, told: str) -> None:
+def test_connection_strings_that_cannot_be_read(text: str, explanation: str) -> None:
     """The error says what is wrong, without the key."""
-    with pytest.raises(ValueError, match=told) as caught:
+    with pytest.raises(ValueError, match=explanation) as caught:
         Target.from_connection_string(text)
     assert KEY not in str(caught.value)
 

@@ -114,7 +114,7 @@ def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Nam
         metavar="HUB=URL",
         help="send all events of HUB to URL, in which {hub} and {event} are replaced; repeatable",
     )
-    text = "event handlers with patterns, in JSON; they come before those of --handler"
+    text = "event handlers with patterns, in JSON; they come before the ones of --handler"
     parser.add_argument("--handlers", type=Path, metavar="FILE", help=text)
     add_fault_options(parser)
     add_control_option(parser)

@@ -65,7 +65,7 @@ class App:
         return next(r for r in reversed(self.received) if r.headers.get("ce-eventname") == name)
 
     async def wait_for(self, *names: str) -> None:
-        """Wait until exactly these events arrived. Raises AssertionError with the events after 5 s."""
+        """Wait until exactly these events arrived. Raises AssertionError after 5 s."""
         try:
             async with asyncio.timeout(5), self._changed:
                 await self._changed.wait_for(lambda: self.events == list(names))

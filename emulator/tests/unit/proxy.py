@@ -32,8 +32,8 @@ class Proxy:
     def cut(self) -> None:
         """End every connection without a close frame, with a reset on the side of the service.
 
-        The client's side ends with an end of file, because the official client does not recover from
-        a reset. The proxy still reads what the client sends, or the system would reset that side too.
+        The client's side ends with an end of file, because the official client does not recover
+        from a reset. The proxy still reads from the client, or the system would reset that side.
         """
         for client, service in self._lines:
             service.transport.abort()

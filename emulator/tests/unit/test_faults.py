@@ -88,7 +88,7 @@ def test_faults_do_not_change_each_other() -> None:
     alone, both = Faults([error]), Faults([slow, error])
     mixed = [(both.strike("rest-slow"), both.strike("rest-error"))[1] for _ in range(100)]
     assert [strike is not None for strike in mixed] == strikes(alone, "rest-error")
-    # Nor do they strike together.
+    # They do not happen at the same calls.
     assert strikes(Faults([slow]), "rest-slow") != strikes(Faults([error]), "rest-error")
 
 

@@ -8,13 +8,13 @@ from webpubsub_emulator.filter_syntax import NESTING_LIMIT
 from webpubsub_emulator.filters import FilterError, Subject, parse_filter
 
 ANN = Subject("Ann", "c1", ("g1", "g2"), "json.webpubsub.azure.v1")
-NOBODY = Subject(None, "c2", (), None)
+ANONYMOUS = Subject(None, "c2", (), None)
 
 
 @pytest.mark.parametrize(
-    ("text", "ann", "nobody"),
+    ("text", "ann", "anonymous"),
     [
-        # Identifiers, in any case; values in their own case.
+        # Identifiers are in any case, values are not.
         ("userId eq 'Ann'", True, False),
         ("USERID eq 'ann'", False, False),
         ("connectionid ne 'c1'", False, True),
@@ -29,7 +29,7 @@ NOBODY = Subject(None, "c2", (), None)
         ("(true or false) and false", False, False),
         ("not 'g1' in groups", False, True),
         ("not (userId eq 'Ann')", False, True),
-        # Equality crosses types without an error.
+        # Comparing different types for equality is not an error.
         ("userId eq null", False, True),
         ("null eq userId", False, True),
         ("userId ne null", True, False),
@@ -38,7 +38,7 @@ NOBODY = Subject(None, "c2", (), None)
         ("1 ne '1'", True, True),
         ("userId eq 1", False, False),
         ("0 eq false", False, False),
-        # Order needs integers; a null is never ordered.
+        # Order needs integers, and null has no order.
         ("length(userId) ge 3", True, False),
         ("length(userId) lt 3", False, False),
         ("length(userId) le 3 and length(userId) gt 2", True, False),
@@ -80,10 +80,10 @@ NOBODY = Subject(None, "c2", (), None)
         ("substring(connectionId, 1) eq '1'", True, False),
     ],
 )
-def test_filters_match(text: str, ann: bool, nobody: bool) -> None:
+def test_filters_match(text: str, ann: bool, anonymous: bool) -> None:
     """Each rule of reference-odata-filter, for a connection with a user and one without."""
     subject = parse_filter(text)
-    assert (subject.matches(ANN), subject.matches(NOBODY)) == (ann, nobody)
+    assert (subject.matches(ANN), subject.matches(ANONYMOUS)) == (ann, anonymous)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_mistakes_are_found_when_the_filter_is_read(text: str, message: str) -> 
 def test_a_null_hides_a_mistake(text: str) -> None:
     """A type error that only a connection with a user shows is raised by `matches`."""
     subject = parse_filter(text)
-    assert not subject.matches(NOBODY)
+    assert not subject.matches(ANONYMOUS)
     with pytest.raises(FilterError, match="Type"):
         subject.matches(ANN)
 
@@ -166,7 +166,7 @@ def test_any_text_is_a_filter_or_a_filter_error(text: str) -> None:
     """No text causes another exception, neither when it is read nor when it is matched."""
     try:
         subject = parse_filter(text)
-        results = [subject.matches(one) for one in (ANN, NOBODY)]
+        results = [subject.matches(one) for one in (ANN, ANONYMOUS)]
     except FilterError:
         return
     assert all(isinstance(result, bool) for result in results)

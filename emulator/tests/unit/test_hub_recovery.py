@@ -77,9 +77,7 @@ def test_a_recovery_may_happen_twice() -> None:
         (lambda hub: hub.client_dropped("c1"), False),
     ],
 )
-def test_what_ends_a_reliable_connection(
-    lose: Callable[[Hub], list[Effect]], is_kept: bool
-) -> None:
+def test_what_ends_a_connection(lose: Callable[[Hub], list[Effect]], is_kept: bool) -> None:
     """A normal closure, a close by the app, a violation or a slow client, but not a lost socket."""
     hub = reliable()
     effects = lose(hub)

@@ -125,7 +125,7 @@ async def test_a_client_that_does_not_read(
     fast = await clients.connect(await client_url(emulator), max_msg_size=0)
     data = "x" * 2**20
     async with service(emulator) as client:
-        for _ in range(40):  # 16 MiB in the emulator, and what the system takes.
+        for _ in range(40):  # 16 MiB in the emulator, and the system's buffers
             await client.send_to_all(data, content_type="text/plain")
             assert await fast.receive_str(timeout=5) == data
         assert not await client.connection_exists(slow_id)

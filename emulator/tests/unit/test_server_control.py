@@ -52,7 +52,7 @@ async def state(emulator: Emulator, clients: Clients) -> Any:
 
 
 async def until[T](look: Callable[[], Awaitable[T]]) -> T:
-    """Wait up to some seconds until `find` finds something, and return it."""
+    """Call `look` for up to 5 s until it finds something, and return that."""
     for _ in range(500):
         if found := await look():
             return found
@@ -178,7 +178,7 @@ async def test_faults_are_read_replaced_and_removed(emulator: Emulator, clients:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "explanation"),
     [
         (["rest-slow", "rest-eror"], "fault 'rest-eror': there is no such fault"),
         ({"faults": ["rest-slow:ms=x"]}, "fault 'rest-slow:ms=x': ms must be"),
@@ -191,11 +191,13 @@ async def test_faults_are_read_replaced_and_removed(emulator: Emulator, clients:
         (b"[" * 100_000, "The body must be"),
     ],
 )
-async def test_bad_faults(emulator: Emulator, clients: Clients, body: Any, told: str) -> None:
+async def test_bad_faults(
+    emulator: Emulator, clients: Clients, body: Any, explanation: str
+) -> None:
     """The problem names the fault, and nothing changes."""
     before = await call(emulator, clients, "PUT", "/faults", {"seed": 3, "faults": ["event-lost"]})
     status, problem = await call(emulator, clients, "PUT", "/faults", body)
-    assert (status, told in problem["detail"]) == (400, True)
+    assert (status, explanation in problem["detail"]) == (400, True)
     assert await call(emulator, clients, "GET", "/faults") == before
 
 
@@ -260,7 +262,7 @@ async def test_a_restart(emulator: Emulator, clients: Clients, app: App) -> None
     async with service(emulator) as client:
         for gone in (name, lost_name):
             assert not await client.connection_exists(gone)
-    # Event handlers stay, and clients may come again.
+    # Event handlers stay, and clients can connect again.
     await opened(emulator, clients)
     await app.wait_for(*["connect", "connected"] * 4)
 

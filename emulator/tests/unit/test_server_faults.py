@@ -88,7 +88,7 @@ async def test_dropped_connections(
 ) -> None:
     """An open client is aborted without a close frame, and the app gets disconnected."""
     switch("connection-dropped:ms=1")
-    # A simple client: it is sent nothing before.
+    # A simple client, because it gets no frame before the message.
     socket = await clients.connect(await client_url(emulator))
     assert await ended(socket) == 1006
     await app.wait_for("connect", "connected", "disconnected")

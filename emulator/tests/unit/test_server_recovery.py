@@ -108,7 +108,7 @@ async def test_the_official_client_loses_nothing(
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds / 100)
 
-    # Its waits of a second: between acknowledgements, and in vain at each recovery.
+    # Shorten the client's waits of a second, between acknowledgements and at each recovery.
     clock = SimpleNamespace(**vars(asyncio) | {"sleep": sleep})
     monkeypatch.setattr("azure.messaging.webpubsubclient.aio._client.asyncio", clock)
     received: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
@@ -142,7 +142,7 @@ async def test_the_official_client_without_asyncio(emulator: Emulator, app: App)
 
     async with Proxy(emulator.endpoint) as proxy, through(proxy) as grant:
         url = (await grant.get_client_access_token(user_id="ann"))["url"]
-        # It may miss that it is open, and then waits for this long.
+        # The client may not notice that it is open, and then waits for this long.
         client = WebPubSubClient(url, start_timeout=2, auto_reconnect=False)
         client.subscribe(CallbackType.SERVER_MESSAGE, on_message)
         await asyncio.to_thread(client.open)

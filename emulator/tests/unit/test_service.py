@@ -19,7 +19,7 @@ EVENT = Frame(b'{"type":"event","event":"e","data":1}')
 
 
 class SlowApp:
-    """Accepts connected and answers user events only when a test releases them."""
+    """Accepts connected events, and answers user events, when a test releases them."""
 
     def __init__(self) -> None:
         self.arrived: list[str] = []
@@ -110,7 +110,7 @@ async def test_a_slow_client_is_dropped_alone() -> None:
     hub = service.hub("chat")
     line = Line()
     service.attach("slow", line.socket())
-    for name in ("slow", "fast"):  # "fast" takes everything: nothing queues up for it.
+    for name in ("slow", "fast"):  # "fast" reads everything, so nothing is queued for it
         service.run(enter(hub, handshake(name)))
     for _ in range(FRAME_LIMIT + 1):
         service.run(hub.sending.to_all(Payload("text", b"x"), ()))
