@@ -94,7 +94,7 @@ class Control:
 
 
 async def _unknown(request: web.Request) -> web.Response:
-    text = f"{request.method} {request.path} is no call of the control endpoint."
+    text = f"{request.method} {request.path} is not a call of the control endpoint."
     raise ControlError(HTTPStatus.NOT_FOUND, text)
 
 

@@ -62,7 +62,7 @@ def check_template(template: str) -> None:
     if "{" in parts.netloc or "}" in parts.netloc:
         raise ValueError("The event handler URL must not have a parameter in its host name.")
     if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
-        raise ValueError("The event handler URL knows two parameters: {hub} and {event}.")
+        raise ValueError("The event handler URL may only have two parameters: {hub} and {event}.")
 
 
 def check_system_events(names: tuple[str, ...]) -> None:
@@ -159,5 +159,5 @@ def _list(value: Any) -> list[Any]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("Must be a text.")
+        raise ValueError("Must be a string.")
     return value

@@ -134,7 +134,7 @@ async def test_unknown_calls(emulator: Emulator, clients: Clients, method: str, 
     """The problem names the call, which does not reach the data plane."""
     status, problem = await call(emulator, clients, method, path)
     assert (status, problem["title"]) == (404, "Not Found")
-    assert problem["detail"] == f"{method} /control{path} is no call of the control endpoint."
+    assert problem["detail"] == f"{method} /control{path} is not a call of the control endpoint."
     assert (await state(emulator, clients))["calls"] == []
 
 
