@@ -27,10 +27,9 @@ def parse_template(path: str) -> Segments:
     """
     segments = ("", "api", *path.split("/"))
     names = {segment.strip("{}") for segment in segments if segment.startswith("{")}
-    if not names <= PATH_NAMES:
-        raise ValueError(
-            f"Unknown names in the path {path}: {', '.join(sorted(names - PATH_NAMES))}."
-        )
+    unknown = sorted(names - PATH_NAMES)
+    if unknown:
+        raise ValueError(f"Unknown names in the path {path}: {', '.join(unknown)}.")
     return segments
 
 

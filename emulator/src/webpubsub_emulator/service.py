@@ -173,9 +173,7 @@ class Service:
         if all(start.is_set() for start in self._starts.get(event.connection_id, ())):
             self._starts.pop(event.connection_id, None)
         if not task.cancelled() and task.exception() is not None:
-            _log.error(
-                "delivery failed unexpectedly: event=%s", event.name, exc_info=task.exception()
-            )
+            _log.error("delivery crashed: event=%s", event.name, exc_info=task.exception())
 
     def drop(self, connection_id: str) -> bool:
         """Abort the connection's socket without a close frame. Return false if it has none."""
