@@ -19,8 +19,8 @@ from webpubsub_emulator.server import Emulator
 PORT = 8080
 FAULT_HELP = "inject this fault; repeatable. The faults are " + ", ".join(FAULTS)
 CONTROL_HELP = (
-    "serve /control on the emulator's port: inspect its state, change faults, drop connections "
-    "and restart it while it runs. Without authentication: every user of this machine can use it"
+    "serve /control on the emulator's port, for this machine only and without authentication: "
+    "inspect the state, change faults, drop connections and restart while the emulator runs"
 )
 
 
