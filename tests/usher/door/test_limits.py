@@ -8,7 +8,7 @@ from usher.errors import TooManyError
 
 
 class Clock:
-    """A time that only the test moves."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -33,8 +33,8 @@ def count_allowed(limit: CallLimit, name: str, calls: int) -> int:
     return allowed
 
 
-def test_a_minutes_calls_at_once_and_then_as_they_flow_back(clock: Clock) -> None:
-    """60 a minute are 60 now and one each second after that."""
+def test_a_full_bucket_and_its_refill(clock: Clock) -> None:
+    """60 per minute: 60 calls at once, and then one more each second."""
     limit = CallLimit(60, clock)
     assert count_allowed(limit, "ana", 10_000) == 60
     clock.now += 2.5
@@ -52,15 +52,14 @@ def test_the_limit_is_exact_at_every_uptime(calls: int) -> None:
         assert count_allowed(CallLimit(calls, clock), "ana", calls + 1) == calls
 
 
-def test_each_name_has_a_bucket_of_its_own(clock: Clock) -> None:
-    """Nobody pays for another."""
+def test_each_name_has_its_own_bucket(clock: Clock) -> None:
     limit = CallLimit(2, clock)
     assert count_allowed(limit, "ana", 5) == 2
     assert count_allowed(limit, "bo", 5) == 2
 
 
-def test_the_wait_is_told_and_is_enough(clock: Clock) -> None:
-    """Whole seconds, upwards; a refused call costs nothing."""
+def test_after_the_wait_of_a_refusal_the_next_call_is_allowed(clock: Clock) -> None:
+    """`Retry-After` is in whole seconds, rounded up; a refused call does not lengthen the wait."""
     limit = CallLimit(40, clock)
     assert count_allowed(limit, "ana", 40) == 40
     for _ in range(3):
@@ -72,12 +71,12 @@ def test_the_wait_is_told_and_is_enough(clock: Clock) -> None:
 
 
 def test_zero_is_no_limit(clock: Clock) -> None:
-    """For who has another one in front."""
+    """For an app behind another rate limiter."""
     assert count_allowed(CallLimit(0, clock), "ana", 10_000) == 10_000
 
 
-def test_memory_is_bounded_and_the_active_are_kept(clock: Clock) -> None:
-    """A flood of names pushes out who has been silent longest, not who is calling."""
+def test_memory_is_bounded_and_active_names_are_kept(clock: Clock) -> None:
+    """A flood of names drops the bucket that was used longest ago, not one in use."""
     limit = CallLimit(1, clock)
     limit.check("ana")
     for number in range(3 * MOST_NAMES):
@@ -103,12 +102,12 @@ def test_memory_is_bounded_and_the_active_are_kept(clock: Clock) -> None:
     ],
 )
 def test_the_address_is_the_one_that_the_front_end_saw(header: str, address: str | None) -> None:
-    """The last; what stands before it, anybody can write."""
+    """It is the last of the header; the client can write the addresses before it."""
     assert client_address({"x-forwarded-for": header}) == address
 
 
-def test_no_front_end() -> None:
-    """On a developer's machine."""
+def test_without_a_front_end_the_address_is_unknown() -> None:
+    """As on a developer's machine."""
     assert client_address({}) is None
 
 
@@ -125,13 +124,14 @@ def passes(limits: Limits, address: str = "203.0.113.7", user_id: str = "ana") -
     ("mode", "by_address", "by_caller"),
     [
         ("anonymous", True, True),
+        ("easyauth", True, True),
         ("oidc", True, True),
         ("key", False, True),
         ("local", False, False),
     ],
 )
 def test_limits_by_mode(mode: str, by_address: bool, by_caller: bool) -> None:
-    """A backend calls for everybody from one address; in development nothing is at stake."""
+    """A backend calls for all its users from one address; local mode has no limits."""
     settings: dict[str, Any] = {"mode": mode, "caller_limit": 1, "address_limit": 2}
     limits = Limits(make_settings(**settings))
     assert passes(limits, "203.0.113.1", "ana")

@@ -1,12 +1,16 @@
 import base64
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import fields
+from inspect import get_annotations
 from typing import Any
 
 import pytest
 
 from tests.usher.settings import make_settings
 from usher.door.callers import Caller, Credentials
+from usher.door.modes import MODES, Mode
 from usher.errors import (
     BadRequestError,
     ForbiddenError,
@@ -20,12 +24,14 @@ PRINCIPAL = "x-ms-client-principal"
 BEARER = {"authorization": "Bearer good"}
 
 
-def principal(**claims: Any) -> str:
-    listed = [{"typ": name, "val": value} for name, value in claims.items()]
+def encode_principal(*claims: tuple[str, Any]) -> str:
+    """Return the header of App Service Authentication with these names and values."""
+    listed = [{"typ": name, "val": value} for name, value in claims]
     return base64.b64encode(json.dumps({"claims": listed}).encode()).decode()
 
 
 async def verify(token: str) -> Mapping[str, Any]:
+    assert token, "a request without a token must be refused before"
     if token != "good":
         raise UnauthorizedError("no")
     return {"sub": "ana", "email": "ana@example.com", "groups": ["a"], "exp": 1}
@@ -34,41 +40,42 @@ async def verify(token: str) -> Mapping[str, Any]:
 async def identify(
     mode: str | None,
     headers: Mapping[str, str] | None = None,
-    named: str | None = None,
-    **more: Any,
+    user_id: str | None = None,
+    **changes: Any,
 ) -> Caller:
-    settings = make_settings(mode, **more)
-    return await settings.mode.identify(Credentials(headers or {}, named), verify)
+    """Return the caller of a request with these headers that asks for this user id."""
+    settings = make_settings(mode, **changes)
+    return await settings.mode.identify(Credentials(headers or {}, user_id), verify)
 
 
-async def test_without_a_mode_nobody_gets_in() -> None:
-    """The problem says which setting is missing."""
+async def test_without_a_mode_no_caller_is_identified() -> None:
+    """The error names the missing setting."""
     with pytest.raises(NoModeError, match="USHER_AUTH"):
         await identify(None, BEARER, "ana")
 
 
-async def test_local_mode_believes_the_request() -> None:
-    """Names of any script are fine."""
-    assert await identify("local", named="Ana Ñandú 日本") == Caller("Ana Ñandú 日本")
+async def test_local_mode_accepts_the_user_id_of_the_request() -> None:
+    """In any script."""
+    assert await identify("local", user_id="Ana Ñandú 日本") == Caller("Ana Ñandú 日本")
 
 
 @pytest.mark.parametrize("mode", ["local", "anonymous"])
-async def test_guests_are_invented(mode: str) -> None:
-    """Two callers without a name are two people."""
+async def test_without_a_user_id_each_request_gets_a_new_guest(mode: str) -> None:
     first, second = [(await identify(mode)).user_id for _ in range(2)]
-    assert first.startswith("guest-")
+    assert re.fullmatch("guest-[0-9a-f]{8}", first)
     assert first != second
 
 
-async def test_anonymous_callers_cannot_choose_a_name() -> None:
-    """Or they would be somebody else."""
-    with pytest.raises(BadRequestError):
-        await identify("anonymous", named="ana")
+async def test_anonymous_callers_cannot_choose_a_user_id() -> None:
+    """Otherwise they could impersonate another user."""
+    with pytest.raises(BadRequestError) as caught:
+        await identify("anonymous", user_id="ana")
+    assert caught.value.field == "userId"
 
 
-async def test_a_backend_names_the_user() -> None:
-    """It holds the function key, which the Functions host checks."""
-    assert await identify("key", named="ana") == Caller("ana")
+async def test_a_backend_must_name_the_user() -> None:
+    """It has the function key, which the Functions host checks before the app is called."""
+    assert await identify("key", user_id="ana") == Caller("ana")
     with pytest.raises(BadRequestError) as caught:
         await identify("key")
     assert caught.value.field == "userId"
@@ -76,16 +83,16 @@ async def test_a_backend_names_the_user() -> None:
 
 @pytest.mark.parametrize("mode", ["local", "key"])
 @pytest.mark.parametrize("user_id", ["", "  ", "a\nb", "a\x00b", "\u202ea", "\ud800"])
-async def test_names_that_cannot_be_shown(mode: str, user_id: str) -> None:
-    """Blank, control and direction characters are refused."""
+async def test_user_ids_that_are_not_printable(mode: str, user_id: str) -> None:
+    """Blank ids, control characters and direction marks are refused."""
     with pytest.raises(BadRequestError) as caught:
-        await identify(mode, named=user_id)
+        await identify(mode, user_id=user_id)
     assert caught.value.field == "userId"
 
 
 async def test_the_principal_of_app_service_authentication() -> None:
-    """Its id, or the claim that is set."""
-    headers = {ID: "ana-id", PRINCIPAL: principal(email="ana@example.com")}
+    """The user id is the principal's id, or the configured claim."""
+    headers = {ID: "ana-id", PRINCIPAL: encode_principal(("email", "ana@example.com"))}
     claims = {"email": frozenset({"ana@example.com"})}
     assert await identify("easyauth", headers, has_platform_auth=True) == Caller("ana-id", claims)
     by_claim = await identify("easyauth", headers, has_platform_auth=True, user_claim="email")
@@ -93,25 +100,27 @@ async def test_the_principal_of_app_service_authentication() -> None:
 
 
 async def test_claims_with_several_values() -> None:
-    """App Service Authentication repeats the claim, a bearer token has a list."""
-    listed = [{"typ": "groups", "val": "a"}, {"typ": "groups", "val": "b"}]
-    header = base64.b64encode(json.dumps({"claims": listed}).encode()).decode()
+    """App Service Authentication repeats the claim; a bearer token has a list."""
+    header = encode_principal(("groups", "a"), ("groups", "b"))
     caller = await identify("easyauth", {ID: "ana", PRINCIPAL: header}, has_platform_auth=True)
     assert caller.claims == {"groups": frozenset({"a", "b"})}
     assert (await identify("oidc", BEARER)).claims["groups"] == frozenset({"a"})
 
 
-async def test_a_claim_with_several_values_names_nobody() -> None:
+async def test_values_of_claims_that_are_no_text_are_left_out() -> None:
+    assert (await identify("oidc", BEARER)).claims["exp"] == frozenset()
+
+
+async def test_a_claim_with_several_values_is_no_user_id() -> None:
     """A user has one id."""
-    listed = [{"typ": "email", "val": "a"}, {"typ": "email", "val": "b"}]
-    header = base64.b64encode(json.dumps({"claims": listed}).encode()).decode()
+    header = encode_principal(("email", "a"), ("email", "b"))
     with pytest.raises(UnauthorizedError):
         await identify("easyauth", {PRINCIPAL: header}, has_platform_auth=True, user_claim="email")
 
 
-async def test_forged_principals_do_not_count() -> None:
-    """Where the platform does not say that authentication is on, everybody is refused."""
-    headers = {ID: "ana-id", PRINCIPAL: principal(email="ana@example.com")}
+async def test_forged_principals_are_refused() -> None:
+    """Without App Service Authentication, any client can send these headers."""
+    headers = {ID: "ana-id", PRINCIPAL: encode_principal(("email", "ana@example.com"))}
     for claim in (None, "email"):
         with pytest.raises(UnauthorizedError):
             await identify("easyauth", headers, user_claim=claim)
@@ -126,19 +135,19 @@ async def test_forged_principals_do_not_count() -> None:
         ({PRINCIPAL: "rubbish"}, "email"),
         ({PRINCIPAL: "e30="}, "email"),
         ({PRINCIPAL: "W10="}, "email"),
-        ({PRINCIPAL: principal(name="ana")}, "email"),
-        ({PRINCIPAL: principal(email=5)}, "email"),
+        ({PRINCIPAL: encode_principal(("name", "ana"))}, "email"),
+        ({PRINCIPAL: encode_principal(("email", 5))}, "email"),
         ({ID: "ana-id", PRINCIPAL: "rubbish"}, None),
     ],
 )
-async def test_principals_that_name_nobody(headers: dict[str, str], claim: str | None) -> None:
-    """Not signed in, or a header that cannot be read."""
+async def test_principals_without_a_user_id(headers: dict[str, str], claim: str | None) -> None:
+    """The caller is not signed in, or a header is malformed."""
     with pytest.raises(UnauthorizedError):
         await identify("easyauth", headers, has_platform_auth=True, user_claim=claim)
 
 
 async def test_a_bearer_token() -> None:
-    """Its subject, or the claim that is set; the scheme has no case."""
+    """The user id is its subject, or the configured claim; the case of the scheme is ignored."""
     assert (await identify("oidc", BEARER)).user_id == "ana"
     assert (await identify("oidc", {"authorization": "bearer  good "})).user_id == "ana"
     assert (await identify("oidc", BEARER, user_claim="email")).user_id == "ana@example.com"
@@ -156,17 +165,17 @@ async def test_a_bearer_token() -> None:
         (BEARER, "groups"),
     ],
 )
-async def test_bearer_tokens_that_name_nobody(headers: dict[str, str], claim: str | None) -> None:
-    """None, another scheme, one that does not hold, and a claim that is no text."""
+async def test_bearer_tokens_without_a_user_id(headers: dict[str, str], claim: str | None) -> None:
+    """No token, another scheme, an invalid token, or a claim that is missing or no text."""
     with pytest.raises(UnauthorizedError):
         await identify("oidc", headers, user_claim=claim)
 
 
 @pytest.mark.parametrize(("mode", "headers"), [("easyauth", {ID: "ana"}), ("oidc", BEARER)])
-async def test_the_request_may_repeat_the_verified_user_and_name_no_other(
+async def test_an_authenticated_caller_can_ask_only_for_its_own_user_id(
     mode: str, headers: dict[str, str]
 ) -> None:
-    """403, because the caller is known and asks for what it may not have."""
+    """Another user id is forbidden, and not unauthorized: the caller is known."""
     assert (await identify(mode, headers, "ana", has_platform_auth=True)).user_id == "ana"
     for other in ("bo", "", "ANA"):
         with pytest.raises(ForbiddenError) as caught:
@@ -174,25 +183,66 @@ async def test_the_request_may_repeat_the_verified_user_and_name_no_other(
         assert caught.value.field == "userId"
 
 
-async def test_unknown_callers_all_hear_the_same() -> None:
-    """What exactly was wrong would help those who try."""
+async def test_all_unknown_callers_get_the_same_detail() -> None:
+    """The exact reason would help an attacker."""
     details = set[str]()
-    for mode, headers, on in (
+    for mode, headers, has_platform_auth in (
         ("easyauth", {}, True),
         ("easyauth", {ID: "x"}, False),
         ("oidc", {}, True),
     ):
         with pytest.raises(UsherError) as caught:
-            await identify(mode, headers, has_platform_auth=on)
+            await identify(mode, headers, has_platform_auth=has_platform_auth)
         details.add(caught.value.detail)
     assert len(details) == 1
 
 
-def test_a_backend_may_ask_for_itself() -> None:
-    """With the key, and where it names no user; nobody else may."""
-    assert make_settings(mode="key").mode.is_trusted_without_user(None)
-    assert not make_settings(mode="key").mode.is_trusted_without_user("ana")
+def test_only_a_backend_is_trusted_without_a_user() -> None:
+    """Its request has the function key, and asks for no user."""
+    assert make_settings(mode="key").mode.needs_no_caller(None)
+    assert not make_settings(mode="key").mode.needs_no_caller("ana")
     assert not any(
-        make_settings(mode=mode).mode.is_trusted_without_user(None)
+        make_settings(mode=mode).mode.needs_no_caller(None)
         for mode in (None, "easyauth", "oidc", "anonymous", "local")
     )
+
+
+DEFAULTS = {
+    "key_level": "ANONYMOUS",
+    "required_settings": (),
+    "may_run_in_azure": True,
+    "allows_get": False,
+    "allows_any_origin": False,
+    "has_caller_limit": True,
+    "has_address_limit": True,
+}
+FACTS: dict[str | None, dict[str, object]] = {
+    None: DEFAULTS | {"name": "", "allows_get": True},
+    "easyauth": DEFAULTS | {"name": "easyauth"},
+    "oidc": DEFAULTS
+    | {"name": "oidc", "required_settings": ("USHER_OIDC_ISSUER", "USHER_OIDC_AUDIENCE")},
+    "key": DEFAULTS | {"name": "key", "key_level": "FUNCTION", "has_address_limit": False},
+    "anonymous": DEFAULTS | {"name": "anonymous"},
+    "local": DEFAULTS
+    | {
+        "name": "local",
+        "may_run_in_azure": False,
+        "allows_get": True,
+        "allows_any_origin": True,
+        "has_caller_limit": False,
+        "has_address_limit": False,
+    },
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_the_facts_of_each_mode(name: str | None) -> None:
+    """All of them: a new fact of the modes needs a value here."""
+    mode = make_settings(name).mode
+    facts = get_annotations(Mode).keys() - {field.name for field in fields(Mode)}
+    assert {fact: getattr(mode, fact) for fact in facts} == FACTS[name]
+
+
+def test_the_values_of_usher_auth() -> None:
+    """The mode without a value is not in the table."""
+    assert list(MODES) == [name for name in FACTS if name]

@@ -20,7 +20,7 @@ def rule(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-GOOD = [
+VALID = [
     rule(),
     rule(caller={"user": "ana"}),
     rule(caller={"claim": "team", "value": "red"}),
@@ -31,7 +31,7 @@ GOOD = [
     rule(allow=["roster"]),
     rule(allow=["roster", "send", "join"]),
 ]
-BAD = [
+INVALID = [
     ("", "lobby"),
     ("", {}),
     ("", rule(caller=None)),
@@ -59,34 +59,41 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("good", GOOD)
-def test_rules_that_are_valid(good: dict[str, Any]) -> None:
-    """For the code and for the published schema."""
-    assert len(parse_rules({"rules": [good]}, "policy.json").rules) == 1
-    VALIDATOR.validate({"$schema": "api/policy.schema.json", "rules": [good]})
+@pytest.mark.parametrize("valid", VALID)
+def test_valid_rules(valid: dict[str, Any]) -> None:
+    """The code and the published schema accept them."""
+    assert len(parse_rules({"rules": [valid]}, "policy.json").rules) == 1
+    VALIDATOR.validate({"$schema": "api/policy.schema.json", "rules": [valid]})
 
 
-@pytest.mark.parametrize(("place", "bad"), BAD)
-def test_rules_that_are_not(place: str, bad: Any) -> None:
-    """Likewise; the error names the place, and nothing that stands there."""
+@pytest.mark.parametrize(("place", "invalid"), INVALID)
+def test_invalid_rules(place: str, invalid: Any) -> None:
+    """The code and the published schema refuse them; the error names the place."""
     with pytest.raises(SettingsError) as caught:
-        parse_rules({"rules": [rule(), bad]}, "policy.json")
+        parse_rules({"rules": [rule(), invalid]}, "policy.json")
     assert list(caught.value.problems) == [f"policy.json rules[1]{place}"]
-    assert not VALIDATOR.is_valid({"rules": [bad]})
+    assert not VALIDATOR.is_valid({"rules": [invalid]})
 
 
 def test_every_wrong_place_is_named_at_once() -> None:
-    """So that one look at the log mends the file."""
-    bad = [rule(caller="all", group="a}", allow=["enter"]), rule(), {}]
+    invalid = [rule(caller="all", group="a}", allow=["enter"]), rule(), {}]
     with pytest.raises(SettingsError) as caught:
-        parse_rules({"rules": bad}, "p")
+        parse_rules({"rules": invalid}, "p")
     wrong = ["p rules[0].caller", "p rules[0].group", "p rules[0].allow", "p rules[2]"]
     assert list(caught.value.problems) == wrong
 
 
+def test_problems_do_not_repeat_the_values() -> None:
+    """They are written to the log."""
+    invalid = rule(caller={"user": ["some-value"]}, group="some-value}", allow=["some-value"])
+    with pytest.raises(SettingsError) as caught:
+        parse_rules({"rules": [invalid]}, "policy.json")
+    assert "some-value" not in str(caught.value)
+
+
 @pytest.mark.parametrize("document", [[], {}, {"rules": {}}, {"rules": [], "more": 1}, "rules", 1])
 def test_documents_that_are_no_policy(document: Any) -> None:
-    """For the schema neither."""
+    """The published schema refuses them as well."""
     with pytest.raises(SettingsError, match=r"policy\.json must be an object"):
         parse_rules(document, "policy.json")
     assert not VALIDATOR.is_valid(document)
@@ -97,7 +104,7 @@ def test_documents_that_are_no_policy(document: Any) -> None:
     [(None, "cannot be read"), (b"{", "JSON"), (b"\xff", "JSON"), (b"[" * 99999, "JSON")],
 )
 def test_files_that_are_no_policy(tmp_path: Path, content: bytes | None, problem: str) -> None:
-    """The name is told, and not the folder."""
+    """The error names the file, and not its folder."""
     file = tmp_path / "policy.json"
     if content is not None:
         file.write_bytes(content)
@@ -107,7 +114,7 @@ def test_files_that_are_no_policy(tmp_path: Path, content: bytes | None, problem
 
 
 def test_the_shipped_policy() -> None:
-    """An open lobby and a group for each user; its schema is where it says."""
+    """A lobby for all callers and a group for each user; its `$schema` is a file."""
     file = ROOT / "policy.json"
     document = json.loads(file.read_text("utf-8"))
     assert (ROOT / document["$schema"]).exists()
@@ -120,8 +127,7 @@ def test_the_shipped_policy() -> None:
     assert rules.rights(Caller("ana"), "room-1") == set()
 
 
-def test_the_schema_is_a_schema() -> None:
-    """By its own dialect."""
+def test_the_schema_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 

@@ -6,7 +6,7 @@ from usher.door.rules import GroupPattern, Rule, Rules
 ANA = Caller("ana", {"team": frozenset({"red"}), "groups": frozenset({"a", "b-c"})})
 
 
-def fits(pattern: str, group: str, caller: Caller = ANA) -> bool:
+def matches(pattern: str, group: str, caller: Caller = ANA) -> bool:
     return Rule(GroupPattern(pattern), frozenset()).matches(caller, group)
 
 
@@ -26,9 +26,9 @@ def fits(pattern: str, group: str, caller: Caller = ANA) -> bool:
         ("of-{claim:groups}", "of-b-c"),
     ],
 )
-def test_groups_that_fit(pattern: str, group: str) -> None:
-    """By name, user id, claim with one value or several, and with any ending."""
-    assert fits(pattern, group)
+def test_groups_that_match(pattern: str, group: str) -> None:
+    """By name, by user id, by a claim with one value or several, and with any ending."""
+    assert matches(pattern, group)
 
 
 @pytest.mark.parametrize(
@@ -48,17 +48,17 @@ def test_groups_that_fit(pattern: str, group: str) -> None:
         ("of-{claim:groups}-*", "of-b-c-d"),
     ],
 )
-def test_groups_that_do_not_fit(pattern: str, group: str) -> None:
-    """Names have a case, and `*` stands for one character at least."""
-    assert not fits(pattern, group)
+def test_groups_that_do_not_match(pattern: str, group: str) -> None:
+    """Names are case-sensitive, and `*` is at least one character."""
+    assert not matches(pattern, group)
 
 
-def test_nobody_reaches_into_the_groups_of_another() -> None:
-    """Tenant `a.b` would share `a.b.c` with tenant `a`; it fits nothing instead."""
+def test_a_placeholder_ends_at_the_first_occurrence_of_the_next_character() -> None:
+    """Otherwise tenant `a.b` could enter groups of tenant `a`."""
     short = Caller("x", {"tenant": frozenset({"a"})})
     long = Caller("y", {"tenant": frozenset({"a.b"})})
-    assert fits("{claim:tenant}.*", "a.b.c", short)
-    assert not fits("{claim:tenant}.*", "a.b.c", long)
+    assert matches("{claim:tenant}.*", "a.b.c", short)
+    assert not matches("{claim:tenant}.*", "a.b.c", long)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_nobody_reaches_into_the_groups_of_another() -> None:
         ("a}", "braces"),
     ],
 )
-def test_patterns_with_more_than_one_meaning(pattern: str, problem: str) -> None:
-    """They are refused, and it is said why."""
+def test_invalid_patterns(pattern: str, problem: str) -> None:
+    """The error says what is wrong."""
     with pytest.raises(ValueError, match=problem):
         GroupPattern(pattern)
 
@@ -117,8 +117,8 @@ YES = frozenset({"yes"})
         (Caller("bo"), "unknown", set[str]()),
     ],
 )
-def test_the_first_rule_that_fits_decides(caller: Caller, group: str, rights: set[str]) -> None:
-    """Also where it allows nothing; without one nothing is allowed."""
+def test_the_first_matching_rule_wins(caller: Caller, group: str, rights: set[str]) -> None:
+    """Even if it grants nothing; without a matching rule nothing is allowed."""
     assert RULES.rights(caller, group) == rights
 
 
@@ -138,17 +138,17 @@ def test_the_first_rule_that_fits_decides(caller: Caller, group: str, rights: se
         ("bo", "unknown", False),
     ],
 )
-def test_what_a_user_of_unknown_claims_could_join(
+def test_groups_that_a_user_with_unknown_claims_could_join(
     user_id: str | None, group: str, could: bool
 ) -> None:
-    """A rule that asks for claims allows it to somebody; one that does not settles it."""
+    """A rule that needs claims may match; the first rule without claims decides."""
     assert RULES.could_join(user_id, group) is could
 
 
-def test_what_a_user_of_unknown_claims_could_say() -> None:
-    """Joining is not sending."""
-    news = Rule(GroupPattern("news"), frozenset({"join"}))
-    rules = Rules([news, Rule(GroupPattern("*"), frozenset({"join", "send"}))])
-    assert rules.could_join("ana", "news")
-    assert not rules.could_send("ana", "news")
+def test_groups_to_which_a_user_with_unknown_claims_could_send() -> None:
+    """`join` does not include `send`."""
+    quiet = Rule(GroupPattern("quiet"), frozenset({"join"}))
+    rules = Rules([quiet, Rule(GroupPattern("*"), frozenset({"join", "send"}))])
+    assert rules.could_join("ana", "quiet")
+    assert not rules.could_send("ana", "quiet")
     assert rules.could_send(None, "blue")

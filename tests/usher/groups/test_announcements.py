@@ -87,6 +87,12 @@ def test_a_summary_in_json() -> None:
     }
 
 
+def test_a_summary_in_json_names_each_user_once() -> None:
+    """`count` is the number of joins, and not of users."""
+    message = read_json(crowd("u1", "u1"))
+    assert (message["userIds"], message["count"]) == (["u1"], 2)
+
+
 def test_a_leave() -> None:
     """Without the time of the event, the present time is used."""
     started = datetime.now(UTC)

@@ -10,121 +10,126 @@ from usher.groups.digest import Digest
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
-
-def news(number: int, group: str = "lobby", kind: str = "joined") -> Announcement:
-    return Announcement(kind, f"{kind}-{group}-{number}", group, f"u{number}", "", NOW)
+type Message = tuple[float, list[str]]  # when it is sent, and the users of its announcements
 
 
-def play(digests: Digest, *arrivals: tuple[float, Announcement]) -> list[tuple[float, list[str]]]:
-    """When something was told, and of whom; the arrivals come at their times."""
-    told: list[tuple[float, list[str]]] = []
+def announce(number: int, group: str = "lobby", type_: str = "joined") -> Announcement:
+    return Announcement(type_, f"{type_}-{group}-{number}", group, f"u{number}", "", NOW)
 
-    async def arrive(at: float, one: Announcement) -> None:
+
+def collect(subject: Digest, *arrivals: tuple[float, Announcement]) -> list[Message]:
+    """Return the messages of announcements that arrive at the given seconds."""
+    messages: list[Message] = []
+
+    async def arrive(at: float, announcement: Announcement) -> None:
         await asyncio.sleep(at)
-        if gathered := await digests.collect(one):
-            told.append((asyncio.get_running_loop().time(), [n.user_id or "" for n in gathered]))
+        if collected := await subject.collect(announcement):
+            users = [one.user_id or "" for one in collected]
+            messages.append((asyncio.get_running_loop().time(), users))
 
     async def all_arrive() -> None:
         await asyncio.gather(*(arrive(at, one) for at, one in arrivals))
 
     virtual_time.run(all_arrive())
-    return told
+    return messages
 
 
-def count(told: list[tuple[float, list[str]]]) -> int:
-    return sum(len(users) for _, users in told)
+def count(messages: list[Message]) -> int:
+    return sum(len(users) for _, users in messages)
 
 
-def test_a_quiet_group_is_told_at_once() -> None:
-    """One by one, as long as no more come than a second may bring."""
-    arrivals = [(n * 0.25, news(n)) for n in range(40)]
-    told = play(Digest(5, 1), *arrivals)
-    assert told == [(n * 0.25, [f"u{n}"]) for n in range(40)]
+def has_summary(messages: list[Message]) -> bool:
+    return any(len(users) > 1 for _, users in messages)
 
 
-def test_a_crowd_is_told_as_one() -> None:
-    """The first few as they come, and all the others a moment later, together."""
-    told = play(Digest(5, 1), *[(0.0, news(n)) for n in range(1000)])
-    assert told[:5] == [(0.0, [f"u{n}"]) for n in range(5)]
-    assert told[5:] == [(1.0, [f"u{n}" for n in range(5, 1000)])]
+def test_below_the_rate_each_announcement_is_sent_at_once() -> None:
+    arrivals = [(n * 0.25, announce(n)) for n in range(40)]
+    messages = collect(Digest(5, 1), *arrivals)
+    assert messages == [(n * 0.25, [f"u{n}"]) for n in range(40)]
 
 
-def test_a_crowd_that_goes_on_is_told_once_a_moment() -> None:
-    """Everybody once, in order, and nobody later than a moment after coming."""
-    arrivals = [(n / 400, news(n)) for n in range(1000)]
-    told = play(Digest(5, 1), *arrivals)
-    assert [user for _, users in told for user in users] == [f"u{n}" for n in range(1000)]
-    assert len(told) <= 5 + 3
-    for at, users in told:
+def test_above_the_rate_announcements_are_sent_together() -> None:
+    """Those within the rate are sent at once, and all others after one second, in one message."""
+    messages = collect(Digest(5, 1), *[(0.0, announce(n)) for n in range(1000)])
+    assert messages[:5] == [(0.0, [f"u{n}"]) for n in range(5)]
+    assert messages[5:] == [(1.0, [f"u{n}" for n in range(5, 1000)])]
+
+
+def test_a_lasting_crowd_gets_one_message_per_second() -> None:
+    """Each announcement is sent once, in order, and at most one second late."""
+    arrivals = [(n / 400, announce(n)) for n in range(1000)]
+    messages = collect(Digest(5, 1), *arrivals)
+    assert [user for _, users in messages for user in users] == [f"u{n}" for n in range(1000)]
+    assert len(messages) <= 5 + 3
+    for at, users in messages:
         assert all(at - int(user[1:]) / 400 <= 1.001 for user in users)
 
 
-def test_when_it_is_quiet_again_each_is_told_at_once_again() -> None:
-    """A second after the last of the crowd."""
-    crowd = [(0.0, news(n)) for n in range(100)]
-    told = play(Digest(5, 1), *crowd, (2.5, news(100)), (3.0, news(101)))
-    assert told[-2:] == [(2.5, ["u100"]), (3.0, ["u101"])]
-    assert count(told) == 102
+def test_after_a_crowd_announcements_are_sent_at_once_again() -> None:
+    """The rate falls one second after the last announcement of the crowd."""
+    crowd = [(0.0, announce(n)) for n in range(100)]
+    messages = collect(Digest(5, 1), *crowd, (2.5, announce(100)), (3.0, announce(101)))
+    assert messages[-2:] == [(2.5, ["u100"]), (3.0, ["u101"])]
+    assert count(messages) == 102
 
 
 @pytest.mark.parametrize("at", [0.1, 0.3, 1.7, 1000.1, 86_400.7, 1e6 + 0.3])
 @pytest.mark.parametrize("above", [3, 5, 7])
-def test_a_second_s_worth_at_once_is_no_crowd(at: float, above: int) -> None:
-    """At any hour, since clocks are no exact numbers; one more is."""
-    for more, is_collected in ((0, False), (2, True)):
-        told = play(Digest(above, 1), *[(at, news(n)) for n in range(above + more)])
-        assert any(len(users) > 1 for _, users in told) is is_collected
+def test_the_announcements_of_one_second_may_arrive_at_once(at: float, above: int) -> None:
+    """At any time of the clock, although sums of fractions are not exact; two more are too many."""
+    for more, is_summarised in ((0, False), (2, True)):
+        messages = collect(Digest(above, 1), *[(at, announce(n)) for n in range(above + more)])
+        assert has_summary(messages) is is_summarised
 
 
-@pytest.mark.parametrize(("rate", "is_collected"), [(4, False), (5, False), (6, True), (50, True)])
-def test_the_rate_that_counts(rate: int, is_collected: bool) -> None:
-    """More than five a second, for as long as it takes to tell."""
-    told = play(Digest(5, 1), *[(n / rate, news(n)) for n in range(rate * 20)])
-    assert count(told) == rate * 20
-    assert any(len(users) > 1 for _, users in told) is is_collected
+@pytest.mark.parametrize(("rate", "is_summarised"), [(4, False), (5, False), (6, True), (50, True)])
+def test_the_rate_above_which_there_are_summaries(rate: int, is_summarised: bool) -> None:
+    messages = collect(Digest(5, 1), *[(n / rate, announce(n)) for n in range(rate * 20)])
+    assert count(messages) == rate * 20
+    assert has_summary(messages) is is_summarised
 
 
-def test_groups_and_kinds_are_apart() -> None:
-    """A crowd in one group keeps nobody waiting in another, and joins do not hold back leaves."""
-    crowd = [(0.0, news(n)) for n in range(50)]
-    others = [(0.5, news(1, "hall")), (0.5, news(1, "lobby", "left"))]
-    told = play(Digest(5, 1), *crowd, *others)
-    assert told.count((0.5, ["u1"])) == 2
+def test_each_group_and_type_has_its_own_rate() -> None:
+    """A crowd that joins one group does not delay joins of another group, or leaves."""
+    crowd = [(0.0, announce(n)) for n in range(50)]
+    others = [(0.5, announce(1, "hall")), (0.5, announce(1, "lobby", "left"))]
+    messages = collect(Digest(5, 1), *crowd, *others)
+    assert messages.count((0.5, ["u1"])) == 2
 
 
-def test_zero_is_off() -> None:
-    """However many come."""
-    told = play(Digest(0, 1), *[(0.0, news(n)) for n in range(500)])
-    assert told == [(0.0, [f"u{n}"]) for n in range(500)]
+def test_zero_never_collects() -> None:
+    messages = collect(Digest(0, 1), *[(0.0, announce(n)) for n in range(500)])
+    assert messages == [(0.0, [f"u{n}"]) for n in range(500)]
 
 
-def test_what_came_before_is_not_told_again() -> None:
-    """A repeated event: at once, within a crowd, and later."""
-    crowd = [(0.0, news(n)) for n in range(100)] * 2
-    told = play(Digest(5, 1), *crowd, (5.0, news(3)), (5.0, news(50)))
-    assert count(told) == 100
+def test_duplicates_are_dropped() -> None:
+    """At once, while the first is being collected, and later."""
+    crowd = [(0.0, announce(n)) for n in range(100)] * 2
+    messages = collect(Digest(5, 1), *crowd, (5.0, announce(3)), (5.0, announce(50)))
+    assert count(messages) == 100
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has been silent longest is forgotten."""
+    """The oldest groups and ids are forgotten first."""
     monkeypatch.setattr(digest, "MOST_REMEMBERED", 100)
-    digests = Digest(5, 1)
-    play(digests, *[(float(n), news(n, f"g{n}")) for n in range(500)])
-    assert len(digests._known_ids) == len(digests._empty_at) == 100
-    assert digests._collected == {}
+    subject = Digest(5, 1)
+    collect(subject, *[(float(n), announce(n, f"g{n}")) for n in range(500)])
+    assert len(subject._known_ids) == len(subject._empty_at) == 100
+    assert "joined-g499-499" in subject._known_ids
+    assert subject._collected == {}
 
 
-def test_a_first_one_that_is_stopped_leaves_the_next_crowd_alone() -> None:
-    """What it had gathered is lost, and nothing else."""
+def test_a_cancelled_collection_does_not_block_the_next() -> None:
+    """The announcements that it collected are lost."""
 
-    async def stop() -> list[Announcement]:
-        digests = Digest(1, 1)
-        await digests.collect(news(0))
-        first = asyncio.create_task(digests.collect(news(1)))
+    async def cancel() -> list[Announcement]:
+        subject = Digest(1, 1)
+        await subject.collect(announce(0))
+        first = asyncio.create_task(subject.collect(announce(1)))
         await asyncio.sleep(0.5)
-        assert await digests.collect(news(2)) == []
+        assert await subject.collect(announce(2)) == []
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-        return await digests.collect(news(3))
+        return await subject.collect(announce(3))
 
-    assert virtual_time.run(stop()) == ([news(3)], 1.5)
+    assert virtual_time.run(cancel()) == ([announce(3)], 1.5)

@@ -18,7 +18,7 @@ def sign(connection_id: str, key: str = KEY) -> str:
 
 
 def payload(**changes: Any) -> dict[str, Any]:
-    """What the extension gives for `connect`; `changes` are of the context."""
+    """Return the payload of a `connect` event; `changes` are fields of `connectionContext`."""
     context: dict[str, Any] = {
         "eventType": "System",
         "eventName": "connect",
@@ -38,13 +38,12 @@ def read(document: Any, name: str = "connect") -> ConnectionEvent:
     return read_event(json.dumps(document), name, SETTINGS)
 
 
-def test_connect() -> None:
-    """The groups come from the token's claims."""
+def test_connect_has_the_groups_of_the_token() -> None:
     assert read(payload()) == ConnectionEvent("connect", "chat", "c-1", "ana", {}, ("a", "b,c"))
 
 
-def test_claims_under_a_long_name() -> None:
-    """The service gives some claims URI names; the last part counts. Others do not count."""
+def test_a_claim_whose_name_is_a_uri() -> None:
+    """The last part of the URI must be the claim's short name."""
     document = payload()
     document["claims"] = {
         "http://schemas.example/ws/2005/webpubsub.group": ["a"],
@@ -55,26 +54,26 @@ def test_claims_under_a_long_name() -> None:
 
 
 def test_connected_has_states_and_no_claims() -> None:
-    """Everything but the context is absent; a user id may be too."""
+    """The payload has only the context; the user id may be missing."""
     context = payload(eventName="connected", userId=None, states={"groups": ["a"]})
     event = read({"connectionContext": context["connectionContext"]}, "connected")
     assert event == ConnectionEvent("connected", "chat", "c-1", None, {"groups": ["a"]})
 
 
-def test_what_the_service_says_of_an_event() -> None:
-    """Its id and its time, whatever the case of the headers' names; the time is told in UTC."""
+def test_id_and_time_of_an_event() -> None:
+    """The case of the header names is ignored; the time is in UTC."""
     event = read(payload(headers={"Ce-Id": ["3"], "ce-time": ["2026-11-24T13:00:00+01:00"]}))
     assert (event.event_id, event.time) == ("3", datetime(2026, 11, 24, 12, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("time", ["", "soon", "2026-11-24", "0001-01-01T00:00:00+01:00"])
-def test_a_time_that_cannot_be_read(time: str) -> None:
-    """It is as good as none: the event counts all the same."""
+def test_a_malformed_time_is_ignored(time: str) -> None:
+    """The event is valid without a time."""
     assert read(payload(headers={"ce-time": [time] if time else []})).time is None
     assert read(payload(headers=None)).time is None
 
 
-def test_the_hub_has_no_case() -> None:
+def test_the_case_of_the_hub_is_ignored() -> None:
     """The service sends it in lower case."""
     settings = make_settings(hub="Chat")
     assert read_event(json.dumps(payload()), "connect", settings).hub == "chat"
@@ -83,8 +82,8 @@ def test_the_hub_has_no_case() -> None:
 @pytest.mark.parametrize(
     "origin", ["DEMO.webpubsub.azure.com", "x.example, demo.webpubsub.azure.com"]
 )
-def test_one_of_several_origins_suffices(origin: str) -> None:
-    """A service with replicas or a custom domain names several hosts."""
+def test_one_matching_origin_suffices(origin: str) -> None:
+    """A service with replicas or a custom domain sends several hosts."""
     assert read(payload(origin=origin)).hub == "chat"
 
 
@@ -97,8 +96,8 @@ def test_one_of_several_origins_suffices(origin: str) -> None:
         {"eventName": "connected"},
     ],
 )
-def test_events_meant_for_somebody_else(changes: dict[str, str]) -> None:
-    """Another hub, another service, another function."""
+def test_events_of_another_source(changes: dict[str, str]) -> None:
+    """Another hub, another service, or the event of another function."""
     with pytest.raises(BadEventError):
         read(payload(**changes))
 
@@ -121,31 +120,31 @@ def test_events_meant_for_somebody_else(changes: dict[str, str]) -> None:
     ],
 )
 def test_malformed_events(document: Any) -> None:
-    """Refused, whatever is missing or of the wrong kind."""
+    """A value is missing, or has the wrong type."""
     with pytest.raises(BadEventError):
         read(document)
 
 
-OTHER = sign("c-1", "another-key-of-at-least-32-bytes!")
+OTHER_KEY = sign("c-1", "another-key-of-at-least-32-bytes!")
 
 
-@pytest.mark.parametrize("name", ["a\nb", "\u202ea", " ", "a\x00"])
+@pytest.mark.parametrize("value", ["a\nb", "\u202ea", " ", "a\x00"])
 @pytest.mark.parametrize("field", ["connectionId", "userId"])
-def test_ids_that_cannot_be_shown(field: str, name: str) -> None:
-    """They would write lines of their own into logs and announcements."""
-    ids = {"connectionId": "c-1"} | {field: name}
+def test_ids_that_are_not_printable(field: str, value: str) -> None:
+    """They could forge lines in the log and in announcements."""
+    ids = {"connectionId": "c-1"} | {field: value}
     with pytest.raises(BadEventError):
         read(payload(**ids, signature=sign(ids["connectionId"])))
 
 
-@pytest.mark.parametrize("signature", [f"{OTHER},{sign('c-1')}", sign("c-1").upper()])
-def test_one_good_signature_suffices(signature: str) -> None:
-    """The service signs with both of its keys; hexadecimal digits have no case."""
+@pytest.mark.parametrize("signature", [f"{OTHER_KEY},{sign('c-1')}", sign("c-1").upper()])
+def test_one_valid_signature_suffices(signature: str) -> None:
+    """The service signs with both of its keys; the case of the digits is ignored."""
     assert read(payload(signature=signature)).connection_id == "c-1"
 
 
-def test_the_published_signature() -> None:
-    """Key, connection id and signature of the service's documentation."""
+def test_the_documented_signature() -> None:
+    """Key, connection id and signature are from the documentation of Web PubSub."""
     key, connection_id = "7aab239577fd4f24bc919802fb629f5f", "0f9c97a2f0bf4706afe87a14e0797b11"
     signature = "sha256=7767effcb3946f3e1de039df4b986ef02c110b1469d02c0a06f41b3b727ab561"
     host = "https://demo.webpubsub.azure.com"
@@ -156,29 +155,28 @@ def test_the_published_signature() -> None:
 
 @pytest.mark.parametrize(
     "signature",
-    [None, "", OTHER, sign("c-2"), sign("c-1").removeprefix("sha256="), "sha256=\ud800"],
+    [None, "", OTHER_KEY, sign("c-2"), sign("c-1").removeprefix("sha256="), "sha256=\ud800"],
 )
-def test_events_that_are_not_signed(signature: str | None) -> None:
-    """No signature, another key's, another connection's, another form."""
+def test_events_without_a_valid_signature(signature: str | None) -> None:
+    """No signature, or the signature of another key or connection, or a malformed one."""
     with pytest.raises(BadEventError):
         read(payload(signature=signature))
 
 
-def test_without_a_key_there_is_no_signature_to_check() -> None:
-    """In identity mode the service signs with keys that nobody here has."""
+def test_without_an_access_key_no_signature_is_checked() -> None:
+    """With an identity, the app has no key of the service."""
     connection = Connection("https://demo.webpubsub.azure.com", managed_identity=True)
     settings = make_settings(connection=connection)
     assert read_event(json.dumps(payload(signature=None)), "connect", settings).user_id == "ana"
 
 
-def test_the_origin_of_the_clients_page() -> None:
-    """From the handshake's headers, in any case; no browser, no origin."""
+def test_the_origin_of_the_client() -> None:
+    """It is a header of the handshake, in any case; clients other than browsers send none."""
     assert read(payload()).client_origins == ()
     document = payload() | {"headers": {"origin": ["https://a.example"], "Host": ["x"]}}
     assert read(document).client_origins == ("https://a.example",)
 
 
-def test_no_json() -> None:
-    """Refused like the rest."""
+def test_an_event_that_is_no_json() -> None:
     with pytest.raises(BadEventError):
         read_event("{", "connect", SETTINGS)

@@ -7,7 +7,7 @@ from tests.usher.settings import make_settings
 from usher.errors import BadRequestError, TooLargeError
 from usher.groups.provision_request import ProvisionRequest, read_provision
 
-NEEDED = {"group": "blue", "connectionId": "c-1", "announcement": "ana joined"}
+REQUIRED = {"group": "blue", "connectionId": "c-1", "announcement": "ana joined"}
 
 
 def read(body: Any, minutes: int = 90) -> ProvisionRequest:
@@ -20,27 +20,28 @@ def refused_field(body: Any) -> str | None:
     return caught.value.field
 
 
-def test_what_is_needed() -> None:
-    """The rest has a default: nobody's token, for an hour or what the settings allow."""
-    assert read(NEEDED) == ProvisionRequest("blue", "c-1", "ana joined", None, 60)
-    assert read(NEEDED, minutes=30).minutes == 30
+def test_the_required_fields() -> None:
+    """By default, the token has no user, and lasts an hour or the limit of the settings."""
+    assert read(REQUIRED) == ProvisionRequest("blue", "c-1", "ana joined", None, 60)
+    assert read(REQUIRED, minutes=30).minutes == 30
 
 
-def test_everything() -> None:
-    """The hub's name has no case; null is as good as absent."""
-    body = NEEDED | {"hub": "CHAT", "userId": "Ñandú", "minutesToExpire": 90}
+def test_every_field() -> None:
+    """The case of the hub is ignored; null means not given."""
+    body = REQUIRED | {"hub": "CHAT", "userId": "Ñandú", "minutesToExpire": 90}
     assert read(body) == ProvisionRequest("blue", "c-1", "ana joined", "Ñandú", 90)
     assert read(body | {"userId": None}).user_id is None
 
 
-@pytest.mark.parametrize("field", NEEDED)
-def test_what_is_missing(field: str) -> None:
-    """Each of the three is named; so is one that is null."""
-    assert refused_field({name: value for name, value in NEEDED.items() if name != field}) == field
-    assert refused_field(NEEDED | {field: None}) == field
+@pytest.mark.parametrize("field", REQUIRED)
+def test_a_required_field_is_missing(field: str) -> None:
+    """The error names the field, also if it is null."""
+    missing = {name: value for name, value in REQUIRED.items() if name != field}
+    assert refused_field(missing) == field
+    assert refused_field(REQUIRED | {field: None}) == field
 
 
-BAD: dict[str, list[Any]] = {
+INVALID: dict[str, list[Any]] = {
     "group": ["", " ", "a/b", "..", "g" * 1025, ["a"], "\ud800"],
     "connectionId": ["", " ", "a/b", ".", "c" * 1025, 7, "\ud800"],
     "announcement": ["", " \n", "\x00\u202e", "t" * 1025, {}, "\ud800"],
@@ -52,27 +53,28 @@ BAD: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [(field, value) for field, values in BAD.items() for value in values]
+    ("field", "value"), [(field, value) for field, values in INVALID.items() for value in values]
 )
-def test_bad_values(field: str, value: Any) -> None:
-    """Each is named by its field, and so is a field that nobody knows."""
-    assert refused_field(NEEDED | {field: value}) == field
+def test_invalid_values(field: str, value: Any) -> None:
+    """The error names the field, also if the field itself is unknown."""
+    assert refused_field(REQUIRED | {field: value}) == field
 
 
 def test_the_announcement_is_one_printable_line() -> None:
-    """What nobody sees is left out; it counts neither for blank nor for too long."""
-    assert read(NEEDED | {"announcement": "\x1bana\njoined \u202eñ"}).announcement == "anajoined ñ"
-    assert len(read(NEEDED | {"announcement": "\n" * 9 + "t" * 1024}).announcement) == 1024
+    """Characters that are not printable are removed before the length is checked."""
+    body = REQUIRED | {"announcement": "\x1bana\njoined \u202eñ"}
+    assert read(body).announcement == "anajoined ñ"
+    assert len(read(REQUIRED | {"announcement": "\n" * 9 + "t" * 1024}).announcement) == 1024
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff", b"[" * 4000])
 def test_bodies_that_are_no_object(body: bytes) -> None:
-    """Nothing is read from the query."""
+    """The last two are not UTF-8, and nested too deep for the parser."""
     with pytest.raises(BadRequestError):
         read_provision(body, make_settings())
 
 
 def test_a_body_that_is_too_large() -> None:
-    """4 KB, as elsewhere."""
+    """The limit is 4,096 bytes."""
     with pytest.raises(TooLargeError):
         read_provision(b" " * 4097, make_settings())

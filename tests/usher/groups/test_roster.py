@@ -10,26 +10,26 @@ from usher.groups.roster import Rosters, describe_roster
 
 
 class Service:
-    """Answers with one connection of a user whose number is that of the question."""
+    """Answers with one connection. The number in its user id is the number of the request."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []  # the group of each
         self.failure: ServiceError | None = None
 
     async def list_users(self, group: str) -> tuple[list[str | None], bool]:
-        self.asked.append(group)
+        self.requests.append(group)
         await asyncio.sleep(0)
         if self.failure:
             raise self.failure
-        return [f"user-{len(self.asked)}"], False
+        return [f"user-{len(self.requests)}"], False
 
 
-def names(answer: dict[str, Any]) -> list[str]:
+def user_ids(answer: dict[str, Any]) -> list[str]:
     return [member["userId"] for member in answer["members"]]
 
 
-def test_users_are_counted_once() -> None:
-    """Each with all its connections, by name; connections without a user are the last entry."""
+def test_each_user_is_one_member() -> None:
+    """In order of the user ids; connections without a user are the last member."""
     assert describe_roster("a,b", ["bo", None, "ana", "bo", None, "bo"], False) == {
         "group": "a,b",
         "count": 3,
@@ -42,43 +42,42 @@ def test_users_are_counted_once() -> None:
     }
 
 
-def test_nobody_is_an_empty_roster() -> None:
-    """An empty group and an unknown one look the same."""
+def test_a_group_without_connections() -> None:
+    """An empty group and an unknown group have the same roster."""
     empty: dict[str, Any] = {"group": "g", "count": 0, "members": [], "truncated": False}
     assert describe_roster("g", [], False) == empty
 
 
-def test_more_than_was_read_is_said() -> None:
-    """The count is of those in the answer."""
+def test_a_truncated_roster() -> None:
+    """`count` is the number of members in the answer."""
     answer = describe_roster("g", ["ana"] * 200, True)
     assert (answer["count"], answer["truncated"]) == (1, True)
 
 
-async def test_callers_at_once_share_a_question() -> None:
-    """A hundred of them are one call; another group is another."""
+async def test_concurrent_callers_share_a_request() -> None:
+    """Each group has its own request."""
     service, rosters = Service(), Rosters()
     answers = await asyncio.gather(*(rosters.read(service, "a") for _ in range(100)))
-    assert service.asked == ["a"]
-    assert all(names(answer) == ["user-1"] for answer in answers)
+    assert service.requests == ["a"]
+    assert all(user_ids(answer) == ["user-1"] for answer in answers)
     await rosters.read(service, "b")
-    assert service.asked == ["a", "b"]
+    assert service.requests == ["a", "b"]
 
 
-def test_an_answer_is_remembered_for_three_seconds() -> None:
-    """Then the service is asked again."""
+def test_an_answer_is_cached_for_three_seconds() -> None:
 
     async def read() -> list[str]:
         service, rosters, found = Service(), Rosters(), list[str]()
         for pause in (0, 2.9, 0.1):
             await asyncio.sleep(pause)
-            found += names(await rosters.read(service, "a"))
+            found += user_ids(await rosters.read(service, "a"))
         return found
 
     assert virtual_time.run(read())[0] == ["user-1", "user-1", "user-2"]
 
 
-def test_a_failure_is_remembered_and_forgotten() -> None:
-    """A service in trouble is not asked by every caller."""
+def test_a_failure_is_cached_for_three_seconds() -> None:
+    """A failing service gets one request, and not one of each caller."""
 
     async def read() -> list[str]:
         service, rosters = Service(), Rosters()
@@ -88,25 +87,24 @@ def test_a_failure_is_remembered_and_forgotten() -> None:
                 await rosters.read(service, "a")
         service.failure = None
         await asyncio.sleep(3)
-        return names(await rosters.read(service, "a"))
+        return user_ids(await rosters.read(service, "a"))
 
     assert virtual_time.run(read())[0] == ["user-2"]
 
 
-async def test_a_caller_who_goes_away_takes_nothing_along() -> None:
-    """The others get their answer."""
+async def test_a_cancelled_caller_does_not_cancel_the_request_of_the_others() -> None:
     service, rosters = Service(), Rosters()
-    impatient = asyncio.create_task(rosters.read(service, "a"))
-    patient = asyncio.create_task(rosters.read(service, "a"))
+    cancelled = asyncio.create_task(rosters.read(service, "a"))
+    waiting = asyncio.create_task(rosters.read(service, "a"))
     await asyncio.sleep(0)
-    impatient.cancel()
-    assert names(await patient) == ["user-1"]
+    cancelled.cancel()
+    assert user_ids(await waiting) == ["user-1"]
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reading that was begun first is the first to go."""
+    """The oldest request is forgotten first."""
     monkeypatch.setattr(roster, "MOST_GROUPS", 2)
     service, rosters = Service(), Rosters()
     for group in ("a", "b", "a", "c", "b", "a"):
         await rosters.read(service, group)
-    assert service.asked == ["a", "b", "c", "a"]
+    assert service.requests == ["a", "b", "c", "a"]

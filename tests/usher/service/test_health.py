@@ -1,4 +1,5 @@
 import asyncio
+import json
 
 import pytest
 
@@ -9,45 +10,62 @@ from usher.service.health import Health
 
 class Service:
     def __init__(self) -> None:
-        self.asked = 0
+        self.requests = 0
         self.failure: ServiceError | None = None
 
     async def check_health(self) -> None:
-        self.asked += 1
+        self.requests += 1
         await asyncio.sleep(0)
         if self.failure:
             raise self.failure
 
 
-async def test_the_answer_is_remembered() -> None:
-    """A hundred callers at once are one question."""
+async def test_concurrent_callers_share_a_request() -> None:
     service, state = Service(), Health()
     await asyncio.gather(*(state.check(service) for _ in range(100)))
-    assert service.asked == 1
+    assert service.requests == 1
 
 
-async def test_a_failure_is_remembered_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It holds for some seconds, and then the service is asked again."""
+async def test_a_failure_is_cached_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then there is a new request."""
     service, state = Service(), Health()
     service.failure = ServiceError("answered 500", answered=500)
     for _ in range(2):
         with pytest.raises(UnhealthyError):
             await state.check(service)
-    assert service.asked == 1
+    assert service.requests == 1
     service.failure = None
     monkeypatch.setattr(health, "CACHE_SECONDS", 0)
     await state.check(service)
-    assert service.asked == 2
+    assert service.requests == 2
 
 
 @pytest.mark.parametrize(
-    ("answered", "told"),
+    ("answered", "detail"),
     [(403, "Web PubSub answers this app with 403."), (None, "Web PubSub does not answer.")],
 )
-async def test_callers_learn_the_status_and_no_more(answered: int | None, told: str) -> None:
-    """It tells a missing role from a wrong key, and both from a service that is not there."""
+async def test_callers_get_the_status_of_the_service_only(
+    answered: int | None, detail: str
+) -> None:
+    """It distinguishes a missing role, a wrong key and a service that does not answer."""
     service, state = Service(), Health()
     service.failure = ServiceError("answered 403 (Some.Code)", answered=answered)
     with pytest.raises(UnhealthyError) as caught:
         await state.check(service)
-    assert caught.value.detail == told
+    assert caught.value.detail == detail
+    assert caught.value.members == {"serviceStatus": answered}
+
+
+async def test_the_log_has_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    """One record for each request, and not for each caller."""
+    service, state = Service(), Health()
+    service.failure = ServiceError("answered 403 (Some.Code)", answered=403)
+    for _ in range(2):
+        with pytest.raises(UnhealthyError):
+            await state.check(service)
+    (record,) = caplog.records
+    assert json.loads(record.getMessage()) == {
+        "record": "health",
+        "failure": "Web PubSub: answered 403 (Some.Code).",
+    }
+    assert record.levelname == "ERROR"

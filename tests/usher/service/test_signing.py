@@ -1,4 +1,4 @@
-"""Signed tokens, beside those of the official SDK and checked by another library."""
+"""Signed tokens, compared with the official SDK's and verified by PyJWT."""
 
 import subprocess
 import sys
@@ -19,35 +19,35 @@ AUDIENCE = "https://demo.webpubsub.azure.com/client/hubs/chat"
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "token_request",
     [
         TokenRequest("ana", ["blue"], ["webpubsub.sendToGroup.blue"], 60),
         TokenRequest('Ana "ñ" 日本', ["a,b", "ü"], ["webpubsub.sendToGroup.a,b"], 5),
         TokenRequest(None, [], [], 1),
     ],
 )
-async def test_a_client_token_is_the_sdk_s(wish: TokenRequest) -> None:
-    """To the letter, where both are made in the same second; and so are its URLs."""
+async def test_a_client_token_equals_the_token_of_the_sdk(token_request: TokenRequest) -> None:
+    """Its URLs are equal as well."""
     client = WebPubSubServiceClient.from_connection_string(
         f"Endpoint={SETTINGS.connection.endpoint};AccessKey={KEY};Version=1.0;", "chat"
     )
-    for _ in range(3):  # a second may begin between the two
-        token = await Signer(SETTINGS).generate_token(wish)
-        theirs = client.get_client_access_token(
-            user_id=wish.user_id,
-            roles=list(wish.roles),
-            groups=list(wish.groups),
-            minutes_to_expire=wish.minutes,
+    for _ in range(3):  # tokens have seconds, and a new second may begin between the two
+        token = await Signer(SETTINGS).generate_token(token_request)
+        sdk_token = client.get_client_access_token(
+            user_id=token_request.user_id,
+            roles=list(token_request.roles),
+            groups=list(token_request.groups),
+            minutes_to_expire=token_request.minutes,
         )
-        if token.token == theirs["token"]:
+        if token.token == sdk_token["token"]:
             break
     assert (token.token, token.url, token.base_url) == tuple(
-        theirs[member] for member in ("token", "url", "baseUrl")
+        sdk_token[member] for member in ("token", "url", "baseUrl")
     )
 
 
-async def test_what_it_says_of_its_end_is_what_the_token_says() -> None:
-    """And it ends when it was asked to."""
+async def test_expires_at_is_the_end_of_the_token() -> None:
+    """It is the requested minutes after the present time."""
     token = await Signer(SETTINGS).generate_token(TokenRequest("ana", ["blue"], [], 5))
     claims = jwt.decode(token.token, KEY, ["HS256"], audience=AUDIENCE)
     assert claims["exp"] == token.expires_at
@@ -55,8 +55,7 @@ async def test_what_it_says_of_its_end_is_what_the_token_says() -> None:
     assert abs(claims["iat"] - time.time()) < 5
 
 
-def test_the_token_of_a_call_is_for_its_url_alone() -> None:
-    """And for a minute."""
+def test_the_token_of_a_call_is_for_one_url_and_one_minute() -> None:
     url = "https://demo.webpubsub.azure.com/api/hubs/chat/:addToGroups?api-version=2024-12-01"
     token = Signer(SETTINGS).sign_call(url)
     claims = jwt.decode(token, KEY, ["HS256"], audience=url)
@@ -66,21 +65,20 @@ def test_the_token_of_a_call_is_for_its_url_alone() -> None:
         jwt.decode(token, KEY[::-1], ["HS256"], audience=url)
 
 
-def test_the_key_does_not_show() -> None:
-    """Wherever a signer is printed."""
+def test_a_printed_signer_has_no_key() -> None:
     assert KEY not in repr(Signer(SETTINGS)) + str(Signer(SETTINGS))
 
 
-def test_without_a_key_there_is_no_signer() -> None:
-    """Rather than one that signs with nothing."""
+def test_a_signer_needs_an_access_key() -> None:
+    """Otherwise it would sign with an empty key."""
     for key in (None, ""):
         connection = Connection("https://demo.webpubsub.azure.com", access_key=key)
         with pytest.raises(ValueError, match="no access key"):
             Signer(make_settings(connection=connection))
 
 
-def test_signing_needs_no_sdk() -> None:
-    """Nor anything else that is not in the standard library: a cold start waits for all of it."""
+def test_signing_imports_only_the_standard_library() -> None:
+    """Every other import would make a cold start slower."""
     script = (
         "import sys; known = set(sys.modules); import usher.service.signing\n"
         "later = {name.partition('.')[0] for name in set(sys.modules) - known}\n"
