@@ -1,29 +1,29 @@
 #!/usr/bin/env python3
-"""Everything for working on Usher: python3 dev.py COMMAND [--help]
+"""The commands for working on Usher: python3 dev.py COMMAND [--help]
 
-  demo       the whole journey on this machine, without Azure
-  up         emulator and host on fixed ports, until Ctrl-C
-  emulator   the Web PubSub emulator alone
-  host       the Functions host alone
-  token      a data plane token for the running emulator
-  provision  one call of the running app: token, join and announcement
-  doctor     examines a running app, here or in Azure, and names the fix
-  policy     what the policy file decides for a user and a group, and why
-  test       all tests
-  fuzz       bad input for the emulator, for as long as you like
-  check      formatting, lint and types
-  pin        pins what production needs, down to the last package
-  audit      known weaknesses of what production needs
-  bench      speed and memory, of the app (start, negotiate, connected) and of the
-             emulator (fanout, idle, slow); all if none is named
-  storm      a crowd joins one group at once: who is told, how often, how soon
+  demo       run a whole journey on this machine, without Azure
+  up         run the emulator and the app on fixed ports until Ctrl-C
+  emulator   run the Web PubSub emulator alone
+  host       run the app on the local Functions host alone
+  token      print a data plane token for the running emulator
+  provision  call the running app: token, join and announcement
+  doctor     check a running app, here or in Azure, and suggest fixes
+  policy     explain what the policy file decides for a user and a group
+  test       run all tests
+  fuzz       send bad input to the emulator until something fails
+  check      check formatting, lint and types
+  pin        pin every package that production needs
+  audit      look for known vulnerabilities in what production needs
+  bench      measure speed and memory of the app (start, negotiate, connected)
+             and of the emulator (fanout, idle, slow); all of them by default
+  storm      let many clients join one group at once, and report
 
-The first call makes .venv and installs what is needed into it; later calls need no network.
+The first call makes .venv and installs the dependencies into it; later calls need no network.
 """
 
-# Runs on any Python from 3.8, before anything is installed: standard library only.
+# Runs on Python 3.8 and later before anything is installed, so only with the standard library.
 
-from __future__ import annotations  # lets 3.8 read the types
+from __future__ import annotations  # Python 3.8 cannot evaluate these types
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "installed-dependencies"
-NEEDED = (3, 13)  # what Azure runs; newer is tried only where there is no 3.13
+NEEDED = (3, 13)  # what Azure runs; a newer version is used only if there is no 3.13
 PROBE = "import ensurepip, sys, venv; print(*sys.version_info[:2])"
 READ_DEVELOPMENT = (
     "import sys, tomllib; from pathlib import Path;"
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if not is_installed():
         install()
-    return hand_over(arguments)
+    return run_command(arguments)
 
 
 def is_installed() -> bool:
@@ -63,7 +63,7 @@ def is_installed() -> bool:
 
 
 def fingerprint() -> str:
-    """Changes when the dependencies do, and not with the rest of pyproject.toml."""
+    """Return a hash of the dependencies; the rest of pyproject.toml does not change it."""
     production = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     development = re.search(r"^\[dependency-groups\]$.*?^(?=\[)", project, re.DOTALL | re.MULTILINE)
@@ -74,7 +74,7 @@ def fingerprint() -> str:
 
 def install() -> None:
     command = [str(VENV_PYTHON)] if probe([str(VENV_PYTHON)]) else make_environment()
-    say("installing the dependencies into .venv (once; some minutes on a slow network)")
+    say("installing the dependencies into .venv (once; takes minutes on a slow network)")
     pip = [*command, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     project = str(ROOT / "pyproject.toml")
     development = run_for_output([*command, "-c", READ_DEVELOPMENT, project]).splitlines()
@@ -91,7 +91,7 @@ def make_environment() -> list[str]:
 
 
 def find_python() -> list[str]:
-    """The first 3.13 that really starts (a pyenv shim can exist and fail), or else a newer one."""
+    """Return the first 3.13 that starts (a pyenv shim can exist and fail), else a newer version."""
     newer: list[str] | None = None
     for command in candidates():
         version = probe(command)
@@ -119,7 +119,7 @@ def candidates() -> Iterator[list[str]]:
 
 
 def probe(command: list[str]) -> tuple[int, ...] | None:
-    """The version of a Python that can make environments, such as (3, 13); None if it cannot."""
+    """Return the version of a Python, such as (3, 13), or None if it cannot make environments."""
     output = run_for_output([*command, "-c", PROBE])
     return tuple(map(int, output.split())) if output else None
 
@@ -137,17 +137,17 @@ def run_for_output(command: list[str]) -> str:
 def run(command: list[str]) -> None:
     status = subprocess.call(command)
     if status:
-        sys.exit(f"This failed with status {status}: {' '.join(command)}")
+        sys.exit(f"This command failed with status {status}: {' '.join(command)}")
 
 
 def say(text: str) -> None:
     print("dev.py: " + text, file=sys.stderr, flush=True)
 
 
-def hand_over(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
     command = [str(VENV_PYTHON), "-m", "localdev", *arguments]
     os.chdir(str(ROOT))
-    if os.name != "nt":  # signals then reach the command itself; on Windows exec would not wait
+    if os.name != "nt":  # signals then reach the command itself; on Windows, exec would not wait
         os.execv(command[0], command)
     return subprocess.call(command)
 

@@ -30,7 +30,7 @@ class Child:
     _log: IO[bytes]
 
     async def call(self, command: str, **arguments: Any) -> Any:
-        """Send a command (localdev/commands.py) and return its result."""
+        """Send a command (localdev/child_commands.py) and return its result."""
         if self.process.stdin:
             self.process.stdin.write(json.dumps([command, arguments]).encode() + b"\n")
         return json.loads(await self.read_line())

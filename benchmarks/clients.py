@@ -10,7 +10,7 @@ import statistics
 import time
 
 from benchmarks.timed_texts import sent_at
-from localdev.commands import obey
+from localdev.child_commands import obey
 from localdev.light_client import LightClient, upgrade_request
 from webpubsub_emulator import tokens
 

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from aiohttp import ClientSession
 
 from benchmarks.loads import run_load
-from localdev.commands import obey
+from localdev.child_commands import obey
 
 HEADERS = {"Authorization": "Bearer ready-made"}
 VERSION = "api-version=2024-12-01"

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import cast
 
-from localdev.commands import obey
+from localdev.child_commands import obey
 from webpubsub_emulator.tokens import ACCESS_KEY, Client, sign_client_token, sign_data_plane_token
 
 IDENTITY_PATH = "/msi/token"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.inputs import Connection, negotiate_request
 from benchmarks.loads import run_load
-from localdev.commands import obey
+from localdev.child_commands import obey
 from localdev.host import runtime
 from localdev.host.logs import configure_logging
 from localdev.host.runtime import Function

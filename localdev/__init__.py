@@ -1,1 +1,1 @@
-"""Stands in for Azure on one machine. Not shipped. Imports nothing from usher."""
+"""Stands in for Azure on a developer's machine. Not deployed. Imports nothing from usher."""

@@ -9,9 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from localdev.arguments import parse_arguments
+from localdev.arguments import (
+    add_fuzz_options,
+    add_host_options,
+    add_pin_options,
+    add_provision_options,
+    add_storm_options,
+    add_test_options,
+    add_up_options,
+)
 from localdev.dependencies import audit_dependencies, pin_dependencies
+from localdev.doctor.target import add_doctor_options
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
@@ -24,32 +34,60 @@ from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of dev.py.
+
+    `run` gets the options and the arguments that are no options of the command, and returns the
+    exit status. Such arguments are an error unless `passes_on`: then the tool that the command
+    starts reads them. `has_help` is False if that tool prints the help, too.
+    """
+
+    help: str
+    run: Callable[[argparse.Namespace, list[str]], int]
+    add_options: Callable[[argparse.ArgumentParser], None] = lambda _: None
+    passes_on: bool = False
+    has_help: bool = True
+
+
 def main() -> int:
-    """Runs one command; the exit status tells whether it did what it is for."""
+    """Run one command and return its exit status."""
     options, rest = parse_arguments(sys.argv[1:])
-    # Ends a command as Ctrl-C does, with all that it has started.
+    # SIGTERM ends a command as Ctrl-C does, together with all processes that it started.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        return RUN[options.command](options, rest)
+        return COMMANDS[options.command].run(options, rest)
     except (HostError, StackError) as error:
         return fail(str(error))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        return fail(f"A port is in use ({error.strerror}). Stop what uses it, or name another one.")
-    except KeyboardInterrupt:  # where signals have no handlers (Windows)
+        return fail(f"A port is in use ({error.strerror}). Stop what uses it, or give another one.")
+    except KeyboardInterrupt:  # Windows: no signal handlers there
         return 0
 
 
+def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the command with its options, and the arguments that it passes on."""
+    parser = argparse.ArgumentParser(prog="dev.py")
+    parsers = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for name, command in COMMANDS.items():
+        text = command.help
+        added = parsers.add_parser(name, help=text, description=text, add_help=command.has_help)
+        command.add_options(added)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not COMMANDS[options.command].passes_on:
+        parser.error(f"unknown: {' '.join(rest)}")
+    return options, rest
+
+
 def demo(_options: argparse.Namespace, _rest: list[str]) -> int:
-    """The journey, told as it happens."""
     from localdev.demo import run_demo  # imports the official clients, which only this needs
 
     return asyncio.run(run_demo())
 
 
 def up(options: argparse.Namespace, _rest: list[str]) -> int:
-    """Both parts, until a signal."""
     ensure_local_settings()
     apply_local_settings(ROOT)
     configure_logging(level=LOG_LEVEL)
@@ -57,53 +95,48 @@ def up(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def emulator(_options: argparse.Namespace, rest: list[str]) -> int:
-    """The emulator, until a signal."""
     return run_emulator(rest, prog="dev.py emulator")
 
 
 def host(options: argparse.Namespace, _rest: list[str]) -> int:
-    """The app on the local host, until a signal."""
     ensure_local_settings()
     configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_host(options))
 
 
 def token(_options: argparse.Namespace, _rest: list[str]) -> int:
-    """A token for curl and API tools."""
     print(sign_data_plane_token(ACCESS_KEY))
     return 0
 
 
 def provision(options: argparse.Namespace, _rest: list[str]) -> int:
-    """One call of the running app. The token is what it prints."""
     return asyncio.run(call_provision(options))
 
 
 def doctor(options: argparse.Namespace, _rest: list[str]) -> int:
-    """What the service and a browser would do, and what comes of it."""
-    from localdev.doctor.examination import run_doctor  # only this needs what it imports
+    from localdev.doctor.examination import run_doctor  # its imports are needed only here
 
     return run_doctor(options)
 
 
 def policy(_options: argparse.Namespace, rest: list[str]) -> int:
-    """The app's own explanation, with its local settings."""
+    """Let the app explain its policy, with its local settings."""
     ensure_local_settings()
     apply_local_settings(ROOT)
     return run_tool("usher.explain", *rest)
 
 
 def test(options: argparse.Namespace, rest: list[str]) -> int:
-    """pytest, with branch coverage printed; or the contract suite against another service."""
+    """Run pytest with branch coverage, or the contract suite against another service."""
     if options.target is not None:
-        # Without pytest's own summary, for the table says it all.
-        options_of_ours = ("-rN", "--tb=short", "--target", options.target)
-        return run_tool("pytest", "emulator/tests/contract", *options_of_ours, *rest)
+        # The suite prints a table, so pytest's own summary is switched off.
+        fixed = ("-rN", "--tb=short", "--target", options.target)
+        return run_tool("pytest", "emulator/tests/contract", *fixed, *rest)
     return run_tool("pytest", "--cov", "--cov-report=term", *rest)
 
 
 def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
-    """Round after round of the fuzzers, each with another seed, until the time is over."""
+    """Run the fuzzers in rounds, each with another seed, until one fails or the time is over."""
     end = time.monotonic() + options.minutes * 60
     environment = os.environ | {"FUZZ_EXAMPLES": "1000"}
     command = [sys.executable, "-m", "pytest", "emulator/tests/fuzz", "--quiet", "--no-header"]
@@ -116,60 +149,82 @@ def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def check(_options: argparse.Namespace, _rest: list[str]) -> int:
-    """All three, so that one run shows everything there is to mend."""
+    """Run all three tools even if one fails, so that one run shows every error."""
     tools = (("ruff", "format", "--check", "."), ("ruff", "check", "."), ("mypy",))
     return max([run_tool(*tool) for tool in tools])
 
 
 def pin(options: argparse.Namespace, _rest: list[str]) -> int:
-    """All of production's packages; takes the package index."""
     return pin_dependencies(options.upgrade)
 
 
 def audit(_options: argparse.Namespace, _rest: list[str]) -> int:
-    """Where the data can be reached."""
     return audit_dependencies()
 
 
 def bench(_options: argparse.Namespace, rest: list[str]) -> int:
-    """Ratios to floors, in processes of their own."""
     return run_tool("benchmarks", *rest)
 
 
 def storm(options: argparse.Namespace, _rest: list[str]) -> int:
-    """The storm's own verdict."""
-    from localdev.storm.command import run_storm  # imports the service's SDK
+    from localdev.storm.run import run_storm  # imports the service's SDK
 
     return run_storm(options)
 
 
 def run_tool(*command: str) -> int:
-    """A development tool of this environment."""
+    """Run a Python module in this environment and return its exit status."""
     return subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
 
 
 def fail(text: str) -> int:
-    """One clear line for a person."""
     print(f"dev.py: {text}", file=sys.stderr)
     return 1
 
 
-RUN: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
-    "demo": demo,
-    "up": up,
-    "emulator": emulator,
-    "host": host,
-    "token": token,
-    "provision": provision,
-    "doctor": doctor,
-    "policy": policy,
-    "test": test,
-    "fuzz": fuzz,
-    "check": check,
-    "pin": pin,
-    "audit": audit,
-    "bench": bench,
-    "storm": storm,
+# In the order of --help. The docstring of dev.py lists the same commands.
+COMMANDS = {
+    "demo": Command("Run a whole journey on this machine and show each step.", demo),
+    "up": Command("Run the emulator and the app until Ctrl-C.", up, add_up_options),
+    "emulator": Command(
+        "Run the Web PubSub emulator alone.", emulator, passes_on=True, has_help=False
+    ),
+    "host": Command("Run the app on the local Functions host alone.", host, add_host_options),
+    "token": Command("Print a data plane token for the running emulator, valid for 1 h.", token),
+    "provision": Command(
+        "Call the running app: issue a token, add a connection to a group and announce it.",
+        provision,
+        add_provision_options,
+    ),
+    "doctor": Command("Check a running app and its service.", doctor, add_doctor_options),
+    "policy": Command(
+        "Explain what the policy file decides for a user and a group.",
+        policy,
+        passes_on=True,
+        has_help=False,
+    ),
+    "test": Command(
+        "Run all tests. Further arguments go to pytest.", test, add_test_options, passes_on=True
+    ),
+    "fuzz": Command(
+        "Send bad input to the emulator until something fails.", fuzz, add_fuzz_options
+    ),
+    "check": Command("Check formatting, lint and types.", check),
+    "pin": Command(
+        "Pin every package that production needs in requirements.txt.", pin, add_pin_options
+    ),
+    "audit": Command("Look for known vulnerabilities in what production needs.", audit),
+    "bench": Command(
+        "Measure the app and the emulator against a minimal implementation.",
+        bench,
+        passes_on=True,
+        has_help=False,
+    ),
+    "storm": Command(
+        "Let many clients join one group at once on a local stack, and report.",
+        storm,
+        add_storm_options,
+    ),
 }
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The whole journey, played and told: two users in the lobby, a third in a room, one leaves.
+"""`dev.py demo`: two users join the lobby, a third joins another room, and one leaves.
 
-It uses the official clients, and the addresses that any client gets from negotiate. What it tells
-of the service's answers are the app's own log records.
+The demo uses the official clients with the URLs that negotiate returns. The statuses that it
+prints are from the app's log records.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ GOODBYE = "the demo is over"
 
 
 class DemoError(Exception):
-    """A step of the journey did not happen."""
+    """A step of the journey failed; the text says which."""
 
 
-@dataclass
+@dataclass(slots=True)
 class HostLog:
-    """The host's log: records of joins and leaves as they come, and all lines for a failure."""
+    """The host's log: all lines, and a queue of the records of joins and leaves."""
 
     lines: list[str] = field(default_factory=list)
     records: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
 
     def add(self, line: str) -> None:
-        """Takes a line. A record of the app is a JSON object behind the logger's name."""
+        """Add a line. A record of the app is a JSON object behind the logger's name."""
         self.lines.append(line)
         _, found, text = line.partition(" usher: ")
         record = json.loads(text) if found else {}
@@ -43,7 +43,7 @@ class HostLog:
             self.records.put_nowait(record)
 
 
-@dataclass
+@dataclass(slots=True)
 class Member:
     """A user with an open connection."""
 
@@ -51,67 +51,64 @@ class Member:
     room: str
     client: WebPubSubClient
     inbox: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    heard: list[str] = field(default_factory=list)
 
-    async def hear(self, expected: str) -> None:
-        """Waits for the next message and checks it."""
-        text = await within(self.inbox.get(), f"{self.name} to hear {expected!r}")
-        self.heard.append(text)
+    async def receive(self, expected: str) -> None:
+        """Wait for the next message and check its text."""
+        text = await within(self.inbox.get(), f"{self.name} to receive {expected!r}")
         if text != expected:
-            raise DemoError(f"{self.name} heard {text!r} instead of {expected!r}.")
-        tell(f"      {self.name} hears: {text}")
+            raise DemoError(f"{self.name} received {text!r} instead of {expected!r}.")
+        show(f"      {self.name} receives: {text}")
 
 
 async def run_demo() -> int:
-    """Plays it on free ports, with the sample's settings. 0 where every step happened, else 1."""
-    # The client warns of its own closing; what went wrong is told by the transcript.
+    """Run the journey on free ports with the sample settings; return 0 on success, else 1."""
+    # The client logs a warning when it closes. Errors are in the transcript.
     logging.basicConfig(level=logging.ERROR)
     log = HostLog()
     try:
         async with run_stack(sample_settings(), on_log=log.add) as stack:
-            await play(stack, log)
+            await run_journey(stack, log)
     except (DemoError, StackError) as error:
-        tell(f"\nFAILED: {error}\n\nThe host's log:", *log.lines)
+        show(f"\nFAILED: {error}\n\nThe host's log:", *log.lines)
         return 1
-    tell(
+    show(
         "",
-        "Every step happened: three joins and one leave, each heard by its room and nobody else,",
-        "and one refusal.",
+        "All steps succeeded: three joins and one leave, each received only in its room,",
+        "and one request that the policy denied.",
     )
     return 0
 
 
-async def play(stack: Stack, log: HostLog) -> None:
-    """The scenario."""
-    tell(f"Web PubSub emulator  {stack.emulator.endpoint}   hub {stack.hub}")
-    tell(f"Functions host       {stack.host.address}")
+async def run_journey(stack: Stack, log: HostLog) -> None:
+    show(f"Web PubSub emulator  {stack.emulator.endpoint}   hub {stack.hub}")
+    show(f"Functions host       {stack.host.address}")
     async with AsyncExitStack() as clients:
 
         async def enter(name: str, room: str) -> Member:
             return await clients.enter_async_context(enter_room(stack, log, name, room))
 
         ana = await enter("ana", "lobby")
-        await ana.hear("ana joined lobby")
+        await ana.receive("ana joined lobby")
         bo = await enter("bo", "lobby")
         for member in (ana, bo):
-            await member.hear("bo joined lobby")
+            await member.receive("bo joined lobby")
         cy = await enter("cy", "user-cy")
-        await cy.hear("cy joined user-cy")
-        await expect_refusal(stack, "bo", "user-cy")
+        await cy.receive("cy joined user-cy")
+        await expect_denial(stack, "bo", "user-cy")
 
-        tell("\nbo leaves room lobby")
+        show("\nbo leaves room lobby")
         await bo.client.close()
         await expect_record(log, "leave", "bo")
-        await ana.hear("bo left lobby")
-        await say_goodbye(stack, ana, cy)
+        await ana.receive("bo left lobby")
+        await send_goodbye(stack, ana, cy)
         # Each takes a second to close; the exit stack would close them one by one.
         await asyncio.gather(ana.client.close(), cy.client.close())
 
 
 @asynccontextmanager
 async def enter_room(stack: Stack, log: HostLog, name: str, room: str) -> AsyncIterator[Member]:
-    """Opens a client that knows the negotiate URL only; tells the three steps."""
-    tell(f"\n{name} enters room {room}")
+    """Connect a client, which knows only the negotiate URL, and show the three steps."""
+    show(f"\n{name} enters room {room}")
     inbox: asyncio.Queue[str] = asyncio.Queue()
     client = WebPubSubClient(WebPubSubClientCredential(negotiator(stack, name, room)))
     await client.subscribe(CallbackType.GROUP_MESSAGE, putter(inbox))
@@ -121,7 +118,7 @@ async def enter_room(stack: Stack, log: HostLog, name: str, room: str) -> AsyncI
 
 
 def putter(inbox: asyncio.Queue[str]) -> Callable[[OnGroupDataMessageArgs], Awaitable[None]]:
-    """The client's callback, which must be a coroutine."""
+    """Return a callback for the client that puts each message into the inbox."""
 
     async def put(message: OnGroupDataMessageArgs) -> None:
         inbox.put_nowait(str(message.data))
@@ -130,20 +127,20 @@ def putter(inbox: asyncio.Queue[str]) -> Callable[[OnGroupDataMessageArgs], Awai
 
 
 def negotiator(stack: Stack, name: str, room: str) -> Callable[[], Coroutine[Any, Any, str]]:
-    """What the client calls when it wants a URL: step 1."""
+    """Return a callback for the client that gets its URL: step 1."""
 
     async def get_url() -> str:
         status, body = await negotiate(stack, name, room)
-        tell(f"  1 generateToken  {status}  for {name}, group {room}")
+        show(f"  1 generateToken  {status}  for {name}, group {room}")
         if status != 200:
-            raise DemoError(f"negotiate refused {name}: {body['detail']}")
+            raise DemoError(f"negotiate denied {name}: {body['detail']}")
         return str(body["url"])
 
     return get_url
 
 
 async def negotiate(stack: Stack, name: str, room: str) -> tuple[int, dict[str, Any]]:
-    """The status and the body of the answer."""
+    """Return the status and the body of the response."""
     query = {"userId": name, "group": room}
     async with (
         aiohttp.ClientSession() as session,
@@ -152,50 +149,50 @@ async def negotiate(stack: Stack, name: str, room: str) -> tuple[int, dict[str, 
         return answer.status, await answer.json()
 
 
-async def expect_refusal(stack: Stack, name: str, room: str) -> None:
-    """The policy keeps users out of what is somebody else's."""
-    tell(f"\n{name} asks for room {room}")
+async def expect_denial(stack: Stack, name: str, room: str) -> None:
+    """Negotiate a room that belongs to another user, which the policy must deny."""
+    show(f"\n{name} asks for room {room}")
     status, body = await negotiate(stack, name, room)
     if status != 403:
-        raise DemoError(f"{name} was not kept out of {room}: {status}.")
-    tell(f"  1 generateToken  403  {body['detail']}")
+        raise DemoError(f"negotiate did not deny {name} the room {room}: status {status}.")
+    show(f"  1 generateToken  403  {body['detail']}")
 
 
 async def expect_record(log: HostLog, kind: str, name: str) -> None:
-    """Waits for the app's record of steps 2 and 3, or of a leave, and checks its statuses."""
+    """Wait for the app's record of steps 2 and 3, or of a leave, and check its statuses."""
     record = await within(log.records.get(), f"the record of {name}'s {kind}")
     if record.get("record") != kind or record.get("userId") != name:
-        raise DemoError(f"The app recorded something else: {record}")
+        raise DemoError(f"Expected the {kind} record of {name}, but got: {record}")
     if kind == "join":
-        tell(f"  2 addConnection  {record['addStatus']}  connection {record['connectionId']}")
-        tell(f"  3 announceJoin   {record['sendStatus']}  to {record['group']}")
+        show(f"  2 addConnection  {record['addStatus']}  connection {record['connectionId']}")
+        show(f"  3 announceJoin   {record['sendStatus']}  to {record['group']}")
     else:
-        tell(f"    announceLeave  {record['sendStatus']}  to {record['group']}")
+        show(f"    announceLeave  {record['sendStatus']}  to {record['group']}")
     if record["sendStatus"] != 202 or record.get("addStatus", 200) != 200:
         raise DemoError(f"The {kind} of {name} did not succeed: {record}")
 
 
-async def say_goodbye(stack: Stack, *members: Member) -> None:
-    """A last message to everybody; whatever was wrongly sent to a member came before it."""
+async def send_goodbye(stack: Stack, *members: Member) -> None:
+    """Send a last message to each member. A message to the wrong room would arrive before it."""
     connection_string = stack.emulator.connection_string
     async with WebPubSubServiceClient.from_connection_string(
         connection_string, stack.hub
     ) as service:
         for member in members:
             await service.send_to_group(member.room, GOODBYE, content_type="text/plain")
-    tell("\nThe demo says goodbye to both rooms")
+    show("\nThe demo sends a last message to both rooms")
     for member in members:
-        await member.hear(GOODBYE)
+        await member.receive(GOODBYE)
 
 
 async def within[T](waiting: Awaitable[T], what: str) -> T:
-    """Waits, but not for ever."""
+    """Wait up to STEP_SECONDS. Raises DemoError."""
     try:
         return await asyncio.wait_for(waiting, STEP_SECONDS)
     except TimeoutError:
-        raise DemoError(f"Waited {STEP_SECONDS} s in vain for {what}.") from None
+        raise DemoError(f"Waited {STEP_SECONDS} s without success for {what}.") from None
 
 
-def tell(*lines: str) -> None:
-    """The transcript, line by line as it happens."""
+def show(*lines: str) -> None:
+    """Print lines of the transcript at once."""
     print(*lines, sep="\n", flush=True)

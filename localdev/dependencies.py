@@ -1,77 +1,89 @@
-"""What production depends on: pins all of it in requirements.txt, and asks whether it is safe."""
+"""The packages that production needs: pin them in requirements.txt, and audit them."""
 
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from packaging.utils import canonicalize_name
 
 from localdev.stack import ROOT, StackError
 
 FILE = ROOT / "requirements.txt"
-BELOW = "# What those need in turn. Written by `python3 dev.py pin`.\n"
-PIN = re.compile(r"^(?P<name>[\w.-]+)(?P<extras>\[[^]]*\])?==(?P<version>[\w.!+-]+)", re.MULTILINE)
+# Above this line are the packages that the app names, each with its reason.
+BELOW = "# What these packages need in turn. Written by `python3 dev.py pin`.\n"
+PIN = re.compile(r"^([\w.-]+)(\[[^]]*\])?==[\w.!+-]+", re.MULTILINE)
+# Write nothing but names and versions: no package index and no path of this machine.
+OUTPUT_OPTIONS = ("--no-header", "--no-annotate", "--no-emit-options", "--strip-extras")
 
 
 def pin_dependencies(upgrade: bool) -> int:
-    """Pins what the named packages need; with `upgrade` the newest of those packages as well."""
-    named = FILE.read_text("utf-8").partition(BELOW)[0]
-    versions = resolve(re.sub(PIN, r"\g<name>\g<extras>", named) if upgrade else named)
-    named = PIN.sub(lambda pin: write_pin(pin, versions), named)
-    own = {normalize(pin["name"]) for pin in PIN.finditer(named)}
-    below = sorted(f"{name}=={version}\n" for name, version in versions.items() if name not in own)
-    FILE.write_text(f"{named.rstrip()}\n\n{BELOW}{''.join(below)}", "utf-8")
-    print(f"{len(own)} named and {len(below)} further packages are pinned in {FILE.name}")
+    """Pin the named packages and all that they need; keep pinned versions unless `upgrade`."""
+    named, _, below = FILE.read_text("utf-8").partition(BELOW)
+    versions = resolve(named, below, upgrade)
+    named = PIN.sub(lambda pin: f"{pin[1]}{pin[2] or ''}=={versions[_name(pin)]}", named)
+    own = {_name(pin) for pin in PIN.finditer(named)}
+    others = [f"{name}=={version}\n" for name, version in versions.items() if name not in own]
+    FILE.write_text(f"{named.rstrip()}\n\n{BELOW}{''.join(others)}", "utf-8")
+    print(f"{len(own)} named and {len(others)} further packages are pinned in {FILE.name}")
     return 0
 
 
-def resolve(requirements: str) -> dict[str, str]:
-    """Name and version of all that pip would install into an empty environment."""
-    command = ["install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-"]
-    names = [line.partition("#")[0].strip() for line in requirements.splitlines()]
-    done = run_module("pip", *command, *filter(None, names))
-    if done.returncode:
-        raise StackError(f"pip found no versions that fit: {done.stderr.strip()}")
-    packages = [package["metadata"] for package in json.loads(done.stdout)["install"]]
-    return {normalize(package["name"]): package["version"] for package in packages}
+def resolve(named: str, below: str, upgrade: bool) -> dict[str, str]:
+    """Return the version of each package by normalized name, in the order of the names.
+
+    pip-tools prefers the versions `below` to newer ones unless `upgrade`. Raises StackError.
+    """
+    with TemporaryDirectory() as folder:
+        output = Path(folder) / FILE.name
+        output.write_text(below)
+        requirements = PIN.sub(r"\1\2", named) if upgrade else named
+        options = [*OUTPUT_OPTIONS, "--allow-unsafe", *(["--upgrade"] if upgrade else [])]
+        command = ["piptools", "compile", "--quiet", *options, "--output-file", str(output), "-"]
+        done = run_module(*command, stdin=requirements)
+        if done.returncode:
+            raise StackError(f"pip-tools found no versions that fit: {done.stderr.strip()}")
+        return dict(line.split("==") for line in output.read_text().splitlines())
 
 
-def write_pin(pin: re.Match[str], versions: dict[str, str]) -> str:
-    """The same package at the version that was found."""
-    return f"{pin['name']}{pin['extras'] or ''}=={versions[normalize(pin['name'])]}"
-
-
-def normalize(name: str) -> str:
-    """As package indexes compare names (packaging.python.org, "Names and normalization")."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _name(pin: re.Match[str]) -> str:
+    return canonicalize_name(pin[1])
 
 
 def audit_dependencies() -> int:
-    """0 where no known weakness is found, or where nobody can be asked; 1 otherwise."""
+    """Return 1 if a package has a known vulnerability; 0 if none has or the data is unreachable."""
     options = ["--requirement", str(FILE), "--no-deps", "--disable-pip", "--format", "json"]
     done = run_module("pip_audit", *options)
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except ValueError:
         raise StackError(f"pip-audit failed: {done.stderr.strip()}") from None
-    return tell_audit(packages)
+    return report_audit(packages)
 
 
-def tell_audit(packages: list[dict[str, Any]]) -> int:
-    """What pip-audit found, package by package."""
-    asked = [package for package in packages if "skip_reason" not in package]
-    weak = [(package, found) for package in asked for found in package["vulns"]]
-    for package, found in weak:
-        mended = ", ".join(found["fix_versions"]) or "no version yet"
-        print(f"{package['name']} {package['version']}: {found['id']}, mended in {mended}")
-    print(f"{len(asked)} of {len(packages)} packages audited, {len(weak)} known weaknesses")
-    if not asked:
-        print("pip-audit cannot reach its data here, so nothing is known.")
-    return 1 if weak else 0
+def report_audit(packages: list[dict[str, Any]]) -> int:
+    """Print the vulnerabilities that pip-audit found; return 1 if there is one, else 0."""
+    audited = [package for package in packages if "skip_reason" not in package]
+    found = [(package, each) for package in audited for each in package["vulns"]]
+    for package, each in found:
+        fixed = ", ".join(each["fix_versions"]) or "no version yet"
+        print(f"{package['name']} {package['version']}: {each['id']}, fixed in {fixed}")
+    print(f"{len(audited)} of {len(packages)} packages audited, {len(found)} known vulnerabilities")
+    if not audited:
+        print("pip-audit cannot reach its data, so nothing is known.")
+    return 1 if found else 0
 
 
-def run_module(*command: str) -> subprocess.CompletedProcess[str]:
-    """A tool of this environment, with its output."""
+def run_module(*command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a tool of this environment and return its output."""
     return subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
     )

@@ -1,4 +1,4 @@
-"""The logger of a local server's HTTP part."""
+"""Logging for aiohttp's HTTP server."""
 
 import logging
 
@@ -6,14 +6,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 
 def server_logger(name: str) -> logging.Logger:
-    """For aiohttp's server: errors of a handler are logged, malformed requests are not.
+    """Return a logger that drops malformed requests and keeps errors of handlers.
 
-    aiohttp quotes the line that it cannot read, and that may be a token's.
+    aiohttp quotes the line that it cannot parse, which may contain a token.
     """
     logger = logging.getLogger(name)
-    logger.addFilter(_is_no_malformed_request)
+    logger.addFilter(_is_not_malformed_request)
     return logger
 
 
-def _is_no_malformed_request(record: logging.LogRecord) -> bool:
+def _is_not_malformed_request(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

@@ -1,4 +1,4 @@
-"""A WebSocket client that costs next to nothing, so that one process has room for thousands."""
+"""A WebSocket client with so little overhead that one process can run thousands."""
 
 import asyncio
 from typing import cast
@@ -8,7 +8,7 @@ from localdev.websocket import CLOSE, PING, PONG, TEXT, client_frame, take_frame
 
 
 def upgrade_request(url: str, subprotocol: str) -> bytes:
-    """What asks the server at a URL for a WebSocket; an empty subprotocol is none."""
+    """Return the HTTP request that opens a WebSocket; an empty subprotocol means none."""
     parts = urlsplit(url)
     lines = [
         f"GET {parts.path}?{parts.query} HTTP/1.1",
@@ -24,9 +24,10 @@ def upgrade_request(url: str, subprotocol: str) -> bytes:
 
 
 class LightClient(asyncio.Protocol):
-    """One client. `opened` tells how its opening went, `is_gone` that it has ended.
+    """One client; subclasses handle its messages.
 
-    Subclasses say what becomes of what it hears.
+    `opened` completes when the server accepted the WebSocket, or fails with ConnectionError.
+    `is_gone` is True when the connection has ended.
     """
 
     def __init__(self, request: bytes) -> None:
@@ -38,14 +39,12 @@ class LightClient(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the upgrade."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Read the answer to the upgrade, then frames."""
         self._received += data
-        if not self.opened.done() and not self._read_answer():
+        if not self.opened.done() and not self._read_response():
             return
         for opcode, payload in take_frames(self._received):
             if opcode == TEXT:
@@ -56,7 +55,7 @@ class LightClient(asyncio.Protocol):
                 self.close_code = int.from_bytes(payload[:2])
                 self._transport.write(client_frame(CLOSE, payload[:2]))
 
-    def _read_answer(self) -> bool:
+    def _read_response(self) -> bool:
         end = self._received.find(b"\r\n\r\n")
         if end < 0:
             return False
@@ -70,17 +69,17 @@ class LightClient(asyncio.Protocol):
         return True
 
     def has_opened(self) -> None:
-        """The upgrade was granted; frames come next."""
+        """Handle the opening of the WebSocket, before the first frame."""
 
     def hear(self, payload: bytes) -> None:
-        """A text message came."""
+        """Handle a text message."""
 
     def send(self, payload: bytes) -> None:
-        """Sends a text message."""
+        """Send a text message."""
         self._transport.write(client_frame(TEXT, payload))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The server, or the network, ended it."""
+        """Mark the connection as ended."""
         self.is_gone = True
         if not self.opened.done():
             self.opened.set_exception(ConnectionError("closed before the upgrade"))

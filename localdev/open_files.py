@@ -1,15 +1,18 @@
-"""How many files, and so connections, a process may have open."""
+"""The limit on open files, and so on connections, of a process."""
 
 import os
 
 
 class OpenFilesError(OSError):
-    """The system forbids it; the text says how many there may be."""
+    """The system's limit is too low; the text names it."""
 
 
 def allow_files(wanted: int) -> None:
-    """Let this process, and those that it starts from now on, have so many. OpenFilesError."""
-    if os.name == "nt":  # no such limit there
+    """Raise the limit of this process, and of the processes that it starts later, to `wanted`.
+
+    Raises OpenFilesError.
+    """
+    if os.name == "nt":  # Windows has no such limit
         return
     import resource
 

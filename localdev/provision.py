@@ -1,4 +1,4 @@
-"""`dev.py provision`: calls the app's endpoint and shows what it answers."""
+"""`dev.py provision`: calls the app's endpoint and prints its response."""
 
 import argparse
 import json
@@ -9,22 +9,22 @@ import aiohttp
 
 from localdev.stack import StackError
 
-ANSWER = aiohttp.ClientTimeout(total=30)  # seconds; the app itself gives up after 10
+TIMEOUT = aiohttp.ClientTimeout(total=30)  # seconds; the app itself gives up after 10
 
 
 async def call_provision(options: argparse.Namespace) -> int:
-    """Prints the outputs. Raises StackError, whose text is the problem in a line."""
+    """Print the outputs. Raises StackError, whose text is the problem in one line."""
     url = f"{options.url.rstrip('/')}/api/provision"
     try:
         async with (
             aiohttp.ClientSession(
-                headers=read_key(options.key_from_env), timeout=ANSWER
+                headers=read_key(options.key_from_env), timeout=TIMEOUT
             ) as session,
             session.post(url, json=read_inputs(options)) as response,
         ):
             status, text = response.status, await response.text()
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise StackError(f"{url} did not answer: {str(error) or 'not in time'}.") from None
+        raise StackError(f"{url} did not answer: {str(error) or 'timeout'}.") from None
     if status != 200:
         raise StackError(describe_problem(status, text))
     print(text)
@@ -32,7 +32,7 @@ async def call_provision(options: argparse.Namespace) -> int:
 
 
 def read_inputs(options: argparse.Namespace) -> dict[str, Any]:
-    """The request's fields; those that were not given are left to the app."""
+    """Return the fields of the request, without the fields that were not given."""
     inputs = {
         "group": options.group,
         "connectionId": options.connection_id,
@@ -44,7 +44,10 @@ def read_inputs(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_key(variable: str | None) -> dict[str, str]:
-    """The header with the function key; from the environment, because others can see arguments."""
+    """Return the header with the function key, or nothing without a variable.
+
+    The key is in the environment because other users can see arguments.
+    """
     if variable is None:
         return {}
     if not os.environ.get(variable):
@@ -53,14 +56,17 @@ def read_key(variable: str | None) -> dict[str, str]:
 
 
 def describe_problem(status: int, text: str) -> str:
-    """What went wrong and what had been done, in a line; a host's own refusal has no text."""
+    """Return the problem and the completed steps in one line.
+
+    A response of the host itself has no problem document.
+    """
     try:
         problem = json.loads(text)
-        told = f"{status} {problem['detail']}"
+        line = f"{status} {problem['detail']}"
     except (ValueError, TypeError, KeyError):
         hint = " Name the function key with --key-from-env." if status == 401 else ""
         return f"The host answered {status}.{hint}"
     if "step" in problem:
-        told += f" Step {problem['step']}; done: {', '.join(problem['done']) or 'nothing'}"
-        told += ", and maybe this step." if problem["mayBeDone"] else "."
-    return told
+        line += f" Step {problem['step']}; done: {', '.join(problem['done']) or 'nothing'}"
+        line += ", and maybe this step." if problem["mayBeDone"] else "."
+    return line

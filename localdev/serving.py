@@ -1,4 +1,4 @@
-"""Run the host, or the host and the emulator, until a signal."""
+"""`dev.py up` and `dev.py host`: run the app, with or without the emulator, until a signal."""
 
 import argparse
 import asyncio
@@ -14,12 +14,12 @@ from webpubsub_emulator.command import announce_ready, build_emulator, control_f
 
 
 async def serve_stack(options: argparse.Namespace) -> int:
-    """Serves until a signal, or until the host ends by itself."""
+    """Run the emulator and the app. Raises StackError if the app's host ends by itself."""
     stopped = stop_signal()
     settings = {"WebPubSubHub": os.environ.get("WebPubSubHub", "")}
-    subject = build_emulator(options, options.emulator_port)
+    emulator = build_emulator(options, options.emulator_port)
     async with run_stack(
-        settings, emulator=subject, host_port=options.host_port, keys=options.keys
+        settings, emulator=emulator, host_port=options.host_port, keys=options.keys
     ) as stack:
         announce_ready(
             options.json,
@@ -42,20 +42,20 @@ async def serve_stack(options: argparse.Namespace) -> int:
 
 
 def demo_fact(address: str) -> dict[str, str]:
-    """Where the app's demo page is, if its settings switch it on."""
-    # As the app takes the flag: in any case, and anything else is off or an error.
+    """Return the demo page's URL under the key `demo`, or nothing if the page is off."""
+    # The app ignores the case of the flag, and only "true" means on.
     is_on = os.environ.get("USHER_DEMO", "").lower() == "true"
     return {"demo": f"{address}/api/demo"} if is_on else {}
 
 
 async def serve_host(options: argparse.Namespace) -> int:
-    """Serves until a signal."""
+    """Run the app on the local host."""
     stopped = stop_signal()
     apply_local_settings(ROOT)
     keys = make_keys() if options.keys else None
     async with FunctionsHost(ROOT, port=options.port, keys=keys) as running:
         announce_ready(options.json, {"host": running.address}, asdict(keys) if keys else None)
         await stopped.wait()
-    # As in Azure, the app's connections are open until its process ends; no word about that.
+    # As in Azure, the app keeps connections open until its process ends. Do not log that.
     logging.disable()
     return 0

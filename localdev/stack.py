@@ -1,4 +1,4 @@
-"""The emulator and the app on the local Functions host, side by side. They meet over HTTP."""
+"""The local stack: the emulator, and the app on the local Functions host, connected by HTTP."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ STOP_SECONDS = 5
 
 
 class StackError(Exception):
-    """A part of the stack did not start or did not stay; the text says which and why."""
+    """A part of the stack did not start, or it ended; the text says which part and why."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class HostProcess:
-    """A Functions host. It has a process of its own: the runtime holds one app a process."""
+    """A Functions host in its own process, because the runtime holds one app per process."""
 
     address: str
     process: asyncio.subprocess.Process
@@ -33,14 +33,14 @@ class HostProcess:
 
     @property
     def webhook(self) -> str:
-        """Where events go, with the system key in its query where the host asks for keys."""
+        """The URL for events, with the system key in its query if the host requires keys."""
         url = f"{self.address}/runtime/webhooks/webpubsub"
         return f"{url}?code={self.keys['webpubsub_extension']}" if self.keys else url
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stack:
-    """Both parts, running; the emulator sends the events of `hub` to the host."""
+    """A running stack; the emulator sends the events of `hub` to the host."""
 
     emulator: Emulator
     host: HostProcess
@@ -48,13 +48,13 @@ class Stack:
 
 
 def sample_settings() -> dict[str, str]:
-    """The `Values` of the sample: every setting that the app reads, with values that work."""
+    """Return the `Values` of the sample settings: every setting of the app, with working values."""
     values: dict[str, str] = json.loads(SAMPLE.read_text("utf-8"))["Values"]
     return values
 
 
 def ensure_local_settings() -> None:
-    """Makes local.settings.json from the sample where it is missing; never changes one."""
+    """Copy the sample to local.settings.json if that file is missing."""
     if not LOCAL_SETTINGS.exists():
         shutil.copyfile(SAMPLE, LOCAL_SETTINGS)
         print("local.settings.json made from local.settings.sample.json", file=sys.stderr)
@@ -69,15 +69,16 @@ async def run_stack(
     on_log: Callable[[str], None] | None = None,
     keys: bool = False,
 ) -> AsyncIterator[Stack]:
-    """Runs both until the block ends. `settings` are the app's, above the environment's.
+    """Run the emulator and the app until the block ends.
 
-    The emulator is one that was not started yet, or a new one. Port 0 means any free one.
-    `on_log` gets the host's log, line by line; otherwise it goes to stderr. Raises OSError for a
-    busy port, StackError for a host that does not start.
-    With `keys` the host asks for access keys, as Azure does; they are made anew at each start.
+    `settings` are app settings; they override the environment. `emulator` must not be started
+    yet; by default it is a new one. Port 0 means any free port. `on_log` gets each line of the
+    host's log, which otherwise goes to stderr. With `keys` the host requires access keys, as Azure
+    does; each start generates new ones. Raises OSError if a port is in use, and StackError if the
+    host does not start.
     """
     async with emulator or Emulator() as running:
-        # Whatever the settings say, this stack's app talks to this stack's emulator.
+        # The settings may name another service, but the app of this stack uses its emulator.
         environment = {**settings, "WebPubSubConnectionString": running.connection_string}
         async with run_host(environment, port=host_port, on_log=on_log, keys=keys) as host:
             hub = environment["WebPubSubHub"]
@@ -96,7 +97,7 @@ async def run_host(
     on_log: Callable[[str], None] | None = None,
     keys: bool = False,
 ) -> AsyncIterator[HostProcess]:
-    """Runs the app on the local Functions host in a process of its own. See `run_stack`."""
+    """Run the app on the local Functions host in its own process. See `run_stack`."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "localdev", "host", "--json", "--port", str(port)),
         *(["--keys"] if keys else []),

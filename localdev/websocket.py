@@ -1,4 +1,4 @@
-"""Just enough of WebSocket (RFC 6455) for light clients and a bare server. No sockets here."""
+"""The parts of WebSocket (RFC 6455) that light clients and a bare server need. Does no I/O."""
 
 import base64
 import hashlib
@@ -12,18 +12,18 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def accept_key(key: bytes) -> bytes:
-    """The Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2)."""
+    """Return the Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2)."""
     return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
 
 
 def server_frame(payload: bytes) -> bytes:
-    """A whole text message, as a server sends it."""
+    """Return a text message in one frame, as a server sends it."""
     return bytes([0x80 | TEXT]) + _length(payload, 0) + payload
 
 
 def client_frame(opcode: int, payload: bytes) -> bytes:
-    """A whole message, as a client sends it."""
-    # A mask of zeros is a mask, and changes nothing.
+    """Return a message in one frame, as a client sends it."""
+    # Clients must mask (section 5.3). A mask of zeros is valid and leaves the payload unchanged.
     return bytes([0x80 | opcode]) + _length(payload, 0x80) + bytes(4) + payload
 
 
@@ -37,19 +37,19 @@ def _length(payload: bytes, mask_bit: int) -> bytes:
 
 
 def take_frames(received: bytearray) -> list[tuple[int, bytes]]:
-    """Remove the whole frames of a server; returns opcode and payload of each."""
+    """Remove the complete frames of a server and return the opcode and payload of each."""
     frames = []
     start = 0
-    while (place := _payload_place(received, start)) is not None:
-        begin, end = place
+    while (found := _payload_range(received, start)) is not None:
+        begin, end = found
         frames.append((received[start] & 0x0F, bytes(received[begin:end])))
         start = end
     del received[:start]
     return frames
 
 
-def _payload_place(received: bytearray, start: int) -> tuple[int, int] | None:
-    """Where the payload of the frame at `start` begins and ends; None if it is not all there."""
+def _payload_range(received: bytearray, start: int) -> tuple[int, int] | None:
+    """Return begin and end of the payload of the frame at `start`, or None if it is incomplete."""
     available = len(received) - start
     if available < 2:
         return None
@@ -59,5 +59,5 @@ def _payload_place(received: bytearray, start: int) -> tuple[int, int] | None:
         begin += 2 if size == 126 else 8
         size = int.from_bytes(received[start + 2 : begin])
     end = begin + size
-    # A length that is itself cut off is too small: then `begin` lies beyond what is there.
+    # If the length itself is incomplete, `size` is too small, but `begin` is out of range.
     return (begin, end) if max(begin, end) <= len(received) else None

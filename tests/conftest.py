@@ -1,4 +1,4 @@
-"""What holds for the whole suite: its options, and a log of everything for its last test."""
+"""Fixtures and options of the whole suite: a log of everything, and the test that reads it last."""
 
 import logging
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ LAST_TEST = "test_secrets_in_logs.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who looks through the log comes after those who write it."""
+    """Move the test that reads the log behind all tests that write it."""
     items.sort(key=lambda item: item.path.name == LAST_TEST)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def suite_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Every record of this process, at DEBUG. Processes that it starts have logs of their own."""
+    """Log every record of this process, at DEBUG. Processes that it starts have their own logs."""
     file = tmp_path_factory.mktemp("suite") / "log"
     handler = logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))

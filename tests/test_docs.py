@@ -30,9 +30,9 @@ COMMAND = re.compile(r"\bdev\.py +([a-z]+\b)((?:\\\n|[^\n])*)")
 FOLDERS = "api|benchmarks|docs|emulator|infra|localdev|tests|usher|web"
 FILE = re.compile(rf"(?:{FOLDERS})/[\w./*-]*|[\w*]+\.py")
 # Where the pages leave the folder of a file out.
-USUAL_FOLDERS = (".", "emulator/src/webpubsub_emulator", "localdev/doctor")
+USUAL_FOLDERS = ("emulator", ".", "emulator/src/webpubsub_emulator", "localdev/doctor")
 # Problem types that no HTTP response has: of events, and of a class with subclasses only.
-UNSEEN_TYPES = {"bad-event", "not-ready"}
+UNSEEN_TYPES = {"bad-event"}
 
 
 class Snippet(NamedTuple):

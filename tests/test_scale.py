@@ -14,6 +14,7 @@ from usher.groups.digest import Digest
 from usher.settings import Connection, Settings
 from webpubsub_emulator.messages import Payload
 from webpubsub_emulator.outgoing import group_message
+from webpubsub_emulator.protocol_json import JsonProtocol
 
 DEFAULTS = Settings(Connection("https://demo.webpubsub.azure.com"), "chat")
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
@@ -33,7 +34,8 @@ def test_bytes() -> None:
     """The text has the length that the emulator sends, and the events add up."""
     text, *others = numbers("Size of messages and events")
     body = write_text(DEFAULTS.join_text, "ana", "lobby").encode()
-    assert text == [len(group_message("lobby", None, Payload("text", body)).json.data), len(body)]
+    frame = group_message("lobby", None, Payload("text", body)).encoded(JsonProtocol.encode)
+    assert text == [len(frame.data), len(body)]
     *events, total = others[-4:]
     assert total == [sum(column) for column in zip(*events, strict=True)]
     assert (text[0], total[0]) == (TEXT, EVENTS)

@@ -1,6 +1,6 @@
-"""The last test of the suite. It looks through all that was logged in this process, at DEBUG.
+"""The last test of the suite. It searches everything that this process logged, at DEBUG.
 
-The logs of the processes that the suite starts, at DEBUG too, are looked through by their starters.
+Tests that start a process search the log of that process themselves (`tests/e2e/processes.py`).
 """
 
 import re
@@ -10,8 +10,7 @@ from tests.usher.settings import KEY
 from webpubsub_emulator.tokens import ACCESS_KEY
 
 
-def test_no_log_shows_what_opens_anything(suite_log: Path) -> None:
-    """The keys, a token of any kind, an event's signature."""
+def test_the_log_has_no_key_token_or_signature(suite_log: Path) -> None:
     secrets = re.compile(f"{ACCESS_KEY}|{re.escape(KEY)}|eyJ|sha256=[0-9a-f]")
     with suite_log.open(encoding="utf-8", errors="replace") as lines:
         assert [line[:200] for line in lines if secrets.search(line)] == []

@@ -36,8 +36,8 @@ def check_settings(environ: Mapping[str, str]) -> dict[str, Any]:
         "hub": settings.hub,
         "service": settings.connection.endpoint,
         "auth": settings.mode.name or None,
-        "tellsJoins": bool(settings.join_text),
-        "tellsLeaves": bool(settings.leave_text),
+        "announcesJoins": bool(settings.join_text),
+        "announcesLeaves": bool(settings.leave_text),
     }
 
 

@@ -1,4 +1,4 @@
-"""The options of the suite."""
+"""The command line options of the tests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Start the emulator in a process of its own."""
+"""Starts the emulator in a process of its own."""
 
 import json
 import os
@@ -18,13 +18,13 @@ STOP_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running emulator: `facts` is the line of JSON that it printed when it was ready."""
+    """A running emulator. `facts` is the line of JSON that it printed when it was ready."""
 
     facts: dict[str, Any]
     log_file: Path
 
     def log(self) -> str:
-        """Return all that it has written on stderr so far."""
+        """Return everything written on stderr so far."""
         return self.log_file.read_text("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The contract suite itself, run against targets that agree, that differ, and that are not."""
+"""The contract suite itself, run against targets that agree, differ or cannot be reached."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ KEY = "a-key-that-would-be-recognised-anywhere"
 
 
 async def run_suite(target: str, *arguments: str) -> tuple[int | None, str]:
-    """`pytest tests/contract --target`: its exit status, and all that it said."""
+    """Run `pytest tests/contract --target` and return its exit status and output."""
     options = ["-rN", "--tb=short", "--target", target]
     command = [sys.executable, "-m", "pytest", "tests/contract", *options, *arguments]
     process = await asyncio.create_subprocess_exec(
@@ -27,12 +27,12 @@ async def run_suite(target: str, *arguments: str) -> tuple[int | None, str]:
 
 
 def connection_string(endpoint: str, key: str = KEY) -> str:
-    """As the portal shows them."""
+    """Return a connection string in the portal's form."""
     return f"Endpoint={endpoint};AccessKey={key};Version=1.0;"
 
 
 async def test_a_target_that_agrees() -> None:
-    """The table has each statement below its subject, what was not asked and why, and counts."""
+    """The table has each statement, what was not asked and why, and the counts."""
     async with Emulator(access_key=KEY) as emulator:
         status, output = await run_suite(
             emulator.connection_string, "-k", "cookies or (acks and success)"
@@ -51,7 +51,7 @@ async def test_a_target_that_agrees() -> None:
 
 
 async def test_a_target_that_differs() -> None:
-    """One that answers 200 to everything is found out, and its key and tokens are not shown."""
+    """A target that answers 200 to everything differs; its key and tokens are not shown."""
 
     async def answer(request: web.Request) -> web.Response:
         return web.Response(text=request.headers.get("Authorization"))
@@ -77,7 +77,7 @@ async def test_a_target_that_differs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "explanation"),
     [
         (f"AccessKey={KEY};", "ERROR: The connection string has no Endpoint."),
         ("Endpoint=http://127.0.0.1:1;AccessKey=short;", "ERROR: The AccessKey has less than"),
@@ -85,16 +85,16 @@ async def test_a_target_that_differs() -> None:
     ],
     ids=["no endpoint", "short key", "unreachable"],
 )
-async def test_a_target_that_cannot_be_asked(target: str, told: str) -> None:
+async def test_a_target_that_cannot_be_asked(target: str, explanation: str) -> None:
     """One line says why, and no test runs."""
     status, output = await run_suite(target)
     assert status == 4
-    assert [line.startswith(told) for line in output.splitlines() if line] == [True]
+    assert [line.startswith(explanation) for line in output.splitlines() if line] == [True]
     assert KEY not in output
 
 
 async def test_a_key_that_is_refused() -> None:
-    """Likewise."""
+    """One line says so, and no test runs."""
     async with Emulator() as emulator:
         status, output = await run_suite(connection_string(emulator.endpoint))
         line = f"ERROR: {emulator.endpoint} refuses the access key (401)."
@@ -102,7 +102,7 @@ async def test_a_key_that_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "explanation"),
     [
         ("", "no Endpoint and no AccessKey"),
         ("Endpoint=http://h;", "no AccessKey"),
@@ -110,15 +110,15 @@ async def test_a_key_that_is_refused() -> None:
         (connection_string("http://a:b"), "is not a URL"),
     ],
 )
-def test_connection_strings_that_cannot_be_read(text: str, told: str) -> None:
-    """What is wrong is said without the key."""
-    with pytest.raises(ValueError, match=told) as caught:
+def test_connection_strings_that_cannot_be_read(text: str, explanation: str) -> None:
+    """The error says what is wrong, without the key."""
+    with pytest.raises(ValueError, match=explanation) as caught:
         Target.from_connection_string(text)
     assert KEY not in str(caught.value)
 
 
 def test_connection_strings() -> None:
-    """Keys are in any case, a port is added, and the access key is not shown."""
+    """Keys are in any case, a port is added, and the access key is not in the repr."""
     target = Target.from_connection_string(f"endpoint=http://h/;ACCESSKEY={KEY}=;Port=8080")
     assert (target.endpoint, target.access_key) == ("http://h:8080", f"{KEY}=")
     assert KEY not in repr(target)

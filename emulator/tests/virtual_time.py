@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps: waits of seconds take no time in a test."""
+"""An event loop with a clock that jumps, so that waits of seconds take no time in a test."""
 
 import asyncio
 import selectors
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Instead of sleeping until the next timer, moves its clock there. For code without sockets."""
+    """Moves its clock to the next timer instead of sleeping. For code without sockets."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -25,7 +25,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 def run[T](coroutine: Coroutine[Any, Any, T]) -> tuple[T, float]:
-    """The coroutine's result and the virtual seconds that it took."""
+    """Return the coroutine's result and the virtual seconds that it took."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         result = runner.run(coroutine)
         return result, runner.get_loop().time()

@@ -30,8 +30,8 @@ async def check_journey(context: Context) -> Finding:
 
 async def _receive(context: Context, first: Client, token: Token) -> Announcements:
     # Without the app's self check, the settings are unknown and both announcements expected.
-    expects_join = context.self_check.get("tellsJoins", True)
-    expects_leave = context.self_check.get("tellsLeaves", True)
+    expects_join = context.self_check.get("announcesJoins", True)
+    expects_leave = context.self_check.get("announcesLeaves", True)
     join = leave = None
     if expects_join:
         join = await first.wait_for(token.user_id, context.target.wait_seconds)

@@ -16,7 +16,7 @@ from localdev.host.settings import find_setting
 DEFAULT_CONNECTION = "WebPubSubConnectionString"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ServiceAccess:
     """A service that may call. Without a key, its signatures are not checked."""
 
@@ -43,7 +43,7 @@ def read_accesses(names: Sequence[str], environ: Mapping[str, str]) -> tuple[Ser
 
 
 def is_allowed_origin(accesses: Sequence[ServiceAccess], origins: Sequence[str]) -> bool:
-    """Tell whether one of these hosts may call; without any connection, everyone may.
+    """Return whether one of these hosts may call; without any connection, every host may.
 
     Source: Microsoft.Azure.WebJobs.Extensions.WebPubSub RequestValidator.cs.
     """
@@ -53,7 +53,7 @@ def is_allowed_origin(accesses: Sequence[ServiceAccess], origins: Sequence[str])
 def is_valid_signature(
     accesses: Sequence[ServiceAccess], origin: str, signature: str | None, connection_id: str
 ) -> bool:
-    """Tell whether the first known origin has signed the connection id.
+    """Return whether the first known origin has signed the connection id.
 
     Only the id is signed, with the text of the key: no body, no time (RequestValidator.cs).
     """
@@ -78,8 +78,8 @@ def split_list(text: str) -> list[str]:
 
 
 def _first_known(accesses: Sequence[ServiceAccess], origins: list[str]) -> ServiceAccess | None:
-    # Differs from Azure: of two connections to one host the first counts. What the released
-    # extension does is not settled: a copy of RequestValidator.cs refuses them at start.
+    # Differs from Azure: of two connections to one host the first counts. It is not known what the
+    # released extension does; a copy of RequestValidator.cs rejects them at start.
     known = {access.host: access for access in reversed(accesses)}
     return next((known[origin] for origin in origins if origin in known), None)
 

@@ -1,4 +1,4 @@
-"""What an event function returned, as the response that the service gets.
+"""Converts the return value of an event function to the response that the service gets.
 
 Source of all rules here: Microsoft.Azure.WebJobs.Extensions.WebPubSub Utilities.cs
 (BuildValidResponse) and WebPubSubTriggerDispatcher.cs.
@@ -19,13 +19,13 @@ logger = logging.getLogger("localdev.host")
 # WebPubSubStatusCode; the numbers are accepted in place of the names.
 CODES = {"success": -1, "unauthorized": 0, "usererror": 1, "servererror": 2}
 ERROR_STATUS = {0: 401, 1: 400, 2: 500}
-# WebPubSubDataType, likewise.
+# WebPubSubDataType; the numbers are accepted in place of the names.
 DATA_TYPES = {"binary": 0, "json": 1, "text": 2}
 CONTENT_TYPES = {0: "application/octet-stream", 1: "application/json", 2: "text/plain"}
 
 
 class ReturnValueError(ValueError):
-    """The returned object is refused; the service gets 500 with this text."""
+    """The returned object is rejected; the service gets 500 with this text."""
 
 
 def text_answer(status: int, text: str) -> Answer:
@@ -34,10 +34,11 @@ def text_answer(status: int, text: str) -> Answer:
 
 
 def answer_event(context: EventContext, outcome: Outcome) -> Answer | None:
-    """Return the response to an event, None when the extension would never send one.
+    """Return the response to an event, or None if the extension would never send one.
 
-    That is after an exception in a blocking event: the extension waits for a return value, and
-    there is none. Every other event is answered 200 with an empty body, even after an exception.
+    After an exception in a blocking event the extension waits for a return value that never comes,
+    so there is no response. The response to every other event is 200 with an empty body, even
+    after an exception.
     """
     if not context.kind.is_blocking:
         return Answer(200)
@@ -87,13 +88,13 @@ def _error_message(value: Mapping[str, Any]) -> str:
 
 
 def _returned_states(value: Mapping[str, Any]) -> dict[str, Any]:
-    # Anything but an object is ignored, and an empty one changes nothing: no way to clear states.
+    # Anything but an object is ignored, and an empty object changes nothing: states stay set.
     states = value.get("states")
     return states if isinstance(states, dict) else {}
 
 
 def _connect_body(value: Mapping[str, Any]) -> dict[str, Any]:
-    # Differs from Azure: names must be written exactly so; Newtonsoft also takes other case.
+    # Differs from Azure: names are case-sensitive here; Newtonsoft ignores their case.
     return {
         "userId": _text(value, "userId"),
         "groups": _texts(value, "groups"),
@@ -147,7 +148,7 @@ def _texts(value: Mapping[str, Any], key: str) -> list[str | None] | None:
 
 
 def _as_text(value: object, key: str) -> str | None:
-    # Newtonsoft turns numbers and booleans into text, and refuses objects and arrays.
+    # Newtonsoft converts numbers and booleans to text, and rejects objects and arrays.
     if isinstance(value, dict | list):
         raise ReturnValueError(f"Error reading string at '{key}'.")
     return value if value is None or isinstance(value, str) else str(value)

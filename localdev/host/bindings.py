@@ -1,6 +1,7 @@
-"""HTTP requests as a function receives them, and the shapes that answers travel in.
+"""HTTP requests as a function receives them, and the types of responses and outcomes.
 
-No sockets and no Functions runtime. Events are in events.py, their answers in answers.py.
+Does no I/O and does not know the Functions runtime. Events are in events.py, their responses in
+answers.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,7 @@ from urllib.parse import parse_qsl
 type Headers = Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class HttpRequest:
     """A request to an HTTP function, with the members that the host sends to the worker."""
 
@@ -22,16 +23,16 @@ class HttpRequest:
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A response to send, of a function or of the host itself."""
+    """A response of a function or of the host itself."""
 
     status: int
     headers: Headers = ()
     body: bytes = b""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How an event function ended: ``value`` is what it returned, unless it ``failed``."""
 
@@ -42,7 +43,7 @@ class Outcome:
 def parse_query(query_string: str) -> dict[str, str]:
     """Return one value per key: repeated ones joined with a comma, empty ones dropped.
 
-    Keys that differ in case only are one key. Sources: Microsoft.Extensions.Primitives
+    Keys that differ only in case are one key. Sources: Microsoft.Extensions.Primitives
     StringValues.cs and azure-functions-host GrpcMessageConversionExtensions.cs.
     """
     names: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""CORS for the functions' routes, as Core Tools sets it up from local.settings.json."""
+"""CORS for the functions' routes, as Core Tools configures it from local.settings.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from localdev.host.bindings import Answer, Headers
 MAX_AGE_SECONDS = 600
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CorsPolicy:
-    """Which origins of browsers may read answers (``*`` for all), and with cookies or not."""
+    """Which origins may read responses (``*`` for all), and whether browsers may send cookies."""
 
     origins: tuple[str, ...]
     credentials: bool = False
 
     def answer_preflight(self, method: str, headers: Mapping[str, str]) -> Answer | None:
-        """Answer a browser's preflight; None when the request is something else.
+        """Return the response to a browser's preflight, or None for another request.
 
-        ``headers`` has its names in lower case. A foreign origin gets no permission in the answer.
+        ``headers`` has its names in lower case. Other origins get a response without permission.
         """
         wanted = headers.get("access-control-request-method")
         if method != "OPTIONS" or not self.origins or not wanted or "origin" not in headers:
@@ -36,7 +36,7 @@ class CorsPolicy:
         return Answer(204, (*permission, *extra))
 
     def response_headers(self, headers: Mapping[str, str]) -> Headers:
-        """Return what an answer needs for this request's origin, nothing if it is not allowed."""
+        """Return the response headers for this request's origin, none if it is not allowed."""
         origin = headers.get("origin")
         if origin is None or not ("*" in self.origins or origin in self.origins):
             return ()

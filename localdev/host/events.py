@@ -1,6 +1,6 @@
-"""CloudEvents requests of Web PubSub as the exact values that a trigger parameter receives.
+"""Converts CloudEvents requests of Web PubSub to the values that trigger parameters receive.
 
-The order of the webhook's checks is in webhook.py, what goes back to the service in answers.py.
+The checks of the webhook are in webhook.py, the responses in answers.py.
 """
 
 import json
@@ -17,12 +17,12 @@ DATA_TYPES = {
     "application/json": "Json",
     "application/octet-stream": "Binary",
 }
-# HttpContentHeaders of .NET: these belong to the content there, so the extension never sees them.
+# HttpContentHeaders of .NET: .NET keeps these with the content, where the extension does not look.
 CONTENT_HEADERS = ("content-", "allow", "expires", "last-modified")
 
 
 class EventKind(StrEnum):
-    """The events that the extension tells apart; the first two block and carry an answer."""
+    """The kinds of events; the service waits for the responses to the first two."""
 
     CONNECT = "connect"
     USER = "user"
@@ -36,7 +36,7 @@ class EventKind(StrEnum):
         return self in (EventKind.CONNECT, EventKind.USER)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EventContext:
     """The CloudEvents attributes of one event request, from its headers."""
 
@@ -52,7 +52,7 @@ class EventContext:
 
     @property
     def kind(self) -> EventKind:
-        """The kind of the event; names of system events ignore case."""
+        """The kind of the event; the names of system events are case-insensitive."""
         if self.event_type == "User":
             return EventKind.USER
         name = self.event_name.lower()
@@ -67,20 +67,20 @@ class ContextError(ValueError):
 
 
 class BodyError(ValueError):
-    """The body, or its missing media type, makes the extension itself fail."""
+    """The extension itself fails on this body or on its missing media type."""
 
 
 class DataTypeError(ValueError):
-    """The media type of a user event is not one of the three; the text is the answer's."""
+    """The media type of a user event is unknown; the text is the body of the response."""
 
 
 def read_context(headers: Headers) -> EventContext:
-    """Read an event's attributes; raises ContextError when the real extension answers 400.
+    """Return an event's attributes; raises ContextError when the real extension responds 400.
 
     Source: Microsoft.Azure.WebJobs.Extensions.WebPubSub WebPubSubTriggerDispatcher.cs
     (TryParseCloudEvents).
     """
-    # Differs from Azure: .NET splits some values, such as that of Accept, into several items.
+    # Differs from Azure: .NET splits the values of some headers, such as Accept, into items.
     visible = [pair for pair in headers if not pair[0].lower().startswith(CONTENT_HEADERS)]
     values = {name.lower(): found for name, found in group_headers(visible).items()}
     states = _single(values, "ce-connectionstate", required=False)
@@ -102,9 +102,9 @@ def read_context(headers: Headers) -> EventContext:
 
 
 def event_values(context: EventContext, headers: Headers, body: bytes) -> dict[str, Any]:
-    """Return what a trigger parameter of each name, in lower case, is bound to.
+    """Return the value of a trigger parameter by its name in lower case.
 
-    Raises BodyError (answered 500) and DataTypeError (answered 400). Source:
+    Raises BodyError (response 500) and DataTypeError (response 400). Source:
     Microsoft.Azure.WebJobs.Extensions.WebPubSub WebPubSubTriggerBinding.cs.
     """
     details = _event_details(context.kind, headers, body)
@@ -121,7 +121,7 @@ def event_values(context: EventContext, headers: Headers, body: bytes) -> dict[s
 def argument_value(values: Mapping[str, Any], name: str, *, binary: bool) -> str | bytes | None:
     """Return what the parameter called ``name`` receives: text, or bytes if it is ``binary``.
 
-    A name that is not one of the extension's gets None; case does not matter.
+    A name that the extension does not know gets None; names are case-insensitive.
     """
     value = values.get(name.lower())
     if value is None:
@@ -133,7 +133,7 @@ def argument_value(values: Mapping[str, Any], name: str, *, binary: bool) -> str
 
 
 def context_value(context: EventContext) -> dict[str, Any]:
-    """Return the JSON object that stands for the context in every request."""
+    """Return the JSON object of the context, which is a part of every request."""
     return {
         "eventType": context.event_type,
         "eventName": context.event_name,
@@ -189,7 +189,7 @@ def _connect_details(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _certificate(item: Mapping[str, Any]) -> dict[str, Any]:
-    # The capital T is the extension's own: the class is written without a naming rule.
+    # The extension writes a capital T, because its class has no naming rule.
     return {"Thumbprint": item.get("thumbprint"), "content": item.get("content")}
 
 

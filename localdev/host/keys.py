@@ -1,4 +1,4 @@
-"""The access keys of a function app: which one a request shows, and what it opens.
+"""The access keys of a function app: the key of a request, and what it gives access to.
 
 Sources: azure-functions-host AuthenticationLevelHandler.cs, AuthUtility.cs and
 AuthorizationOptionsExtensions.cs.
@@ -15,11 +15,11 @@ HEADER = "x-functions-key"
 PARAMETER = "code"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one app, under the names of Azure; ``master`` is ``_master`` there.
 
-    ``function`` is the host key ``default``, which is good for every function.
+    ``function`` is the host key ``default``, which is valid for every function.
     """
 
     master: str = field(repr=False)
@@ -27,9 +27,9 @@ class Keys:
     webpubsub_extension: str = field(repr=False)
 
     def opens_function(self, level: str | None, shown: str) -> bool:
-        """Tell whether the shown key is enough for an HTTP trigger with that ``authLevel``.
+        """Return whether the key is valid for an HTTP trigger with that ``authLevel``.
 
-        The level ignores case; None means ``function``. What is no known level needs master.
+        The level is case-insensitive; None means ``function``. Unknown levels need the master key.
         """
         level = (level or "function").lower()
         if level == "anonymous":
@@ -38,9 +38,10 @@ class Keys:
         return _is_one_of(shown, keys)
 
     def opens_webhook(self, extension: str, shown: str) -> bool:
-        """Tell whether the shown key opens that extension's webhook; the name ignores case.
+        """Return whether the key is valid for that extension's webhook.
 
-        Its system key does, or the master key. Those of functions do not.
+        The extension's system key and the master key are valid, function keys are not. The
+        extension's name is case-insensitive.
         """
         has_key = extension.lower() == "webpubsub"
         keys = (self.master, self.webpubsub_extension) if has_key else (self.master,)
@@ -48,12 +49,12 @@ class Keys:
 
 
 def make_keys() -> Keys:
-    """Return new random keys: 40 bytes each, as in Azure, in letters that URLs leave alone."""
+    """Return new random keys: 40 bytes each, as in Azure, without characters that URLs escape."""
     return Keys(*(secrets.token_urlsafe(40) for _ in range(3)))
 
 
 def read_key(headers: Headers, query_string: str) -> str:
-    """Return the key that a request shows, empty if none. The header wins, even an empty one."""
+    """Return the key of a request, or an empty text. The header wins, even if it is empty."""
     in_header = [value for name, value in headers if name.lower() == HEADER]
     query = parse_qsl(query_string, keep_blank_values=True)
     in_query = [value for name, value in query if name.lower() == PARAMETER]
@@ -61,6 +62,6 @@ def read_key(headers: Headers, query_string: str) -> str:
 
 
 def _is_one_of(shown: str, keys: tuple[str, ...]) -> bool:
-    # Constant time. A header may hold what is no text in UTF-8; that is no key either.
+    # Constant time. A header may contain bytes that are not UTF-8; such a key is wrong.
     shown_bytes = shown.encode(errors="replace")
     return any(hmac.compare_digest(shown_bytes, key.encode()) for key in keys)

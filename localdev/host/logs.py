@@ -1,6 +1,6 @@
-"""The host's log output: one line per request, the invocation's records indented below it.
+"""The host's log output: one line per request, with the invocation's records indented below it.
 
-What is logged is up to the app and server.py. Nothing here knows about requests.
+server.py and the app decide what is logged.
 """
 
 import logging
@@ -18,18 +18,17 @@ BELOW = "below"
 
 
 class Records:
-    """The formatted records of one invocation, until they are taken for printing."""
+    """The formatted records of one invocation, kept until the host prints them."""
 
     def __init__(self) -> None:
         self.is_open = True
         self._texts: list[str] = []
 
     def add(self, text: str) -> None:
-        """Keep a record's text."""
         self._texts.append(text)
 
     def take(self) -> list[str]:
-        """Return what was kept so far, once."""
+        """Return the kept texts and forget them."""
         taken, self._texts = self._texts, []
         return taken
 
@@ -39,7 +38,7 @@ _records: ContextVar[Records | None] = ContextVar("records", default=None)
 
 @contextmanager
 def collect_records() -> Iterator[Records]:
-    """Keep the records logged in this context back, so that concurrent invocations do not mix.
+    """Keep the records of this context, so that records of concurrent invocations do not mix.
 
     Records of a task that outlives the context are printed at once.
     """
@@ -53,12 +52,12 @@ def collect_records() -> Iterator[Records]:
 
 
 def log_line(line: str, below: Sequence[str] = (), *, level: int = logging.INFO) -> None:
-    """Print a line of the host itself, and kept records below it, in one piece."""
+    """Print a line of the host itself together with the records below it."""
     logging.getLogger(HOST_LOGGER).log(level, "%s", line, extra={BELOW: below})
 
 
 def configure_logging(stream: TextIO | None = None, level: str = "INFO") -> None:
-    """Send all records from this level to ``stream`` (stderr); INFO is the real worker's."""
+    """Print records of this level and above on ``stream`` (stderr); the real worker uses INFO."""
     if level not in logging.getLevelNamesMapping():
         raise HostError(f"LOG_LEVEL is not one of {', '.join(logging.getLevelNamesMapping())}")
     handler = InvocationHandler(stream or sys.stderr)
@@ -67,7 +66,7 @@ def configure_logging(stream: TextIO | None = None, level: str = "INFO") -> None
 
 
 class InvocationHandler(logging.StreamHandler[TextIO]):
-    """Prints records, but keeps those of a running invocation back (not the host's own lines)."""
+    """Prints the host's own lines, and keeps the records of a running invocation."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record or keep its text."""
@@ -82,7 +81,7 @@ class IndentedFormatter(logging.Formatter):
     """``    LEVEL logger: message``; the host's own lines are not indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's text; its message is never changed, a traceback is indented."""
+        """Return the record's text with its message unchanged and its traceback indented."""
         below = getattr(record, BELOW, None)
         if below is not None:
             return "\n".join([record.getMessage(), *below])

@@ -1,4 +1,4 @@
-"""Route templates of HTTP functions and the search for the one that fits a path.
+"""Route templates of HTTP functions, and the search for the template that matches a path.
 
 Source: azure-functions-host ScriptRouteHandler.cs over the routing of ASP.NET Core.
 """
@@ -13,7 +13,7 @@ from localdev.host.errors import HostError
 PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\?)?\}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One part of a template: a literal, or a parameter's name."""
 
@@ -22,9 +22,9 @@ class Segment:
     is_optional: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Route:
-    """Where one function answers; no ``methods`` means any."""
+    """The path and the methods of one function; no ``methods`` means any."""
 
     function_name: str
     path: str
@@ -37,7 +37,7 @@ def read_route(function_name: str, path: str, methods: Iterable[str]) -> Route:
 
     Constraints, defaults and catch-all parameters raise HostError.
     """
-    # Differs from Azure: {id:int}, {*rest}, {x=1} and {a}-{b} are refused at start.
+    # Differs from Azure: {id:int}, {*rest}, {x=1} and {a}-{b} are rejected at start.
     parts = [part for part in path.split("/") if part]
     segments = tuple(_read_segment(part, function_name) for part in parts)
     if any(part.is_optional for part in segments[:-1]):
@@ -53,9 +53,9 @@ def order_routes(routes: Iterable[Route]) -> list[Route]:
 def match_route(
     routes: Sequence[Route], method: str, raw_path: str
 ) -> tuple[Route, dict[str, str]] | None:
-    """Return the first of the ordered routes that fits a request, and its parameters.
+    """Return the first of the ordered routes that matches a request, and its parameters.
 
-    A method that is not listed does not match, so such a request ends as 404, not 405.
+    A method that is not listed does not match, so the response is 404, not 405.
     """
     parts = [_decode(part) for part in raw_path.split("/") if part]
     for route in routes:
@@ -96,5 +96,5 @@ def _match_segments(segments: Sequence[Segment], parts: Sequence[str]) -> dict[s
 
 
 def _decode(part: str) -> str:
-    # Kestrel leaves %2F alone: decoded, it could not be told from the separator.
+    # Kestrel does not decode %2F, which would then look like the separator.
     return unquote(re.sub("%2f", "%252F", part, flags=re.IGNORECASE))

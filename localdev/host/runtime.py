@@ -1,7 +1,7 @@
-"""The Functions runtime in this process: index an app, call its functions.
+"""The Functions runtime in this process: indexes an app and calls its functions.
 
-The only importer of azure_functions_runtime; what Azure reaches over gRPC is called directly here.
-The runtime keeps its functions in module globals, so a process can load one app.
+The only module that imports azure_functions_runtime. Azure calls the runtime over gRPC; this module
+calls it directly. The runtime keeps its functions in module globals, so a process can load one app.
 """
 
 import json
@@ -29,8 +29,8 @@ from localdev.host.errors import HostError
 
 logger = logging.getLogger(__name__)
 
-# Stand-ins for the gRPC message classes that indexing fills. The directions are the numbers of
-# azure.functions.BindingDirection, ``undefined`` that of its DataType.
+# Replacements for the gRPC message classes that indexing fills. ``out`` and ``inout`` are numbers
+# of azure.functions.BindingDirection, ``undefined`` is a number of azure.functions.DataType.
 PROTOS = SimpleNamespace(
     RpcFunctionMetadata=SimpleNamespace,
     RpcRetryOptions=SimpleNamespace,
@@ -38,9 +38,9 @@ PROTOS = SimpleNamespace(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Function:
-    """One indexed function; ``bindings`` are its declarations, as the host reads them."""
+    """One indexed function; ``bindings`` are the declarations of its bindings."""
 
     name: str
     function_id: str
@@ -48,13 +48,13 @@ class Function:
 
     @property
     def trigger(self) -> Mapping[str, Any]:
-        """The binding that starts the function; an empty one if it has none."""
+        """The binding that starts the function, or an empty binding if it has none."""
         triggers = (each for each in self.bindings if each["type"].lower().endswith("trigger"))
         return next(triggers, {"type": "", "name": ""})
 
     @property
     def trigger_type(self) -> str:
-        """The type of the trigger in lower case, in which the host compares it."""
+        """The type of the trigger in lower case, because the host ignores its case."""
         return str(self.trigger["type"]).lower()
 
 
@@ -73,12 +73,12 @@ def load_functions(app_dir: Path) -> list[Function]:
 
 
 def stop_threads() -> None:
-    """Let no further function start in a thread; running ones are not waited for."""
+    """Start no more functions in threads, without waiting for running functions."""
     threadpool._threadpool_executor.shutdown(wait=False, cancel_futures=True)
 
 
 async def call_http(function: Function, request: HttpRequest) -> Answer:
-    """Call an HTTP function; an exception becomes 500 with an empty body.
+    """Call an HTTP function; after an exception the response is 500 with an empty body.
 
     Source: azure-functions-host ExceptionMiddleware.cs.
     """
@@ -93,7 +93,10 @@ async def call_http(function: Function, request: HttpRequest) -> Answer:
 
 
 async def call_event(function: Function, argument: str | bytes | None) -> Outcome:
-    """Call a function with its trigger's text or bytes; what cannot be sent back is a failure."""
+    """Call a function with its trigger's text or bytes.
+
+    A return value that cannot be sent is a failure.
+    """
     kind = "bytes" if isinstance(argument, bytes) else "json"
     datum = None if argument is None else Datum(argument, kind)
     ok, value = await _invoke(function, datum)
@@ -107,7 +110,7 @@ async def call_event(function: Function, argument: str | bytes | None) -> Outcom
 
 
 class ContextExecutor(ThreadPoolExecutor):
-    """Runs plain functions in the context of their request, so that their log records find it."""
+    """Runs synchronous functions in the context of their request, which their log records need."""
 
     def submit[**P, T](
         self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
@@ -118,14 +121,14 @@ class ContextExecutor(ThreadPoolExecutor):
 
 @contextmanager
 def _indexing_errors(app_dir: Path) -> Iterator[None]:
-    # What the runtime logs while indexing is told again by HostError or by the host's own lines.
+    # HostError and the host's own lines repeat what the runtime logs while indexing.
     runtime_logger = logging.getLogger("azure.functions")
     level = runtime_logger.level
     runtime_logger.setLevel(logging.CRITICAL)
     try:
         yield
     except Exception as error:
-        # The runtime replaces an ImportError by one that also lists sys.path.
+        # The runtime replaces an ImportError by another one that also lists sys.path.
         cause = error.__context__ if isinstance(error, ImportError) else None
         cause = cause or error
         text = f"{type(cause).__name__}: {cause}"

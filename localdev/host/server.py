@@ -1,6 +1,6 @@
-"""The local Functions host on a socket: the functions' routes and the event webhook.
+"""The HTTP server of the local Functions host: the functions' routes and the event webhook.
 
-What is answered is decided in the other modules; this one moves requests and responses.
+The other modules decide on responses; this module receives requests and sends responses.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ WEBHOOKS_PATH = "/runtime/webhooks/"
 WEBHOOK_METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS")
 BODY_LIMIT = 100 * 1024 * 1024
 SHUTDOWN_SECONDS = 1.0
-# Connections that may wait to be accepted. With aiohttp's 128 a crowd's wait a second or more, for
-# TCP to try again.
+# Connections that may wait to be accepted. With aiohttp's default of 128, many connections at once
+# wait for TCP to retry after 1 s or more.
 BACKLOG = 4096
 
 
@@ -42,13 +42,13 @@ class FunctionsHost:
 
     An asynchronous context manager: inside, the app is indexed and the host listens. Entering
     raises HostError when the app or its settings cannot be served, OSError when the port is busy.
-    ``response_timeout`` is how many seconds a request waits that Azure would never answer.
-    Requests must show one of ``keys``; without any keys everything is open.
-    App settings come from the environment, so apply_local_settings is called before.
+    ``response_timeout`` is how many seconds a request waits if Azure would never respond to it.
+    Requests must have one of ``keys``; without ``keys`` none is required.
+    App settings come from the environment, so call apply_local_settings before.
     """
 
-    # Differs from Azure: without `keys` neither functions nor the webhook ask for one, as in Core
-    # Tools. With them, all functions share one key and none has keys of its own.
+    # Differs from Azure: without `keys` neither functions nor the webhook require a key, as in Core
+    # Tools. With `keys`, all functions share one key, and no function has its own.
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class FunctionsHost:
 
     async def _listen(self) -> None:
         app = web.Application(client_max_size=BODY_LIMIT)
-        # `s`, because an encoded line break may be in a path, which aiohttp matches decoded.
+        # `s`, because aiohttp matches the decoded path, which may contain a line break.
         app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
         self._runner = web.AppRunner(
             app,
@@ -165,7 +165,7 @@ class FunctionsHost:
         route, parameters = match
         function = self._functions[route.function_name]
         level = function.trigger.get("authLevel")
-        if self._keys and not self._keys.opens_function(level, _shown_key(request)):
+        if self._keys and not self._keys.opens_function(level, _request_key(request)):
             return function.name, Answer(401)
         body = await _read_body(request)
         if body is None:
@@ -184,7 +184,7 @@ class FunctionsHost:
         self, request: web.Request, path: str, records: Records
     ) -> tuple[str, Answer]:
         extension = path[len(WEBHOOKS_PATH) :].partition("/")[0]
-        if self._keys and not self._keys.opens_webhook(extension, _shown_key(request)):
+        if self._keys and not self._keys.opens_webhook(extension, _request_key(request)):
             return "-", Answer(401)
         if extension.lower() != "webpubsub":
             return "-", Answer(404)
@@ -219,7 +219,7 @@ def _split_target(request: web.Request) -> tuple[str, str]:
     return path, query
 
 
-def _shown_key(request: web.Request) -> str:
+def _request_key(request: web.Request) -> str:
     _path, query = _split_target(request)
     return read_key(tuple(request.headers.items()), query)
 
@@ -237,7 +237,7 @@ def _is_supported(function: Function) -> bool:
 
 
 def _is_disabled(function_name: str) -> bool:
-    """Source: Azure Functions documentation, "How to disable functions"."""
+    # Source: Azure Functions documentation, "How to disable functions".
     value = find_setting(os.environ, f"AzureWebJobs.{function_name}.Disabled") or ""
     if value.lower() not in ("true", "1"):
         return False
@@ -261,13 +261,13 @@ def _read_listeners(functions: Iterable[Function]) -> list[Listener]:
         try:
             listeners.append(read_listener(function.name, function.trigger, os.environ))
         except HostError as error:
-            # As in Azure, the other functions go on.
+            # As in Azure, the other functions run.
             _log_skipped(function.name, str(error))
     return listeners
 
 
 async def _read_body(request: web.Request) -> bytes | None:
-    # Like Kestrel, refuse by the announced length; aiohttp would read up to the limit first.
+    # Like Kestrel, reject by Content-Length; aiohttp would read up to the limit first.
     if (request.content_length or 0) > BODY_LIMIT:
         return None
     try:

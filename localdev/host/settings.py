@@ -1,6 +1,6 @@
-"""host.json, local.settings.json and the lookup of app settings, as data.
+"""Reads host.json and local.settings.json, and looks up app settings.
 
-What a setting means (a connection, a hub) is decided where it is used, not here.
+The meaning of a setting (a connection, a hub) is decided where the setting is used.
 """
 
 import json
@@ -16,13 +16,13 @@ from localdev.host.errors import HostError
 LOCAL_SETTINGS = "local.settings.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """What local.settings.json says.
+    """The contents of local.settings.json.
 
-    ``values``: app settings by name (not in the repr, they hold keys);
-    ``cors_origins``: origins of browsers that may read answers, ``*`` for all;
-    ``cors_credentials``: whether those browsers may send cookies.
+    ``values``: app settings by name (not in the repr, because they contain keys);
+    ``cors_origins``: origins of pages that may read responses, ``*`` for all;
+    ``cors_credentials``: whether browsers may send cookies.
     """
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -31,12 +31,12 @@ class LocalSettings:
 
 
 def apply_local_settings(app_dir: Path) -> LocalSettings:
-    """Put the file's values into the environment, never over what is already there.
+    """Add the file's values to the environment; existing variables win.
 
-    A missing file is fine; one that cannot be understood raises HostError naming it.
+    A missing file is no error; an invalid file raises HostError with its name.
     """
-    # Differs from Azure: Linux plans there set it, and other container platforms do too. What runs
-    # here is neither, so that the app must not take the name for Azure's.
+    # Differs from Azure: Linux plans set this variable, so the app takes it as a sign of Azure.
+    # Other container platforms set it, too, so remove it here.
     os.environ.pop("CONTAINER_NAME", None)
     settings = read_local_settings(app_dir)
     for name, value in settings.values.items():
@@ -45,7 +45,7 @@ def apply_local_settings(app_dir: Path) -> LocalSettings:
 
 
 def read_local_settings(app_dir: Path) -> LocalSettings:
-    """Read the app's local.settings.json; raises HostError naming the file."""
+    """Read the app's local.settings.json; raises HostError with the file's name."""
     document = _read_object(app_dir / LOCAL_SETTINGS)
     if document.get("IsEncrypted"):
         raise HostError(f"{LOCAL_SETTINGS} is encrypted; run `func settings decrypt` first")
@@ -66,16 +66,16 @@ def read_route_prefix(app_dir: Path) -> str:
 
 
 def find_setting(environ: Mapping[str, str], name: str) -> str | None:
-    """Return an app setting by name, None when absent.
+    """Return an app setting by name, or None.
 
-    Case does not matter and ``:`` equals ``__``, as in the configuration system of .NET.
+    Names are case-insensitive and ``:`` equals ``__``, as in the configuration system of .NET.
     """
     wanted = _section_key(name)
     return next((value for key, value in environ.items() if _section_key(key) == wanted), None)
 
 
 def resolve_settings(text: str, environ: Mapping[str, str]) -> str:
-    """Replace every ``%NAME%`` by that setting; raises HostError naming the one that is missing.
+    """Replace every ``%NAME%`` by that setting; raises HostError with the name of a missing one.
 
     Source: azure-webjobs-sdk NameResolverExtensions.cs (ResolveWholeString).
     """
@@ -99,7 +99,7 @@ def _read_object(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        # "from None": the JSON error's own attributes hold the text of the file, keys included.
+        # "from None", because the JSON error has the text of the file, including its keys.
         raise HostError(f"{path.name} is not valid JSON: {_position(error)}") from None
     if not isinstance(document, dict):
         raise HostError(f"{path.name} must hold a JSON object")

@@ -1,7 +1,7 @@
-"""The text of the ``ce-connectionState`` header, and back. What is done with states is not here.
+"""Encodes and decodes the ``ce-connectionState`` header.
 
 The header is base64 of a JSON object whose values are base64 of the JSON of each state
-(Microsoft.Azure.WebPubSub.Common ConnectionStatesConverter.cs). The service never looks inside.
+(Microsoft.Azure.WebPubSub.Common ConnectionStatesConverter.cs). The service does not decode it.
 """
 
 import base64
@@ -30,8 +30,8 @@ def encode_states(states: Mapping[str, Any]) -> str:
 def _decode_value(value: object) -> Any:
     if not isinstance(value, str):
         raise ValueError("a state is not base64 text")
-    # Differs from Azure: a state that decodes to something other than JSON is refused, where
-    # the extension would hand the function a request that is not valid JSON.
+    # Differs from Azure: a state that is not JSON is rejected here; the extension would pass the
+    # function a request that is not valid JSON.
     return json.loads(base64.b64decode(value, validate=True))
 
 

@@ -1,4 +1,4 @@
-"""The event webhook's order of checks, up to the call of a function. No sockets, no runtime.
+"""The checks of the event webhook, in their order, up to the call of a function. Does no I/O.
 
 Source: Microsoft.Azure.WebJobs.Extensions.WebPubSub WebPubSubTriggerDispatcher.cs.
 """
@@ -32,7 +32,7 @@ EVENT_TYPES = {"system": "System", "user": "User"}
 CLIENT_PROTOCOLS = {"all": "All", "webpubsub": "WebPubSub", "mqtt": "Mqtt"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Listener:
     """One function with a webPubSubTrigger, its settings resolved."""
 
@@ -47,11 +47,11 @@ class Listener:
 
     @property
     def route(self) -> str:
-        """What events the function is for, as one readable word."""
+        """The events that the function handles, as one word for logs."""
         return f"{self.hub}.{self.event_type}.{self.event_name}.{self.client_protocols}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EventCall:
     """A checked event: the function to call, the value of its parameter, the event itself."""
 
@@ -63,7 +63,7 @@ class EventCall:
 def read_listener(
     function_name: str, binding: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Listener:
-    """Read a trigger's binding; raises HostError when Azure would start no listener for it.
+    """Read a trigger's binding; raises HostError if Azure would start no listener for it.
 
     Source: Microsoft.Azure.WebJobs.Extensions.WebPubSub WebPubSubTriggerBindingProvider.cs.
     """
@@ -92,7 +92,7 @@ class Webhook:
         """Register the listeners; two for the same events raise HostError."""
         self._listeners: dict[str, Listener] = {}
         for listener in listeners:
-            # Python's lower() stands in for .NET's InvariantCultureIgnoreCase.
+            # Python's lower() replaces .NET's InvariantCultureIgnoreCase.
             if self._listeners.setdefault(listener.route.lower(), listener) is not listener:
                 raise HostError(
                     f"two functions are for the same event {listener.route}: "
@@ -106,7 +106,7 @@ class Webhook:
         return tuple(self._listeners.values())
 
     def check(self, method: str, headers: Headers, body: bytes) -> Answer | EventCall:
-        """Return the call to make, or the answer to a request that is not for a function."""
+        """Return the call to make, or the response to a request that no function handles."""
         if method in ("OPTIONS", "GET"):
             return self._validate(headers)
         try:
@@ -125,8 +125,8 @@ class Webhook:
         return _make_call(listener, context, headers, body)
 
     def _validate(self, headers: Headers) -> Answer:
-        # Differs from Azure: an app without any webPubSubTrigger gets this 400, where Azure would
-        # not have loaded the extension and would answer 404.
+        # Differs from Azure: an app without any webPubSubTrigger responds 400 here. Azure does not
+        # load the extension then and responds 404.
         origin = join_headers(headers).get("webhook-request-origin")
         if origin is None:
             return Answer(500)
@@ -148,7 +148,7 @@ def _choice(binding: Mapping[str, Any], key: str, choices: Mapping[str, str]) ->
 
 
 def _connection_names(binding: Mapping[str, Any]) -> list[str]:
-    # `connection` is the older alias; it counts only where `connections` names nothing.
+    # `connection` is the older alias, which counts only if `connections` is empty.
     if names := binding.get("connections"):
         if not isinstance(names, list):
             raise HostError("`connections` must be a list of names")
@@ -157,7 +157,7 @@ def _connection_names(binding: Mapping[str, Any]) -> list[str]:
 
 
 def _is_mqtt(headers: Headers) -> bool:
-    # Differs from Azure: MQTT clients have events of another form, which no function here sees.
+    # Differs from Azure: events of MQTT clients have another form, and no function gets them here.
     values = join_headers(headers)
     return values.get("ce-subprotocol") == "mqtt" and "ce-physicalconnectionid" in values
 

@@ -1,1 +1,1 @@
-"""A crowd that joins one group at once, on the whole local stack, and what becomes of it."""
+"""Load test of joins: many clients join one group on a local stack, and the results are checked."""

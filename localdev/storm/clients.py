@@ -1,7 +1,7 @@
-"""The clients of a storm, in a process of their own. storm.py gives the commands.
+"""The process of a storm's clients. The parent (run.py) sends the commands.
 
-Each does what a page does: it negotiates, opens its WebSocket and listens. None tries again, so
-that every failure is seen.
+Each client acts like a page: it negotiates, opens its WebSocket and receives messages. No client
+retries, so that every failure is counted.
 """
 
 import asyncio
@@ -15,74 +15,99 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from localdev.commands import obey
+from localdev.child_commands import obey
 from localdev.light_client import LightClient, upgrade_request
-from localdev.storm.ears import Ear, Hall
+from localdev.storm.messages import AnnouncementLog, Inbox
 from localdev.storm.outcome import percentiles
 
 SUBPROTOCOL = "json.webpubsub.azure.v1"
 STEP_SECONDS = 60.0
 
 
-class Guest(LightClient):
-    """A client that listens."""
+class StormClient(LightClient):
+    """A client that keeps an inbox of the group's messages."""
 
-    def __init__(self, url: str, ear: Ear) -> None:
+    def __init__(self, url: str, inbox: Inbox) -> None:
         super().__init__(upgrade_request(url, SUBPROTOCOL))
-        self.ear = ear
+        self.inbox = inbox
         self.opened_at = 0.0
-        self.is_welcomed = asyncio.Event()
-        self.has_heard_all = asyncio.Event()
+        # Both events are also set when the connection ends.
+        self.received_first = asyncio.Event()
+        self.received_all = asyncio.Event()
 
     def has_opened(self) -> None:
-        """Note when."""
         self.opened_at = time.monotonic()
 
     def hear(self, payload: bytes) -> None:
-        """The first frame tells the connection's id."""
-        self.ear.hear(payload, time.monotonic())
-        self.is_welcomed.set()
-        if self.ear.heard_end:
-            self.has_heard_all.set()
+        """Add the frame to the inbox. The first frame names the connection."""
+        self.inbox.receive(payload, time.monotonic())
+        self.received_first.set()
+        if self.inbox.received_end:
+            self.received_all.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
         super().connection_lost(exc)
-        self.is_welcomed.set()
-        self.has_heard_all.set()
+        self.received_first.set()
+        self.received_all.set()
 
 
-@dataclass
-class Crowd:
-    """All clients. The public methods are the commands."""
+@dataclass(slots=True)
+class StormClients:
+    """All clients of a storm. The public methods are the commands."""
 
-    hall: Hall = field(default_factory=Hall)
-    guests: list[Guest] = field(default_factory=list)
-    first: Guest | None = None
+    log: AnnouncementLog = field(default_factory=AnnouncementLog)
+    clients: list[StormClient] = field(default_factory=list)
+    first: StormClient | None = None
     failures: Counter[str] = field(default_factory=Counter)
     negotiating: list[float] = field(default_factory=list)
     opening: list[float] = field(default_factory=list)
     started_at: float = 0.0
 
-    async def enter_one(self, host: str, group: str) -> list[str]:
-        """The first comes alone; its connection's id, if it is in."""
+    async def connect_first(self, host: str, group: str) -> list[str]:
+        """Connect one client alone; return its connection id, or nothing if it failed."""
         async with _open_session() as session:
-            await self._enter(session, host, {"userId": "u1", "group": group})
-        self.first = self.guests[0] if self.guests else None
-        return [guest.ear.connection_id for guest in self.guests]
+            await self._connect(session, host, {"userId": "u1", "group": group})
+        self.first = self.clients[0] if self.clients else None
+        return self._connection_ids()
 
-    async def enter_others(self, host: str, group: str, last: int, rate: float) -> list[str]:
-        """So many a second, whatever becomes of those before; the ids of all who are in."""
+    async def connect_others(self, host: str, group: str, last: int, rate: float) -> list[str]:
+        """Connect users 2 to `last`, `rate` per second; return the ids of all connections.
+
+        A client does not wait for the clients before it.
+        """
         self.started_at = time.monotonic()
         async with _open_session() as session, asyncio.TaskGroup() as tasks:
             for number in range(2, last + 1):
                 due = self.started_at + (number - 2) / rate
                 await asyncio.sleep(due - time.monotonic())
                 query = {"userId": f"u{number}", "group": group}
-                tasks.create_task(self._enter(session, host, query))
-        return [guest.ear.connection_id for guest in self.guests]
+                tasks.create_task(self._connect(session, host, query))
+        return self._connection_ids()
 
-    async def _enter(
+    async def finish(self) -> dict[str, Any]:
+        """Wait until every client has received the last message; return what they received."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STEP_SECONDS):
+                await asyncio.gather(*(client.received_all.wait() for client in self.clients))
+        self._count_late_failures()
+        inboxes = [client.inbox for client in self.clients]
+        return {
+            "started_at": self.started_at,
+            "negotiating": percentiles(self.negotiating),
+            "opening": percentiles(self.opening),
+            "opened_at": {each.inbox.connection_id: each.opened_at for each in self.clients},
+            "closed": [each.inbox.connection_id for each in self.clients if each.is_gone],
+            "failures": self.failures,
+            **self._deliveries(),
+            "duplicates": sum(inbox.duplicates for inbox in inboxes),
+            "repeated": sum(inbox.repeated for inbox in inboxes),
+            "first_received": self._first_received(),
+        }
+
+    def _connection_ids(self) -> list[str]:
+        return [client.inbox.connection_id for client in self.clients]
+
+    async def _connect(
         self, session: aiohttp.ClientSession, host: str, query: Mapping[str, str]
     ) -> None:
         try:
@@ -108,51 +133,45 @@ class Crowd:
 
     async def _open(self, url: str) -> None:
         begun = time.monotonic()
-        guest, address = Guest(url, Ear(self.hall)), urlsplit(url)
+        client, address = StormClient(url, Inbox(self.log)), urlsplit(url)
         place = (address.hostname or "", address.port or 80)
-        await asyncio.get_running_loop().create_connection(lambda: guest, *place)
-        await guest.opened
-        self.opening.append(guest.opened_at - begun)
-        await guest.is_welcomed.wait()
-        if not guest.ear.connection_id:
+        await asyncio.get_running_loop().create_connection(lambda: client, *place)
+        await client.opened
+        self.opening.append(client.opened_at - begun)
+        await client.received_first.wait()
+        if not client.inbox.connection_id:
             raise ConnectionError("closed before its first frame")
-        self.guests.append(guest)
+        self.clients.append(client)
 
-    async def finish(self) -> dict[str, Any]:
-        """What became of all, once they have heard the end."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(STEP_SECONDS):
-                await asyncio.gather(*(guest.has_heard_all.wait() for guest in self.guests))
-        deaf = sum(not guest.has_heard_all.is_set() for guest in self.guests)
-        gone = [guest for guest in self.guests if guest.is_gone]
-        self.failures.update(f"closed after opening ({guest.close_code})" for guest in gone)
-        self.failures.update(["did not hear the end"] * deaf)
-        announcements = self.hall.announcements.values()
+    def _count_late_failures(self) -> None:
+        for client in self.clients:
+            if client.is_gone:
+                self.failures[f"closed after opening ({client.close_code})"] += 1
+            if not client.received_all.is_set():
+                self.failures["did not receive the last message"] += 1
+
+    def _deliveries(self) -> dict[str, Any]:
+        announcements = self.log.announcements.values()
         arrivals = [moment for each in announcements for moment in each.arrivals]
-        ears = [guest.ear for guest in self.guests]
+        spread = [moment - each.arrivals[0] for each in announcements for moment in each.arrivals]
         return {
-            "started_at": self.started_at,
-            "negotiating": percentiles(self.negotiating),
-            "opening": percentiles(self.opening),
-            "opened_at": {guest.ear.connection_id: guest.opened_at for guest in self.guests},
-            "gone": [guest.ear.connection_id for guest in gone],
-            "failures": self.failures,
             "deliveries": len(arrivals),
             "last_arrival": max(arrivals, default=self.started_at),
-            "spread": percentiles(
-                moment - each.arrivals[0] for each in announcements for moment in each.arrivals
-            ),
-            "doubles": sum(ear.doubles for ear in ears),
-            "repeated": sum(ear.repeated for ear in ears),
-            # Of all that happens only where it came before the others and is still there.
-            "first_heard": self.first.ear.shown if self.first and not self.first.is_gone else None,
+            "spread": percentiles(spread),
         }
+
+    def _first_received(self) -> int | None:
+        """Return how many joins the first client shows, or None if it is no longer connected.
+
+        Only this client was in the group before all others, so only it must receive every join.
+        """
+        return self.first.inbox.shown if self.first and not self.first.is_gone else None
 
 
 def _open_session() -> aiohttp.ClientSession:
-    # As from as many machines: no connection is used twice, and none waits for another.
+    # One connection per request and no limit, as if each client ran on a machine of its own.
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
 
 
 if __name__ == "__main__":
-    asyncio.run(obey(Crowd()))
+    asyncio.run(obey(StormClients()))

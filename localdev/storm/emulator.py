@@ -1,4 +1,4 @@
-"""The emulator of a storm, in a process of its own. storm.py and stack.py give the commands."""
+"""The process of a storm's emulator. The parent (stack.py, run.py) sends the commands."""
 
 import asyncio
 import gc
@@ -6,45 +6,44 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from localdev.commands import obey
+from localdev.child_commands import obey
 from webpubsub_emulator.faults import Faults, parse_fault
 from webpubsub_emulator.server import Emulator
 
 
-@dataclass(frozen=True)
-class Commands:
+@dataclass(frozen=True, slots=True)
+class EmulatorCommands:
     """The public methods are the commands."""
 
     emulator: Emulator
     faults: Faults
 
-    async def find(self) -> str:
-        """The connection string."""
+    async def connection_string(self) -> str:
         return self.emulator.connection_string
 
     async def send_events(self, hub: str, url: str) -> None:
         """Send all events of the hub to this URL."""
         self.emulator.add_event_handler(hub, url)
 
-    async def switch(self, faults: Sequence[str], seed: int) -> list[int]:
-        """These faults and no others from now on; how often those before them happened."""
+    async def replace_faults(self, faults: Sequence[str], seed: int) -> list[int]:
+        """Replace the injected faults; return how often each of the replaced ones happened."""
         happened = [count for _, count in self.faults.counts()]
         self.faults.replace(map(parse_fault, faults), seed)
         return happened
 
-    async def collect(self) -> None:
-        """Free what only waits for the garbage collector, so that what is left is kept."""
+    async def collect_garbage(self) -> None:
+        """Free unreachable objects, so that the memory in use is what the emulator keeps."""
         gc.collect()
 
 
 async def serve() -> None:
-    """Obeys until stdin ends."""
+    """Run the emulator until stdin ends."""
     faults = Faults()
     async with Emulator(faults=faults) as emulator:
-        await obey(Commands(emulator, faults))
+        await obey(EmulatorCommands(emulator, faults))
 
 
 if __name__ == "__main__":
-    # What it logs of each event and each client would be a good part of its work.
+    # Logging each event and each client would be a large part of the emulator's CPU time.
     logging.basicConfig(level=logging.ERROR)
     asyncio.run(serve())

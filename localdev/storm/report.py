@@ -1,15 +1,14 @@
-"""The report of storms, as a table for people and as JSON. Nothing is measured here."""
+"""The report of storms: a table for people, and JSON. Nothing is measured here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from localdev.storm.outcome import Percentiles, Usage, Use
-from localdev.storm.plan import Plan, Run
+from localdev.storm.outcome import Percentiles, Plan, Run, Usage, Use
 
-LAST_ROUNDS = 3  # whose memory is compared with that after the second
-MIDDLE = "  "
+LAST_ROUNDS = 3  # their median memory is compared with the memory after the second round
+COLUMN_GAP = "  "
 
 # Of several instances the largest is shown.
 PROCESSES: dict[str, Callable[[Usage], list[Use]]] = {
@@ -19,34 +18,34 @@ PROCESSES: dict[str, Callable[[Usage], list[Use]]] = {
 
 type Cell = Callable[[Run], str]
 
-# Of the last storm of each run.
+# The rows about the last storm of each run.
 ROWS: dict[str, Cell] = {
-    "joined": lambda run: f"{run.last.joins:,}",
-    "joined a second": lambda run: f"{run.last.joins / max(run.last.seconds, 0.001):,.0f}",
+    "clients that joined": lambda run: f"{run.last.joins:,}",
+    "joins per second": lambda run: f"{run.last.joins / max(run.last.seconds, 0.001):,.0f}",
     "clients that failed": lambda run: f"{sum(run.last.failures.values()):,}",
-    "members, by the service's list": lambda run: f"{run.last.members:,}",
-    "joins that were told of": lambda run: f"{run.last.told:,}",
-    "announcements": lambda run: f"{run.last.announcements:,}",
+    "members listed by the service": lambda run: f"{run.last.members:,}",
+    "joins announced": lambda run: f"{run.last.announced:,}",
+    "announcement messages": lambda run: f"{run.last.announcements:,}",
     "deliveries": lambda run: f"{run.last.deliveries:,}",
-    "doubles among them": lambda run: f"{run.last.doubles:,}",
-    "seconds to quiet": lambda run: f"{run.last.quiet_seconds:.1f}",
+    "duplicate deliveries": lambda run: f"{run.last.doubles:,}",
+    "seconds to the last delivery": lambda run: f"{run.last.quiet_seconds:.1f}",
 }
 
 
 def write_report(runs: Sequence[Run]) -> str:
-    """The table, what it does not show, and what is not as it must be."""
+    """Return the table with a column per run, notes, and what is wrong."""
     lines = [_title(runs[0].plan), "", *_table(runs), ""]
     for run in runs:
         lines += [f"{run.plan.name}: {note}" for note in _notes(run)]
     if len(runs) == 2:
         with_digest, without = (run.last.deliveries for run in runs)
         share = with_digest / max(without, 1)
-        lines.append(f"The digest makes {share:.1%} of the deliveries that there are without it.")
+        lines.append(f"With the digest there are {share:.1%} of the deliveries without it.")
     return "\n".join([*lines, *_verdict(runs)])
 
 
 def describe_runs(runs: Sequence[Run]) -> dict[str, Any]:
-    """Everything, for programs."""
+    """Return the whole result as an object for JSON."""
     plan = runs[0].plan
     return {
         "plan": {**asdict(plan), "faults": [str(fault) for fault in plan.faults]},
@@ -64,7 +63,7 @@ def _title(plan: Plan) -> str:
     instances = f"{plan.instances} instance{'s' if plan.instances > 1 else ''}"
     rounds = f", the last of {plan.rounds} storms" if plan.rounds > 1 else ""
     return (
-        f"{plan.users:,} clients into one group, {plan.rate:g} a second wanted, {instances}, "
+        f"{plan.users:,} clients join one group, up to {plan.rate:g} per second, {instances}, "
         f"announcements in {plan.format}{rounds}"
     )
 
@@ -75,15 +74,16 @@ def _table(runs: Sequence[Run]) -> list[str]:
     for stage in runs[0].last.stages:
         label = f"{stage}, ms: p50, p99"
         rows.append([label, *(_milliseconds(run.last.stages[stage]) for run in runs)])
-    for name, of in PROCESSES.items() if runs[0].before else ():
-        rows.append([f"{name}, CPU ms a join", *(_cpu(run, of) for run in runs)])
-        rows.append([f"{name}, MB: before, full, after", *(_memory(run, of) for run in runs)])
+    for name, uses in PROCESSES.items():
+        rows.append([f"{name}, CPU ms per join", *(_cpu(run, uses) for run in runs)])
+        rows.append([f"{name}, MB: before, full, after", *(_memory(run, uses) for run in runs)])
     if runs[0].plan.instances > 1:
-        shares = (" ".join(map(str, run.last.told_by_instance)) for run in runs)
-        rows.append(["told of by each instance", *shares])
+        shares = (" ".join(map(str, run.last.announced_by_instance)) for run in runs)
+        rows.append(["joins announced by each instance", *shares])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        MIDDLE.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+        COLUMN_GAP.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        for row in rows
     ]
 
 
@@ -91,31 +91,31 @@ def _milliseconds(found: Percentiles | None) -> str:
     return f"{found[0] * 1000:,.0f} {found[1] * 1000:,.0f}" if found else "-"
 
 
-def _cpu(run: Run, of: Callable[[Usage], list[Use]]) -> str:
-    """Of the last storm, until the last announcement; all instances together."""
+def _cpu(run: Run, uses: Callable[[Usage], list[Use]]) -> str:
+    """Return the CPU time of the last storm up to the last delivery, of all instances together."""
     begun = [*run.before, *run.after][-2]
-    seconds = [sum(use.cpu_seconds for use in of(usage)) for usage in (begun, run.full[-1])]
+    seconds = [sum(use.cpu_seconds for use in uses(usage)) for usage in (begun, run.full[-1])]
     return f"{(seconds[1] - seconds[0]) * 1000 / max(run.last.joins, 1):.1f}"
 
 
-def _memory(run: Run, of: Callable[[Usage], list[Use]]) -> str:
+def _memory(run: Run, uses: Callable[[Usage], list[Use]]) -> str:
     usages = (run.before[0], run.full[-1], run.after[-1])
-    return " ".join(f"{_largest(usage, of):.0f}" for usage in usages)
+    return " ".join(f"{_largest(usage, uses):.0f}" for usage in usages)
 
 
-def _largest(usage: Usage, of: Callable[[Usage], list[Use]]) -> float:
-    return max(use.megabytes for use in of(usage))
+def _largest(usage: Usage, uses: Callable[[Usage], list[Use]]) -> float:
+    return max(use.megabytes for use in uses(usage))
 
 
 def _notes(run: Run) -> list[str]:
     return [
         *_counts("clients failed", run.last.failures),
-        *_counts("joins were not told of", run.last.untold),
-        *_counts("times", run.last.faults),
+        *_counts("joins were not announced", run.last.unannounced),
+        *_counts("faults happened", run.last.faults),
         *(
             note
-            for name, of in PROCESSES.items()
-            for note in _growth(name, [_largest(usage, of) for usage in run.after])
+            for name, uses in PROCESSES.items()
+            for note in _growth(name, [_largest(usage, uses) for usage in run.after])
         ),
     ]
 
@@ -125,7 +125,10 @@ def _counts(what: str, counts: Mapping[str, int]) -> list[str]:
 
 
 def _growth(name: str, after: Sequence[float]) -> list[str]:
-    """From the second storm on: the first fills what the app and the libraries keep for good."""
+    """Return how much the memory grew since the second storm.
+
+    The first storm does not count, because it fills caches that stay.
+    """
     if len(after) < LAST_ROUNDS + 2:
         return []
     grown = median(after[-LAST_ROUNDS:]) - after[1]
@@ -138,4 +141,4 @@ def _growth(name: str, after: Sequence[float]) -> list[str]:
 
 def _verdict(runs: Sequence[Run]) -> list[str]:
     complaints = [f"WRONG: {run.plan.name}: {text}" for run in runs for text in run.complaints()]
-    return complaints or ["Nobody is missing, and every join was told of once or is explained."]
+    return complaints or ["No member is missing, and every join was announced once or explained."]

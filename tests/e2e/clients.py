@@ -1,4 +1,4 @@
-"""Users that know the negotiate URL only, on the official asynchronous client."""
+"""Users that connect with the official asynchronous client and know only the negotiate URL."""
 
 import asyncio
 import uuid
@@ -14,16 +14,16 @@ from azure.messaging.webpubsubclient.models import (
     WebPubSubProtocolType,
 )
 
-SECONDS = 10
+SECONDS = 10  # the longest wait for a message, an acknowledgement or a state
 
 
 def new_room() -> str:
-    """A group that no other test uses."""
+    """Return a group name that no other test uses."""
     return f"room-{uuid.uuid4().hex[:8]}"
 
 
 async def negotiate(host: str, **query: str) -> dict[str, Any]:
-    """The answer of negotiate, which must be 200."""
+    """Return the response body of negotiate, which must answer 200."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{host}/api/negotiate", params=query) as response,
@@ -34,18 +34,18 @@ async def negotiate(host: str, **query: str) -> dict[str, Any]:
 
 
 class User:
-    """Somebody in a room, with all that he or she hears."""
+    """A connected client; `inbox` holds its unread group messages."""
 
     def __init__(self, client: WebPubSubClient) -> None:
         self.client = client
         self.inbox: asyncio.Queue[OnGroupDataMessageArgs] = asyncio.Queue()
 
     async def hear(self) -> str:
-        """The text of the next group message."""
+        """Return the text of the next group message."""
         return str((await self.receive()).data)
 
     async def receive(self) -> OnGroupDataMessageArgs:
-        """The next group message."""
+        """Return the next group message."""
         return await asyncio.wait_for(self.inbox.get(), SECONDS)
 
 
@@ -53,7 +53,7 @@ class User:
 async def enter(
     host: str, protocol: WebPubSubProtocolType = WebPubSubProtocolType.JSON_RELIABLE, **query: str
 ) -> AsyncIterator[User]:
-    """Opens a client and closes it at the end of the block."""
+    """Connect a client with the fields of `query`, and close it at the end of the block."""
 
     async def get_url() -> str:
         return str((await negotiate(host, **query))["url"])

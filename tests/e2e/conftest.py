@@ -11,7 +11,7 @@ UP = ["localdev", "up", "--json", "--emulator-port", "0", "--host-port", "0"]
 def stack(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    """The whole stack, once with the access key and once with a managed identity."""
+    """Run the whole stack, once with the access key and once with a managed identity."""
     module = UP if request.param == "key" else ["tests.e2e.identity_stack"]
     with run(module, tmp_path_factory.mktemp("stack") / "log") as running:
         yield running
@@ -19,6 +19,6 @@ def stack(
 
 @pytest.fixture(scope="session")
 def key_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole stack in key mode, for what is the same in both."""
+    """Run the stack with the access key only, for tests in which the credential is irrelevant."""
     with run(UP, tmp_path_factory.mktemp("key-stack") / "log") as running:
         yield running

@@ -1,8 +1,8 @@
-"""`python -m tests.e2e.identity_stack`: what `dev.py up --json` runs, but in identity mode.
+"""`python -m tests.e2e.identity_stack`: `dev.py up --json`, but with a managed identity.
 
-Beside emulator and host runs an endpoint that speaks App Service's managed identity protocol
-(App Service documentation, "Managed identities", REST endpoint reference) and gives out data plane
-tokens that the emulator accepts.
+In addition to the emulator and the host it runs an endpoint with the protocol of App Service's
+managed identities (App Service documentation, "Managed identities", REST endpoint reference). The
+endpoint issues data plane tokens that the emulator accepts.
 """
 
 import asyncio
@@ -23,13 +23,17 @@ RESOURCE = "https://webpubsub.azure.com"
 
 
 def identity_application(secret: str) -> web.Application:
-    """Answers the one question of the protocol, and only to who knows the secret."""
+    """Return the endpoint, which issues a token only to a request with the secret."""
 
-    async def give_token(request: web.Request) -> web.Response:
+    async def issue_token(request: web.Request) -> web.Response:
         if request.headers.get("X-IDENTITY-HEADER") != secret:
             return web.json_response({"message": "wrong X-IDENTITY-HEADER"}, status=401)
-        wanted = {"api-version": "2019-08-01", "resource": RESOURCE, "client_id": "usher-identity"}
-        if dict(request.query) != wanted:
+        expected = {
+            "api-version": "2019-08-01",
+            "resource": RESOURCE,
+            "client_id": "usher-identity",
+        }
+        if dict(request.query) != expected:
             return web.json_response({"message": "unknown resource or identity"}, status=400)
         return web.json_response(
             {
@@ -41,12 +45,12 @@ def identity_application(secret: str) -> web.Application:
         )
 
     application = web.Application()
-    application.router.add_get("/msi/token", give_token)
+    application.router.add_get("/msi/token", issue_token)
     return application
 
 
 async def main() -> None:
-    """Runs until a signal."""
+    """Run the stack until a signal stops it."""
     stopped, secret = stop_signal(), secrets.token_hex()
     async with AsyncExitStack() as running:
         emulator = await running.enter_async_context(Emulator(control=True))

@@ -1,4 +1,4 @@
-"""Starts what the journeys need, each in a process of its own, and reads what it says."""
+"""Starts the commands that the journeys need, each in its own process, and reads their logs."""
 
 import json
 import os
@@ -20,30 +20,30 @@ STOP_SECONDS = 15
 EVERYTHING = {"USHER_POLICY_FILE": "tests/e2e/any_room.json", "LOG_LEVEL": "DEBUG"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Running:
-    """A process that has said that it is ready: `facts` is its line of JSON."""
+    """A process that is ready; `facts` is the line of JSON that it printed."""
 
     process: subprocess.Popen[str]
     facts: dict[str, Any]
     log_file: Path
 
     def log(self) -> str:
-        """All that it has written on stderr so far."""
+        """Return what the process has written on stderr so far."""
         return self.log_file.read_text("utf-8")
 
     def records(self, **wanted: Any) -> list[dict[str, Any]]:
-        """The app's log records with these values, oldest first."""
+        """Return the app's log records with these values, oldest first."""
         lines = [line.partition(" usher: ")[2] for line in self.log().splitlines()]
         records = [json.loads(line) for line in lines if line.startswith("{")]
         return [r for r in records if all(r.get(key) == wanted[key] for key in wanted)]
 
     def wait_for_record(self, **wanted: Any) -> dict[str, Any]:
-        """The first such record, which must come soon."""
+        """Wait for the first record with these values and return it."""
         return self._wait(lambda: self.records(**wanted), f"record {wanted}")[0]
 
     def wait_for_request(self, function: str, count: int) -> None:
-        """Until the host has finished that many requests to a function."""
+        """Wait until the host has finished that many requests to a function."""
         ending = f" ms {function}"
         self._wait(
             lambda: sum(line.endswith(ending) for line in self.log().splitlines()) >= count,
@@ -65,10 +65,10 @@ def run(
     settings: Mapping[str, str] | None = None,
     status: int = 0,
 ) -> Iterator[Running]:
-    """Runs `python -m MODULE ...` until the block ends; SIGTERM must then end it, with `status`.
+    """Run `python -m MODULE ...` until the block ends; SIGTERM must then end it with `status`.
 
-    The sample's settings are in its environment, so that nobody's local.settings.json counts; but
-    any user may enter any room, and every record is logged.
+    The sample settings are in its environment, so that no local.settings.json counts. Other than
+    in the sample, any user may join any room, and every record is logged.
     """
     environment = {**os.environ, **sample_settings(), **EVERYTHING, **(settings or {})}
     with log_file.open("w") as log:
@@ -93,5 +93,5 @@ def run(
             process.kill()
     written = log_file.read_text("utf-8")
     assert (process.returncode, rest) == (status, ""), written
-    # The emulator's key, tokens of any kind and events' signatures: never in a log.
+    # Keys, tokens of any kind and the signatures of events must never be in a log.
     assert not [secret for secret in (ACCESS_KEY, "eyJ", "sha256=") if secret in written]

@@ -1,4 +1,4 @@
-"""A room in a stack with a control endpoint, as tests of faults see it from both ends."""
+"""One group of a stack with a control endpoint, with the clients of its members."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,8 +16,8 @@ from tests.e2e.processes import Running
 THE_END = "the end"
 
 
-async def until[T](look: Callable[[], Awaitable[T]]) -> T:
-    """What it finds, which must be soon."""
+async def wait_until[T](look: Callable[[], Awaitable[T]]) -> T:
+    """Return the first true result of `look`. Raises AssertionError after `SECONDS`."""
     for _ in range(SECONDS * 50):
         if found := await look():
             return found
@@ -25,88 +25,88 @@ async def until[T](look: Callable[[], Awaitable[T]]) -> T:
     raise AssertionError("nothing found")
 
 
-@dataclass
+@dataclass(slots=True)
 class Room:
-    """A group that no other test uses, and those who came: `ids` are their connections."""
+    """A group that no other test uses. `users` are its clients, `ids` their connection ids."""
 
     stack: Running
     session: aiohttp.ClientSession
     name: str = field(default_factory=new_room)
     users: dict[str, User] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
-    _leave: dict[str, AsyncExitStack] = field(default_factory=dict)
+    _clients: dict[str, AsyncExitStack] = field(default_factory=dict)
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer of the control endpoint, which must be a success."""
+        """Call the control endpoint, which must succeed, and return its JSON."""
         url = self.stack.facts["control"] + path
         async with self.session.request(method, url, json=body) as response:
             assert response.status < 300, await response.text()
             return await response.json() if response.status == 200 else None
 
-    async def switch(self, *faults: str, seed: int = 0) -> None:
-        """These faults and no others from now on."""
+    async def set_faults(self, *faults: str, seed: int = 0) -> None:
+        """Replace all faults of the emulator by these."""
         await self.control("PUT", "/faults", {"seed": seed, "faults": faults})
 
-    async def happened(self) -> list[int]:
-        """How often each of the faults of now happened."""
+    async def count_faults(self) -> list[int]:
+        """Return how often each current fault has happened."""
         return [one["happened"] for one in (await self.control("GET", "/faults"))["faults"]]
 
-    async def enter(
+    async def join(
         self, *users: str, protocol: WebPubSubProtocolType = WebPubSubProtocolType.JSON
     ) -> None:
-        """Each comes when the app is done with the one before, well or not."""
+        """Connect one user after the other, each after the event of the one before was handled."""
         for user in users:
-            await self.come(user, protocol)
-            await self.settled(user, "connected")
+            await self.connect(user, protocol)
+            await self.wait_for_event(user, "connected")
 
-    async def come(
+    async def connect(
         self, user: str, protocol: WebPubSubProtocolType = WebPubSubProtocolType.JSON
     ) -> None:
-        """One comes in; the app may not have heard of it yet."""
-        self._leave[user] = AsyncExitStack()
+        """Connect a user. The app may not have handled the event yet."""
+        self._clients[user] = AsyncExitStack()
         client = enter(self.stack.facts["host"], protocol, userId=user, group=self.name)
-        self.users[user] = await self._leave[user].enter_async_context(client)
-        self.ids[user] = (await self.connections())[user]
+        self.users[user] = await self._clients[user].enter_async_context(client)
+        self.ids[user] = (await self.members())[user]
 
-    async def go(self, user: str) -> None:
-        """One leaves."""
-        await self._leave.pop(user).aclose()
+    async def leave(self, user: str) -> None:
+        """Close the user's client."""
+        await self._clients.pop(user).aclose()
 
     async def close(self) -> None:
-        """All leave, undisturbed."""
+        """Remove all faults and close all clients."""
         await self.control("DELETE", "/faults")
-        leaving = tuple(self._leave)
-        await asyncio.gather(*(self.go(user) for user in leaving))
-        # Or the app might tell of it under the faults of the next room.
+        leaving = tuple(self._clients)
+        await asyncio.gather(*(self.leave(user) for user in leaving))
+        # Otherwise the faults of the next test could affect these leaves.
         for user in leaving:
-            await self.settled(user, "disconnected")
+            await self.wait_for_event(user, "disconnected")
 
-    async def connections(self) -> dict[str, str]:
-        """The connection of each who is in the group, by the emulator's word."""
+    async def members(self) -> dict[str, str]:
+        """Return the connection id of each user in the group, as the emulator reports them."""
         hubs = (await self.control("GET", "/state"))["hubs"]
         members = hubs["chat"]["groups"].get(self.name, [])
-        everybody = hubs["chat"]["connections"]
-        return {one["userId"]: one["id"] for one in everybody if one["id"] in members}
+        connections = hubs["chat"]["connections"]
+        return {one["userId"]: one["id"] for one in connections if one["id"] in members}
 
-    async def settled(self, user: str, name: str) -> dict[str, Any]:
-        """The event of the user's connection, once its delivery is over, well or not."""
+    async def wait_for_event(self, user: str, name: str) -> dict[str, Any]:
+        """Return the event of the user's connection once its delivery has ended or failed."""
 
         async def look() -> Any:
             events = (await self.control("GET", "/state"))["events"]
-            wanted = {"connection": self.ids[user], "name": name}
-            return next((one for one in events if one.items() >= wanted.items()), None)
+            expected = {"connection": self.ids[user], "name": name}
+            return next((one for one in events if one.items() >= expected.items()), None)
 
-        found: dict[str, Any] = await until(look)
+        found: dict[str, Any] = await wait_until(look)
         return found
 
-    async def calls(self, method: str, user: str = "") -> list[int]:
-        """The statuses of the calls so far: PUT adds a user, POST sends to the room."""
+    async def call_statuses(self, method: str, user: str = "") -> list[int]:
+        """Return the statuses of the app's REST calls: PUT adds a user, POST sends a message."""
         calls = (await self.control("GET", "/state"))["calls"]
         part = f"/groups/{self.name}/" + (f"connections/{self.ids[user]}" if user else "")
         return [one["status"] for one in calls if one["method"] == method and part in one["path"]]
 
-    async def heard(self, user: str = "ana") -> list[str]:
-        """What the user heard since the last time, in order, without the room's name."""
+    async def read_texts(self, user: str = "ana") -> list[str]:
+        """Return the user's unread texts in order, without the room's name. Removes all faults."""
         await self.control("DELETE", "/faults")
         async with WebPubSubServiceClient.from_connection_string(
             self.stack.facts["connectionString"], self.stack.facts["hub"]
@@ -117,10 +117,10 @@ class Room:
             texts.append(text.removesuffix(f" {self.name}"))
         return texts
 
-    def openings(self, user: str) -> int:
-        """How many sockets the user's connection has had, by the emulator's log."""
+    def count_sockets(self, user: str) -> int:
+        """Return how many sockets the user's connection has had, by the emulator's log."""
         return self.stack.log().count(f"client opened: hub=chat connection={self.ids[user]} ")
 
     def record(self, user: str, kind: str = "join") -> dict[str, Any]:
-        """The app's record of the user's join or leave."""
+        """Wait for the app's log record of the user's join or leave, and return it."""
         return self.stack.wait_for_record(record=kind, connectionId=self.ids[user], group=self.name)

@@ -1,4 +1,4 @@
-"""Announcements in JSON, as a client uses them that must not tell anything twice."""
+"""Announcements in JSON, read by a client that uses their ids to ignore duplicates."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from tests.e2e.room import THE_END, Room
 
 @pytest.fixture(scope="module")
 def json_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack that announces in JSON."""
+    """Run a stack that announces in JSON."""
     log = tmp_path_factory.mktemp("json-stack") / "log"
     with run([*UP, "--control"], log, {"USHER_ANNOUNCEMENT_FORMAT": "json"}) as running:
         yield running
@@ -25,7 +25,6 @@ def json_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 async def room(json_stack: Running) -> AsyncIterator[Room]:
-    """A room of its own."""
     async with aiohttp.ClientSession() as session:
         subject = Room(json_stack, session)
         try:
@@ -35,50 +34,49 @@ async def room(json_stack: Running) -> AsyncIterator[Room]:
 
 
 async def read_all(room: Room, user: User) -> list[dict[str, Any]]:
-    """The announcements that a user has heard."""
+    """Return the announcements that a user has received."""
     async with WebPubSubServiceClient.from_connection_string(
         room.stack.facts["connectionString"], room.stack.facts["hub"]
     ) as service:
         await service.send_to_group(room.name, {"id": THE_END})
-    heard: list[Any] = []
-    while not heard or heard[-1]["id"] != THE_END:
+    messages: list[Any] = []
+    while not messages or messages[-1]["id"] != THE_END:
         message = await user.receive()
         assert message.data_type == WebPubSubDataType.JSON
-        heard.append(message.data)
-    return heard[:-1]
+        messages.append(message.data)
+    return messages[:-1]
 
 
-async def test_joins_and_leaves(room: Room) -> None:
-    """Each with an id of its own, at the time of the event."""
+async def test_each_join_and_leave_has_its_own_id_and_the_time_of_its_event(room: Room) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
-    await room.enter("ana", "bo")
-    await room.go("bo")
-    await room.settled("bo", "disconnected")
-    heard = await read_all(room, room.users["ana"])
-    assert len({one.pop("id") for one in heard}) == 3
-    for one in heard:
+    await room.join("ana", "bo")
+    await room.leave("bo")
+    await room.wait_for_event("bo", "disconnected")
+    announcements = await read_all(room, room.users["ana"])
+    assert len({one.pop("id") for one in announcements}) == 3
+    for one in announcements:
         assert before <= datetime.fromisoformat(one.pop("at")) <= before + timedelta(seconds=10)
-    assert heard == [
+    assert announcements == [
         {"type": kind, "group": room.name, "userId": user, "text": f"{user} {kind} {room.name}"}
         for user, kind in (("ana", "joined"), ("bo", "joined"), ("bo", "left"))
     ]
 
 
-async def test_events_that_come_twice(room: Room) -> None:
-    """An instance that sees both tells one."""
-    await room.switch("event-duplicated")
-    await room.enter("ana", "bo", "cy")
-    heard = await read_all(room, room.users["ana"])
-    assert [one["userId"] for one in heard] == ["ana", "bo", "cy"]
+async def test_an_event_that_arrives_twice_is_announced_once(room: Room) -> None:
+    """This holds if the same instance receives both."""
+    await room.set_faults("event-duplicated")
+    await room.join("ana", "bo", "cy")
+    announcements = await read_all(room, room.users["ana"])
+    assert [one["userId"] for one in announcements] == ["ana", "bo", "cy"]
 
 
-async def test_messages_that_come_twice(room: Room) -> None:
-    """The double is the same to the letter, so a client that drops known ids tells it once."""
-    await room.switch("rest-error-after:rate=0.4,status=503", seed=9)
-    await room.enter("ana", "bo", "cy")
-    heard = await read_all(room, room.users["ana"])
-    assert len(heard) > 3
+async def test_a_repeated_message_is_identical(room: Room) -> None:
+    """A client that ignores known ids therefore shows each announcement once."""
+    await room.set_faults("rest-error-after:rate=0.4,status=503", seed=9)
+    await room.join("ana", "bo", "cy")
+    announcements = await read_all(room, room.users["ana"])
+    assert len(announcements) > 3
     known: dict[str, dict[str, Any]] = {}
-    for one in heard:
+    for one in announcements:
         assert known.setdefault(one["id"], one) == one
     assert [one["userId"] for one in known.values()] == ["ana", "bo", "cy"]

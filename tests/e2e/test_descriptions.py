@@ -1,4 +1,4 @@
-"""The descriptions in api/ are valid, and true of the running app."""
+"""The descriptions in `api/` are valid and match the running app."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from localdev.stack import ROOT
 from tests.e2e.clients import enter, new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
-from tests.usher.test_responses import family
+from tests.usher.test_responses import error_classes
 from usher.door.oidc import IdentityProviderError
 from usher.errors import UsherError
 from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
@@ -31,8 +31,7 @@ API = ROOT / "api"
 HERE = Path(__file__).resolve().parent / "descriptions"
 SEED = HERE / "seed-workflow.yaml"
 WORKFLOW = "provision-client-and-join-group"
-# Seconds in which the tool tries what it can.
-TRYING = 25
+FUZZING_SECONDS = 25
 
 
 def read(name: str) -> Any:
@@ -41,14 +40,14 @@ def read(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack that asks for function keys."""
+    """Run a stack that requires function keys."""
     with run([*UP, "--keys"], tmp_path_factory.mktemp("described") / "log") as running:
         yield running
 
 
 @asynccontextmanager
 async def member(stack: Running) -> AsyncIterator[tuple[aiohttp.ClientWebSocketResponse, str]]:
-    """Ana's open connection, in a room of its own, and its id."""
+    """Open a connection of ana in a new room during the block. Return its socket and its id."""
     async with aiohttp.ClientSession() as session:
         query = {"userId": "ana", "group": new_room()}
         async with session.get(f"{stack.facts['host']}/api/negotiate", params=query) as response:
@@ -63,21 +62,18 @@ async def member(stack: Running) -> AsyncIterator[tuple[aiohttp.ClientWebSocketR
 
 
 @pytest.mark.parametrize("name", ["openapi.yaml", "webpubsub.yaml"])
-def test_they_are_openapi(name: str) -> None:
-    """By the specification's own schema."""
+def test_the_files_are_valid_openapi(name: str) -> None:
     validate(read(name))
 
 
-async def test_the_app_describes_itself(stack: Running) -> None:
-    """With the file that is shipped, byte for byte."""
+async def test_the_app_serves_its_openapi_file_unchanged(stack: Running) -> None:
     url = f"{stack.facts['host']}/api/openapi.yaml"
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         assert (response.status, response.content_type) == (200, "application/yaml")
         assert await response.read() == (API / "openapi.yaml").read_bytes()
 
 
-def test_every_http_function_is_described(stack: Running) -> None:
-    """With its methods, and nothing else is."""
+def test_the_described_operations_are_exactly_the_http_functions(stack: Running) -> None:
     served = re.findall(r": httpTrigger ([A-Z,]+) http://[^/]+(\S+)", stack.log())
     functions = {(path, method) for methods, path in served for method in methods.split(",")}
     paths = read("openapi.yaml")["paths"].items()
@@ -85,7 +81,7 @@ def test_every_http_function_is_described(stack: Running) -> None:
 
 
 def problems(part: Any) -> Iterator[dict[str, Any]]:
-    """Every example of a problem."""
+    """Yield every example of a problem."""
     if isinstance(part, dict):
         if str(part.get("type")).startswith("urn:problem-type:"):
             yield part
@@ -95,38 +91,38 @@ def problems(part: Any) -> Iterator[dict[str, Any]]:
             yield from problems(one)
 
 
-def test_problems_are_as_the_app_makes_them() -> None:
-    """The type, the title and the status of each example belong together."""
+def test_examples_of_problems_have_the_type_title_and_status_of_an_error() -> None:
+    """Every error that a caller can receive has an example."""
     examples = list(problems(read("openapi.yaml")))
-    # The last one is known where its module is loaded.
-    errors: set[type[UsherError]] = {*family(), IdentityProviderError}
+    # `error_classes` has IdentityProviderError only after its module was imported.
+    errors: set[type[UsherError]] = {*error_classes(), IdentityProviderError}
     known = {f"urn:problem-type:usher:{error.kind}": error for error in errors}
     for example in examples:
         error = known[example["type"]]
         assert (example["title"], example["status"]) == (error.title, error.status)
-    # An event is answered to the service, not to a caller.
-    assert known.keys() - {example["type"] for example in examples} == {
-        "urn:problem-type:usher:bad-event"
-    }
+    # Only the service receives the response to an event.
+    without_example = known.keys() - {example["type"] for example in examples}
+    assert without_example == {"urn:problem-type:usher:bad-event"}
 
 
 def describe(connection_id: str) -> dict[str, Any]:
-    """The description, with what is known of this stack, and only in words to others."""
+    """Return the description with the rules of this stack that the original has only in prose."""
     description: dict[str, Any] = read("openapi.yaml")
     schemas = description["components"]["schemas"]
     schemas["hub"]["pattern"] = "^[cC][hH][aA][tT]$"
     schemas["connectionId"] = {"const": connection_id}
     schemas["userId"]["pattern"] = r"^ *[^\p{C}\p{Z}](?:[^\p{C}\p{Z}]| )*$"
     schemas["announcement"]["pattern"] = r"[^\p{C}\p{Z}]"
-    asked = description["paths"]["/api/provision"]["post"]["requestBody"]
-    del asked["content"]["application/json"]["examples"]  # of another connection
+    body = description["paths"]["/api/provision"]["post"]["requestBody"]
+    del body["content"]["application/json"]["examples"]  # they have another connection
     return description
 
 
-async def test_the_app_is_as_described(stack: Running, tmp_path: Path) -> None:
-    """Good and bad requests, alone and in chains: no status, header or body that is not described.
+async def test_all_responses_match_the_description(stack: Running, tmp_path: Path) -> None:
+    """Schemathesis sends valid and invalid requests, alone and in sequences.
 
-    And no 5xx, and no key that is not asked for.
+    It fails for a status, header or body that is not described, for a 5xx, and for an operation
+    that works without its key.
     """
     async with member(stack) as (ws, connection_id):
         file = tmp_path / "openapi.yaml"
@@ -135,7 +131,7 @@ async def test_the_app_is_as_described(stack: Running, tmp_path: Path) -> None:
             *("st", "--config-file", HERE / "schemathesis.toml", "run", file),
             *("--url", stack.facts["host"], "--no-color", "--generation-database", "none"),
             *("--header", f"x-functions-key: {stack.facts['keys']['function']}"),
-            *("--max-time", str(TRYING), "--seed", "1"),
+            *("--max-time", str(FUZZING_SECONDS), "--seed", "1"),
         ]
         reading = asyncio.create_task(read_all(ws))
         done = await asyncio.to_thread(call, command, tmp_path)
@@ -148,13 +144,13 @@ async def test_the_app_is_as_described(stack: Running, tmp_path: Path) -> None:
 
 
 async def read_all(ws: aiohttp.ClientWebSocketResponse) -> None:
-    """Or the service would take the connection for a slow one."""
+    """Read all messages. Otherwise the service would close the connection as too slow."""
     async for _ in ws:
         pass
 
 
 def call(command: list[Any], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a tool of this environment in a folder in which it may leave files."""
+    """Run a tool of this environment in a folder where it may leave files."""
     hooks = {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.e2e.descriptions.hooks"}
     tool = Path(sys.executable).with_name(command[0])
     return subprocess.run(
@@ -163,7 +159,7 @@ def call(command: list[Any], folder: Path) -> subprocess.CompletedProcess[str]:
         env=os.environ | hooks,
         capture_output=True,
         text=True,
-        timeout=4 * TRYING,
+        timeout=4 * FUZZING_SECONDS,
         check=False,
     )
 
@@ -172,7 +168,7 @@ def call(command: list[Any], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def execute(file: Path, workflow: str, address: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    """The runner's status and the workflow's outputs."""
+    """Run a workflow; return the status of the runner and the outputs of the workflow."""
     module = "tests.e2e.descriptions.execute"
     done = subprocess.run(
         [sys.executable, "-m", module, str(file), workflow, urlsplit(address).netloc],
@@ -189,7 +185,7 @@ def execute(file: Path, workflow: str, address: str, inputs: dict[str, Any]) -> 
 
 
 CASES = pytest.mark.parametrize(
-    ("file", "workflow", "over"),
+    ("file", "workflow", "server"),
     [
         (SEED, WORKFLOW, "emulator"),
         (API / "arazzo.yaml", WORKFLOW, "emulator"),
@@ -200,7 +196,7 @@ CASES = pytest.mark.parametrize(
 
 
 def inputs_of(stack: Running, group: str, connection_id: str) -> dict[str, Any]:
-    """Of any of the workflows."""
+    """Return the inputs that any of the workflows needs."""
     return {
         "accessToken": sign_data_plane_token(ACCESS_KEY),
         "functionKey": stack.facts["keys"]["function"],
@@ -213,14 +209,16 @@ def inputs_of(stack: Running, group: str, connection_id: str) -> dict[str, Any]:
 
 
 @CASES
-async def test_workflows(stack: Running, file: Path, workflow: str, over: str) -> None:
-    """200, 200, 202 for a live connection, which hears of it; the token opens another one."""
+async def test_a_workflow_succeeds_for_an_open_connection(
+    stack: Running, file: Path, workflow: str, server: str
+) -> None:
+    """The connection receives the announcement, and the token opens another connection."""
     group = new_room()
     async with member(stack) as (ws, connection_id):
         inputs = inputs_of(stack, group, connection_id)
-        result = await asyncio.to_thread(execute, file, workflow, stack.facts[over], inputs)
-        heard = await ws.receive_json(timeout=10)
-    assert (heard["group"], heard["data"]) == (group, "ana joins")
+        result = await asyncio.to_thread(execute, file, workflow, stack.facts[server], inputs)
+        message = await ws.receive_json(timeout=10)
+    assert (message["group"], message["data"]) == (group, "ana joins")
     token = result["outputs"].pop("token")
     outputs = {"addStatus": 200, "sendStatus": 202}
     assert result == {"status": "workflow_complete", "outputs": outputs}
@@ -238,15 +236,17 @@ async def test_workflows(stack: Running, file: Path, workflow: str, over: str) -
 
 
 @CASES
-async def test_workflows_that_fail(stack: Running, file: Path, workflow: str, over: str) -> None:
-    """The step that fails is the last one. Of the two, only Usher then keeps the token back."""
+async def test_a_workflow_ends_at_the_step_that_fails(
+    stack: Running, file: Path, workflow: str, server: str
+) -> None:
+    """With Usher the token is not returned. With the data plane it already was."""
     group = new_room()
     async with enter(stack.facts["host"], userId="bo", group=group) as bo:
         assert await bo.hear() == f"bo joined {group}"
         inputs = inputs_of(stack, group, "no-such-connection")
-        result = await asyncio.to_thread(execute, file, workflow, stack.facts[over], inputs)
+        result = await asyncio.to_thread(execute, file, workflow, stack.facts[server], inputs)
     assert bo.inbox.empty()
     assert (result["status"], result["outputs"]["sendStatus"]) == ("error", None)
-    token_is_out = result["outputs"]["token"] is not None
+    has_token = result["outputs"]["token"] is not None
     add_status = result["outputs"]["addStatus"]
-    assert (token_is_out, add_status) == ((False, None) if over == "host" else (True, 404))
+    assert (has_token, add_status) == ((False, None) if server == "host" else (True, 404))

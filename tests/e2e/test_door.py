@@ -1,7 +1,7 @@
-"""Whoever should not get in, does not, and the service has seen nothing of it.
+"""Requests, tokens and events that Usher must refuse, without a call or change in the service.
 
-The stack is as in production: guests, the shipped policy, and limits. What each test asserts of the
-service is the emulator's own view of itself.
+The stack is configured as in production: guests, the shipped policy, and rate limits. The tests
+read the state of the service from the emulator's control endpoint.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ GUARDED = {"USHER_AUTH": "anonymous", "USHER_POLICY_FILE": "policy.json"}
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The stack, with a look into the emulator."""
+    """Run the stack with the control endpoint."""
     log_file = tmp_path_factory.mktemp("guarded") / "log"
     with run([*UP, "--control"], log_file, GUARDED) as running:
         yield running
@@ -44,7 +44,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @asynccontextmanager
 async def nothing_changes(session: aiohttp.ClientSession, stack: Running) -> AsyncIterator[None]:
-    """The emulator has the same connections and groups, and was called by nobody."""
+    """Expect the same connections and groups in the emulator after the block, and no REST call."""
 
     async def look() -> Any:
         async with session.get(f"{stack.facts['control']}/state") as response:
@@ -60,7 +60,7 @@ async def nothing_changes(session: aiohttp.ClientSession, stack: Running) -> Asy
 async def negotiate(
     session: aiohttp.ClientSession, stack: Running, address: str = "", **body: Any
 ) -> tuple[int, dict[str, Any]]:
-    """Status and body; `address` is what a front end would have seen."""
+    """Return status and body. `address` is the client address that a front end would add."""
     headers = {"X-Forwarded-For": f"{address}:1234"} if address else {}
     url = f"{stack.facts['host']}/api/negotiate"
     async with session.post(url, json=body, headers=headers) as response:
@@ -71,7 +71,7 @@ async def negotiate(
 
 @asynccontextmanager
 async def member(session: aiohttp.ClientSession, stack: Running) -> AsyncIterator[str]:
-    """Somebody in the lobby; the connection's id."""
+    """Keep a connection in the lobby open during the block, and return its id."""
     _, answer = await negotiate(session, stack)
     async with session.ws_connect(answer["url"], protocols=["json.webpubsub.azure.v1"]) as ws:
         connection_id = (await ws.receive_json(timeout=10))["connectionId"]
@@ -80,10 +80,9 @@ async def member(session: aiohttp.ClientSession, stack: Running) -> AsyncIterato
     stack.wait_for_record(record="leave", connectionId=connection_id, sendStatus=202)
 
 
-async def test_forbidden_and_unknown_groups_look_alike(
+async def test_forbidden_and_unknown_groups_get_the_same_response(
     session: aiohttp.ClientSession, guarded: Running
 ) -> None:
-    """Also where somebody is in it: the same status and the same body."""
     async with member(session, guarded), nothing_changes(session, guarded):
         answers = [
             await negotiate(session, guarded, group=group)
@@ -93,15 +92,15 @@ async def test_forbidden_and_unknown_groups_look_alike(
         assert answers.count(answers[0]) == len(answers)
 
 
-async def test_rosters_are_for_who_may_see_them(
+async def test_a_roster_needs_the_permission(
     session: aiohttp.ClientSession, guarded: Running
 ) -> None:
-    """A group that is forbidden, with somebody in it, and one that is not there answer alike."""
+    """A forbidden group with a member and an unknown group get the same response."""
     groups = f"{guarded.facts['host']}/api/groups"
     async with member(session, guarded):
         async with session.get(f"{groups}/lobby/members") as response:
             assert (response.status, (await response.json())["count"]) == (200, 1)
-        token = await mint(guarded, "bo", ["user-bo"])
+        token = await generate_token(guarded, "bo", ["user-bo"])
         async with session.ws_connect(token["url"]):
             guarded.wait_for_record(record="join", userId="bo", group="user-bo", sendStatus=202)
             answers = []
@@ -113,20 +112,19 @@ async def test_rosters_are_for_who_may_see_them(
         guarded.wait_for_record(record="leave", userId="bo", group="user-bo", sendStatus=202)
 
 
-async def mint(stack: Running, user_id: str, groups: list[str]) -> dict[str, Any]:
-    """A token of the service's own, which no policy has seen."""
+async def generate_token(stack: Running, user_id: str, groups: list[str]) -> dict[str, Any]:
+    """Return a token that the service issued, so that no policy was applied."""
     async with WebPubSubServiceClient.from_connection_string(
         stack.facts["connectionString"], "chat"
     ) as service:
         return dict(await service.get_client_access_token(user_id=user_id, groups=groups))
 
 
-async def test_a_token_for_a_group_that_the_policy_does_not_know(
+async def test_connect_refuses_a_valid_token_for_a_group_that_the_policy_denies(
     session: aiohttp.ClientSession, guarded: Running
 ) -> None:
-    """The service signed it, so it is real; the door refuses it all the same."""
     for groups in (["vault"], ["lobby", "vault"], ["user-ana"], []):
-        token = await mint(guarded, "bo", groups)
+        token = await generate_token(guarded, "bo", groups)
         async with nothing_changes(session, guarded):
             with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
                 await session.ws_connect(token["url"])
@@ -147,13 +145,13 @@ async def test_a_token_for_a_group_that_the_policy_does_not_know(
         ({"ce-userId": "ana%0Aowner", "ce-connectionState": encode_states({})}, 200),
     ],
 )
-async def test_forged_events_of_a_member(
+async def test_a_forged_event_of_an_open_connection_has_no_effect(
     session: aiohttp.ClientSession, guarded: Running, changes: dict[str, str], status: int
 ) -> None:
-    """An event of a connection that is there, changed in one place, adds and tells nothing."""
+    """Each event differs from a genuine one in one header."""
     async with member(session, guarded) as connection_id, nothing_changes(session, guarded):
         for name in ("connected", "disconnected"):
-            answer, _ = await post_event(
+            found, _ = await post_event(
                 session,
                 guarded,
                 name,
@@ -161,13 +159,13 @@ async def test_forged_events_of_a_member(
                 headers=changes,
                 body={"reason": ""},
             )
-            assert answer == status
+            assert found == status
 
 
-async def test_an_event_without_a_signature_at_all(
+async def test_an_event_without_a_signature_is_refused(
     session: aiohttp.ClientSession, guarded: Running
 ) -> None:
-    """As who knows the URL, and not the key, would send it."""
+    """A sender that knows the URL but not the key could send it."""
     event = {
         "ce-type": "azure.webpubsub.sys.connected",
         "ce-eventName": "connected",
@@ -182,29 +180,28 @@ async def test_an_event_without_a_signature_at_all(
             assert response.status == 401
 
 
-async def test_a_large_body(session: aiohttp.ClientSession, guarded: Running) -> None:
-    """1 MB is refused before it is parsed."""
+async def test_a_body_of_1_mib_is_refused(session: aiohttp.ClientSession, guarded: Running) -> None:
     async with nothing_changes(session, guarded):
         url, body = f"{guarded.facts['host']}/api/negotiate", io.BytesIO(b" " * 2**20)
         async with session.post(url, data=body) as response:
             assert (response.status, (await response.json())["field"]) == (413, "body")
 
 
-async def test_ten_thousand_requests_at_once(
+async def test_ten_thousand_requests_of_one_address_are_limited(
     session: aiohttp.ClientSession, guarded: Running
 ) -> None:
-    """One address gets a minute's worth; the others never notice, and the service neither."""
+    """The address gets the requests of one minute. Another address is not limited."""
     loop, answers = asyncio.get_running_loop(), Counter[int]()
     started = loop.time()
 
-    async def ask(times: int) -> None:
+    async def call(times: int) -> None:
         for _ in range(times):
             status, body = await negotiate(session, guarded, "203.0.113.9")
             answers[status] += 1
             assert (status == 429) == (body["retryAfter"] == "1")
 
     async with nothing_changes(session, guarded):
-        await asyncio.gather(*(ask(200) for _ in range(50)))
+        await asyncio.gather(*(call(200) for _ in range(50)))
         elapsed = loop.time() - started
         assert (await negotiate(session, guarded, "203.0.113.10"))[0] == 200
     assert answers.total() == 10_000
@@ -212,8 +209,9 @@ async def test_ten_thousand_requests_at_once(
     assert 600 <= answers[200] <= 600 + elapsed * 10 + 1
 
 
-async def test_one_caller_too_often(session: aiohttp.ClientSession, tmp_path: Path) -> None:
-    """Whoever has used up the calls waits; the others of the same backend do not."""
+async def test_each_user_of_a_backend_has_its_own_limit(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
     settings = {"USHER_AUTH": "key", "USHER_CALLER_LIMIT": "2"}
     with run(["localdev", "host", "--json", "--port", "0"], tmp_path / "log", settings) as app:
         statuses = [
@@ -226,8 +224,9 @@ async def test_one_caller_too_often(session: aiohttp.ClientSession, tmp_path: Pa
 RED = {"caller": {"claim": "team", "value": "red"}, "group": "team-{claim:team}", "allow": ["join"]}
 
 
-async def test_claims_decide(session: aiohttp.ClientSession, tmp_path: Path) -> None:
-    """With the claims that App Service Authentication vouches for, and no others."""
+async def test_the_policy_reads_the_claims_of_app_service_authentication(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps({"rules": [RED]}))
     settings = {
@@ -255,10 +254,10 @@ async def test_claims_decide(session: aiohttp.ClientSession, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"rules": [{"caller": "all"}]}'])
-async def test_without_a_valid_policy_nobody_gets_in(
+async def test_without_a_valid_policy_every_request_is_refused(
     session: aiohttp.ClientSession, tmp_path: Path, content: str | None
 ) -> None:
-    """Negotiate, connect and health answer closed; the log says what is wrong."""
+    """Negotiate, connect and health fail, and the log names the wrong places of the file."""
     policy = tmp_path / "policy.json"
     if content is not None:
         policy.write_text(content)

@@ -1,4 +1,8 @@
-"""What becomes of the app's joins under each fault, with the official client and real processes."""
+"""How the app's joins end under each fault, with the official client and real processes.
+
+Most tests also check that all users are members: no fault can prevent it, because the service adds
+a connection to the groups of its token.
+"""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -10,22 +14,21 @@ from azure.messaging.webpubsubclient.models import WebPubSubProtocolType
 
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
-from tests.e2e.room import Room, until
+from tests.e2e.room import Room, wait_until
 
 USERS = ("ana", "bo", "cy")
-TOLD_ONCE = ["ana joined", "bo joined", "cy joined"]
+JOINED = ["ana joined", "bo joined", "cy joined"]
 
 
 @pytest.fixture(scope="module")
 def faulty_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack whose faults the tests switch on and off."""
+    """Run a stack whose faults the tests can change."""
     with run([*UP, "--control"], tmp_path_factory.mktemp("faulty-stack") / "log") as running:
         yield running
 
 
 @pytest.fixture
 async def room(faulty_stack: Running) -> AsyncIterator[Room]:
-    """A room of its own."""
     async with aiohttp.ClientSession() as session:
         subject = Room(faulty_stack, session)
         try:
@@ -34,56 +37,54 @@ async def room(faulty_stack: Running) -> AsyncIterator[Room]:
             await subject.close()
 
 
-async def all_are_members(room: Room) -> None:
-    """Membership is never lost, because the token itself joins the groups."""
-    assert await room.connections() == room.ids
+async def check_members(room: Room) -> None:
+    assert await room.members() == room.ids
     assert tuple(room.ids) == USERS
 
 
-async def test_late_visibility(room: Room) -> None:
-    """The app calls again after 404, and everybody is told of everybody once."""
-    await room.switch("late-visibility:ms=300")
-    await room.enter(*USERS)
-    await all_are_members(room)
+async def test_an_add_is_retried_until_the_connection_is_visible(room: Room) -> None:
+    await room.set_faults("late-visibility:ms=300")
+    await room.join(*USERS)
+    await check_members(room)
     for user in USERS:
-        assert set(await room.calls("PUT", user)) == {404, 200}
+        assert set(await room.call_statuses("PUT", user)) == {404, 200}
         assert (room.record(user)["addStatus"], room.record(user)["sendStatus"]) == (200, 202)
-    assert await room.heard() == TOLD_ONCE
+    assert await room.read_texts() == JOINED
 
 
-async def test_throttled_calls(room: Room) -> None:
-    """The app waits as long as it is told, for adds and for texts, and all are told once."""
-    await room.switch("rest-throttled:rate=0.3,retry-after=1", seed=1)
-    await room.enter(*USERS)
-    (count,) = await room.happened()
-    await all_are_members(room)
-    adds = [status for user in USERS for status in await room.calls("PUT", user)]
-    sends = await room.calls("POST")
+async def test_throttled_calls_are_retried_after_the_retry_after_header(room: Room) -> None:
+    """Adds and sends are retried alike, and each join is announced once."""
+    await room.set_faults("rest-throttled:rate=0.3,retry-after=1", seed=1)
+    await room.join(*USERS)
+    (count,) = await room.count_faults()
+    await check_members(room)
+    adds = [status for user in USERS for status in await room.call_statuses("PUT", user)]
+    sends = await room.call_statuses("POST")
     assert (adds.count(200), sends.count(202)) == (3, 3)
     assert adds.count(429) + sends.count(429) == count
     assert {429} <= set(adds) & set(sends)
     assert sum(room.record(user)["milliseconds"] for user in USERS) >= 1000 * count
-    assert await room.heard() == TOLD_ONCE
+    assert await room.read_texts() == JOINED
 
 
-async def test_failed_calls(room: Room) -> None:
-    """Adds are tried again. A text is not: whose text got 500 is not told of, and recorded so."""
-    await room.switch("rest-error:rate=0.4", seed=7)
-    await room.enter(*USERS)
-    await all_are_members(room)
-    adds = [status for user in USERS for status in await room.calls("PUT", user)]
-    sends = await room.calls("POST")
+async def test_a_failed_add_is_retried_and_a_failed_send_is_not(room: Room) -> None:
+    """A join whose send got 500 is not announced, and its log record says why."""
+    await room.set_faults("rest-error:rate=0.4", seed=7)
+    await room.join(*USERS)
+    await check_members(room)
+    adds = [status for user in USERS for status in await room.call_statuses("PUT", user)]
+    sends = await room.call_statuses("POST")
     assert adds.count(200) == len(sends) == 3
     assert 500 in adds
     assert set(sends) == {500, 202}
-    told = [f"{user} joined" for user, status in zip(USERS, sends, strict=True) if status == 202]
-    assert await room.heard() == told
+    sent = [f"{user} joined" for user, status in zip(USERS, sends, strict=True) if status == 202]
+    assert await room.read_texts() == sent
     for user, status in zip(USERS, sends, strict=True):
-        check_record(room.record(user), status, "answered 500 (Fault.rest-error)")
+        check_record(room.record(user), status, "500 (Fault.rest-error)")
 
 
 def check_record(record: dict[str, Any], sent: int, failure: str) -> None:
-    """A send that got 202 is recorded so; another one with why it failed."""
+    """Expect the status 202 of a send that worked, and the failure of another."""
     assert record["addStatus"] == 200
     if sent == 202:
         assert (record["sendStatus"], record.get("failure")) == (202, None)
@@ -92,150 +93,151 @@ def check_record(record: dict[str, Any], sent: int, failure: str) -> None:
         assert failure in record["failure"]
 
 
-async def test_calls_that_worked_and_failed(room: Room) -> None:
-    """Everybody is told of once, though the app takes some of the texts for lost."""
-    await room.switch("rest-error-after:rate=0.4", seed=1)
-    await room.enter(*USERS)
-    await all_are_members(room)
-    sends = await room.calls("POST")
+async def test_a_send_that_answered_500_but_worked_is_not_repeated(room: Room) -> None:
+    """Each join is announced once, although the app records some of the sends as failed."""
+    await room.set_faults("rest-error-after:rate=0.4", seed=1)
+    await room.join(*USERS)
+    await check_members(room)
+    sends = await room.call_statuses("POST")
     assert set(sends) == {500, 202}
-    assert await room.heard() == TOLD_ONCE
+    assert await room.read_texts() == JOINED
     for user, status in zip(USERS, sends, strict=True):
-        check_record(room.record(user), status, "answered 500 (Fault.rest-error-after)")
+        check_record(room.record(user), status, "500 (Fault.rest-error-after)")
 
 
-async def test_calls_that_worked_and_were_unavailable(room: Room) -> None:
-    """The app takes 503 for "did not act", and repeats a text that was heard."""
-    await room.switch("rest-error-after:rate=0.4,status=503", seed=9)
-    await room.enter(*USERS)
-    await all_are_members(room)
-    sends = await room.calls("POST")
+async def test_a_send_that_answered_503_but_worked_is_repeated(room: Room) -> None:
+    """The app retries after 503, because a service that answers 503 normally did nothing."""
+    await room.set_faults("rest-error-after:rate=0.4,status=503", seed=9)
+    await room.join(*USERS)
+    await check_members(room)
+    sends = await room.call_statuses("POST")
     assert sends.count(202) == 3
     assert sends.count(503) > 0
-    heard = await room.heard()
-    assert len(heard) == len(sends)
-    assert set(heard) == set(TOLD_ONCE)
+    texts = await room.read_texts()
+    assert len(texts) == len(sends)
+    assert set(texts) == set(JOINED)
     assert [room.record(user)["sendStatus"] for user in USERS] == [202] * 3
 
 
-async def test_slow_calls(room: Room) -> None:
-    """The app waits, and nothing is done twice."""
-    await room.switch("rest-slow:ms=300")
-    await room.enter(*USERS)
-    await all_are_members(room)
+async def test_slow_calls_are_not_repeated(room: Room) -> None:
+    await room.set_faults("rest-slow:ms=300")
+    await room.join(*USERS)
+    await check_members(room)
     assert room.record("ana")["milliseconds"] >= 600
-    assert await room.heard() == TOLD_ONCE
+    assert await room.read_texts() == JOINED
 
 
-async def test_lost_events(room: Room) -> None:
-    """Members by their token, of whom nobody is told; of their leaving everybody is."""
-    await room.switch("event-lost:event=connected")
-    await room.enter(*USERS)
-    await all_are_members(room)
-    assert (await room.settled("cy", "connected"))["failure"] == "fault event-lost"
-    assert await room.heard() == []
-    await room.go("cy")
-    await room.settled("cy", "disconnected")
-    assert await room.heard() == ["cy left"]
+async def test_a_lost_connected_event_loses_the_announcement_of_the_join(room: Room) -> None:
+    """The users are members by their tokens, and their leaves are announced."""
+    await room.set_faults("event-lost:event=connected")
+    await room.join(*USERS)
+    await check_members(room)
+    assert "event-lost" in (await room.wait_for_event("cy", "connected"))["failure"]
+    assert await room.read_texts() == []
+    await room.leave("cy")
+    await room.wait_for_event("cy", "disconnected")
+    assert await room.read_texts() == ["cy left"]
 
 
-async def test_duplicated_events(room: Room) -> None:
-    """Everybody is added twice and told of once: the app remembers what it has told."""
-    await room.switch("event-duplicated:event=connected")
-    await room.enter(*USERS)
-    await all_are_members(room)
-    assert await room.heard() == TOLD_ONCE
-    assert await room.calls("PUT", "ana") == [200, 200]
+async def test_a_duplicated_event_is_added_twice_and_announced_once(room: Room) -> None:
+    """The app remembers which joins it has announced."""
+    await room.set_faults("event-duplicated:event=connected")
+    await room.join(*USERS)
+    await check_members(room)
+    assert await room.read_texts() == JOINED
+    assert await room.call_statuses("PUT", "ana") == [200, 200]
 
 
-async def test_delayed_events(room: Room) -> None:
-    """All are told once, late. Who leaves before that is told of as leaving only."""
-    await room.switch("event-delayed:ms=300,event=connected")
-    await room.enter(*USERS)
-    await all_are_members(room)
-    assert await room.heard() == TOLD_ONCE
-    await room.switch("event-delayed:ms=1000,event=connected")
-    await room.come("dan")
-    await room.go("dan")
-    await room.settled("dan", "connected")
-    await room.settled("dan", "disconnected")
-    assert await room.heard() == ["dan left"]
+async def test_delayed_events_are_announced_late(room: Room) -> None:
+    """If the user leaves before the event arrives, only the leave is announced."""
+    await room.set_faults("event-delayed:ms=300,event=connected")
+    await room.join(*USERS)
+    await check_members(room)
+    assert await room.read_texts() == JOINED
+    await room.set_faults("event-delayed:ms=1000,event=connected")
+    await room.connect("dan")
+    await room.leave("dan")
+    await room.wait_for_event("dan", "connected")
+    await room.wait_for_event("dan", "disconnected")
+    assert await room.read_texts() == ["dan left"]
     assert (room.record("dan")["failure"], room.record("dan")["addStatus"]) == ("gone", None)
 
 
-async def test_reordered_events(room: Room) -> None:
-    """A member of whom nobody is told while it is there, and then as leaving only."""
-    await room.enter("ana")
-    await room.switch("event-reordered:event=connected")
-    await room.come("bo")
-    assert await room.connections() == room.ids
-    assert await room.heard() == ["ana joined"]
-    await room.go("bo")
-    await room.settled("bo", "connected")
-    assert await room.heard() == ["bo left"]
+async def test_after_reordered_events_only_the_leave_is_announced(room: Room) -> None:
+    """The user is a member by its token, and its `connected` arrives after it has left."""
+    await room.join("ana")
+    await room.set_faults("event-reordered:event=connected")
+    await room.connect("bo")
+    assert await room.members() == room.ids
+    assert await room.read_texts() == ["ana joined"]
+    await room.leave("bo")
+    await room.wait_for_event("bo", "connected")
+    assert await room.read_texts() == ["bo left"]
     assert (room.record("bo")["failure"], room.record("bo")["addStatus"]) == ("gone", None)
 
 
-async def test_a_cold_app(room: Room) -> None:
-    """Clients wait for their connection; all are told once."""
-    await room.switch("handler-slow:ms=300")
-    await room.enter(*USERS)
-    await all_are_members(room)
-    assert await room.heard() == TOLD_ONCE
+async def test_each_join_is_announced_once_by_a_slow_app(room: Room) -> None:
+    """Clients wait for their connection, as they do while an app starts."""
+    await room.set_faults("handler-slow:ms=300")
+    await room.join(*USERS)
+    await check_members(room)
+    assert await room.read_texts() == JOINED
 
 
-async def test_dropped_connections_that_recover(room: Room) -> None:
-    """The official client comes back with the same connection, and nobody is told anything."""
-    await room.switch("connection-dropped:ms=100")
-    await room.enter(*USERS, protocol=WebPubSubProtocolType.JSON_RELIABLE)
-    assert await room.happened() == [3]
-    await room.switch()
+async def test_a_recovered_connection_is_not_announced_again(room: Room) -> None:
+    """The official client with the reliable protocol recovers the same connection."""
+    await room.set_faults("connection-dropped:ms=100")
+    await room.join(*USERS, protocol=WebPubSubProtocolType.JSON_RELIABLE)
+    assert await room.count_faults() == [3]
+    await room.set_faults()
 
-    async def are_back() -> bool:
-        # Twice: when they came, and when they recovered.
-        return all(room.openings(user) == 2 for user in USERS)
+    async def have_recovered() -> bool:
+        # One socket for the first connection, and one for the recovery.
+        return all(room.count_sockets(user) == 2 for user in USERS)
 
-    await until(are_back)
-    await all_are_members(room)
+    await wait_until(have_recovered)
+    await check_members(room)
     for user in USERS:
-        assert await room.heard(user) == TOLD_ONCE[USERS.index(user) :]
+        assert await room.read_texts(user) == JOINED[USERS.index(user) :]
 
 
-async def test_dropped_connections_that_cannot_recover(room: Room) -> None:
-    """The official client reconnects: its leaving and its coming are told, in this order."""
-    await room.enter("ana")
-    await room.enter("bo")
+async def test_a_reconnection_is_announced_as_a_leave_and_a_join(room: Room) -> None:
+    """Without the reliable protocol the official client gets a new connection."""
+    await room.join("ana")
+    await room.join("bo")
     first = room.ids["bo"]
     await room.control("POST", f"/connections/{first}/drop")
-    await room.settled("bo", "disconnected")
+    await room.wait_for_event("bo", "disconnected")
 
-    async def is_back() -> bool:
-        room.ids["bo"] = (await room.connections()).get("bo", first)
+    async def has_reconnected() -> bool:
+        room.ids["bo"] = (await room.members()).get("bo", first)
         return room.ids["bo"] != first
 
-    await until(is_back)
-    await room.settled("bo", "connected")
-    assert await room.heard() == ["ana joined", "bo joined", "bo left", "bo joined"]
+    await wait_until(has_reconnected)
+    await room.wait_for_event("bo", "connected")
+    assert await room.read_texts() == ["ana joined", "bo joined", "bo left", "bo joined"]
 
 
 @pytest.mark.parametrize("protocol", WebPubSubProtocolType)
-async def test_a_restart(room: Room, protocol: WebPubSubProtocolType) -> None:
-    """Clients reconnect through negotiate, are members again and told of; no leave is told."""
-    await room.enter(*USERS, protocol=protocol)
-    assert await room.heard() == TOLD_ONCE
+async def test_after_a_restart_of_the_service_all_clients_join_again(
+    room: Room, protocol: WebPubSubProtocolType
+) -> None:
+    """Clients reconnect through negotiate. The joins are announced, the leaves are not."""
+    await room.join(*USERS, protocol=protocol)
+    assert await room.read_texts() == JOINED
     before = room.ids
     await room.control("POST", "/restart")
 
-    async def are_back() -> bool:
-        room.ids = await room.connections()
+    async def have_reconnected() -> bool:
+        room.ids = await room.members()
         return room.ids.keys() == before.keys()
 
-    await until(are_back)
+    await wait_until(have_reconnected)
     assert not set(before.values()) & set(room.ids.values())
     for user in USERS:
-        await room.settled(user, "connected")
+        await room.wait_for_event(user, "connected")
         assert (room.record(user)["addStatus"], room.record(user)["sendStatus"]) == (200, 202)
-    # Ana hears of those who come back after her, and of herself.
-    heard = await room.heard()
-    assert "ana joined" in heard
-    assert Counter(heard) <= Counter(TOLD_ONCE)
+    # Ana receives only the joins that come after her own, and her own.
+    texts = await room.read_texts()
+    assert "ana joined" in texts
+    assert Counter(texts) <= Counter(JOINED)

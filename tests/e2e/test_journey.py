@@ -1,3 +1,5 @@
+"""What official clients receive when they join and leave groups of the whole stack."""
+
 import subprocess
 import sys
 from typing import Any
@@ -14,7 +16,7 @@ from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from tests.e2e.clients import enter, new_room
 from tests.e2e.processes import Running
 
-# A program of somebody who knows the negotiate URL only, on the official synchronous client.
+# A program with the official synchronous client. It knows only the negotiate URL.
 PROGRAM = """
 import json, sys, threading, urllib.request
 from azure.messaging.webpubsubclient import WebPubSubClient, WebPubSubClientCredential
@@ -33,10 +35,10 @@ threading.Event().wait()
 
 
 @pytest.mark.parametrize("protocol", WebPubSubProtocolType)
-async def test_two_in_a_room_and_one_in_another(
+async def test_joins_and_leaves_reach_exactly_the_members_of_the_group(
     stack: Running, protocol: WebPubSubProtocolType
 ) -> None:
-    """Each join is 200 and 202, and is heard by everybody in that room and by nobody else."""
+    """Each join is recorded with 200 for the add and 202 for the announcement."""
     host, blue, green = stack.facts["host"], new_room(), new_room()
     async with enter(host, protocol, userId="ana", group=blue) as ana:
         assert await ana.hear() == f"ana joined {blue}"
@@ -47,8 +49,8 @@ async def test_two_in_a_room_and_one_in_another(
                 assert await ana.hear() == f"bo joined {blue}"
                 bo_inbox = bo.inbox
             assert await ana.hear() == f"bo left {blue}"
-            # A last message to both rooms: whatever went to the wrong room came before it.
-            await say_to(stack, "the end", blue, green)
+            # A message that went to the wrong group would arrive before this last one.
+            await send_to(stack, "the end", blue, green)
             assert [await ana.hear(), await cy.hear()] == ["the end", "the end"]
     assert bo_inbox.empty()
     for user, room in (("ana", blue), ("bo", blue), ("cy", green)):
@@ -57,7 +59,7 @@ async def test_two_in_a_room_and_one_in_another(
     stack.wait_for_record(record="leave", userId="bo", group=blue, sendStatus=202)
 
 
-async def say_to(stack: Running, text: str, *groups: str) -> None:
+async def send_to(stack: Running, text: str, *groups: str) -> None:
     async with WebPubSubServiceClient.from_connection_string(
         stack.facts["connectionString"], stack.facts["hub"]
     ) as service:
@@ -65,25 +67,24 @@ async def say_to(stack: Running, text: str, *groups: str) -> None:
             await service.send_to_group(group, text, content_type="text/plain")
 
 
-async def test_several_groups_in_one_token(stack: Running) -> None:
-    """One connection, two groups, two announcements; names keep their commas and their script."""
+async def test_a_token_for_two_groups_gives_two_announcements(stack: Running) -> None:
+    """Names keep their commas and non-ASCII characters."""
     first, second = f"{new_room()},ä b", new_room()
     url = f"{stack.facts['host']}/api/negotiate"
     async with aiohttp.ClientSession() as session:
         query = [("userId", "Ñandú 日本"), ("group", first), ("group", second)]
         answer = await (await session.get(url, params=query)).json()
         async with session.ws_connect(answer["url"], protocols=["json.webpubsub.azure.v1"]) as ws:
-            heard = set[str]()
-            while len(heard) < 2:
+            texts = set[str]()
+            while len(texts) < 2:
                 frame = await ws.receive_json(timeout=10)
                 if frame["type"] == "message":
-                    heard.add(frame["data"])
+                    texts.add(frame["data"])
     assert answer["groups"] == [first, second]
-    assert heard == {f"Ñandú 日本 joined {first}", f"Ñandú 日本 joined {second}"}
+    assert texts == {f"Ñandú 日本 joined {first}", f"Ñandú 日本 joined {second}"}
 
 
-async def test_the_token_allows_to_send_to_its_groups_only(stack: Running) -> None:
-    """A member can talk to the own room, not to another one."""
+async def test_a_client_can_send_to_the_groups_of_its_token_only(stack: Running) -> None:
     host, blue, green = stack.facts["host"], new_room(), new_room()
     async with (
         enter(host, userId="ana", group=blue) as ana,
@@ -101,20 +102,20 @@ async def test_the_token_allows_to_send_to_its_groups_only(stack: Running) -> No
 @pytest.mark.parametrize(
     "name", ["o'hara", "a' or userId ne '", "%2e%2e%2f", "a?b#c&d=e", "{userId}"]
 )
-async def test_names_that_look_like_code(key_stack: Running, name: str) -> None:
-    """As user and as group they stay names: their owner joins, and nobody else hears of it."""
+async def test_names_that_look_like_code_are_only_names(key_stack: Running, name: str) -> None:
+    """A user and a group with such a name work, and other groups receive nothing."""
     host, room = key_stack.facts["host"], new_room()
     async with enter(host, userId="ana", group=room) as ana:
         assert await ana.hear() == f"ana joined {room}"
         async with enter(host, userId=name, group=name) as other:
             assert await other.hear() == f"{name} joined {name}"
         key_stack.wait_for_record(record="leave", userId=name, group=name, sendStatus=202)
-        await say_to(key_stack, "nothing else", room)
+        await send_to(key_stack, "nothing else", room)
         assert await ana.hear() == "nothing else"
 
 
-async def test_a_client_that_is_killed(stack: Running) -> None:
-    """No close handshake: the others hear of the leave all the same."""
+async def test_the_leave_of_a_killed_client_is_announced(stack: Running) -> None:
+    """A killed process does not send a close frame."""
     host, room = stack.facts["host"], new_room()
     async with enter(host, userId="ana", group=room) as ana:
         assert await ana.hear() == f"ana joined {room}"
@@ -129,8 +130,8 @@ async def test_a_client_that_is_killed(stack: Running) -> None:
             assert await ana.hear() == f"bo left {room}"
 
 
-async def test_the_seed_workflow_over_raw_rest(stack: Running) -> None:
-    """Its three calls with a data plane token: 200, 200, 202, for a live connection."""
+async def test_the_three_steps_of_the_workflow_work_over_rest(stack: Running) -> None:
+    """The steps of the public workflow for an open connection, with a data plane token."""
     token = subprocess.check_output([sys.executable, "-m", "localdev", "token"], text=True).strip()
     room, hub = new_room(), f"{stack.facts['emulator']}/api/hubs/{stack.facts['hub']}"
     version: dict[str, Any] = {"api-version": "2024-01-01"}
@@ -140,7 +141,7 @@ async def test_the_seed_workflow_over_raw_rest(stack: Running) -> None:
     ):
         await ana.hear()
         query = version | {"userId": "bo", "minutesToExpire": 60, "group": room}
-        minted = await session.post(f"{hub}/:generateToken", params=query)
+        generated = await session.post(f"{hub}/:generateToken", params=query)
         join = stack.wait_for_record(record="join", userId="ana", group=f"{room}-before")
         member = f"{hub}/groups/{room}/connections/{join['connectionId']}"
         added = await session.put(member, params=version)
@@ -148,10 +149,10 @@ async def test_the_seed_workflow_over_raw_rest(stack: Running) -> None:
         sent = await session.post(
             f"{hub}/groups/{room}/:send", params=version, data="bo joins", headers=text
         )
-        assert (minted.status, added.status, sent.status) == (200, 200, 202)
+        assert (generated.status, added.status, sent.status) == (200, 200, 202)
         assert await ana.hear() == "bo joins"
         client_url = hub.replace("/api/", "/client/")
-        opened = {"access_token": (await minted.json())["token"]}
+        opened = {"access_token": (await generated.json())["token"]}
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(client_url, params=opened, protocols=["json.webpubsub.azure.v1"]) as ws,

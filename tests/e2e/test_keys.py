@@ -1,4 +1,4 @@
-"""The whole stack with `--keys`: the journey works, and whoever shows no key is refused."""
+"""The whole stack with `--keys`: the journey works, and requests without a key are denied."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from webpubsub_emulator.tokens import ACCESS_KEY
 from webpubsub_emulator.upstream import sign
 
 ORIGIN = {"WebHook-Request-Origin": "127.0.0.1"}
-# A client without groups has gone: the app has nothing to do.
+# A client without groups has left: the app has nothing to do.
 EVENT = {
     **ORIGIN,
     "ce-type": "azure.webpubsub.sys.disconnected",
@@ -26,13 +26,13 @@ REQUESTS = [("OPTIONS", ORIGIN, None), ("GET", ORIGIN, None), ("POST", EVENT, '{
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole stack, with keys."""
+    """The whole stack with keys."""
     with run([*UP, "--keys"], tmp_path_factory.mktemp("keys") / "log") as running:
         yield running
 
 
 async def call_webhook(stack: Running, **how: dict[str, str]) -> list[tuple[int, str]]:
-    """Statuses and texts of the answers to all REQUESTS."""
+    """Return the status and the text of the response to each of REQUESTS."""
     url, answers = f"{stack.facts['host']}/runtime/webhooks/webpubsub", []
     async with aiohttp.ClientSession() as session:
         for method, headers, body in REQUESTS:
@@ -45,7 +45,7 @@ async def call_webhook(stack: Running, **how: dict[str, str]) -> list[tuple[int,
 
 
 async def test_the_journey(stack: Running) -> None:
-    """Events reach the app with the system key, which no log shows."""
+    """Events reach the app with the system key, which is not in the log."""
     room = new_room()
     async with enter(stack.facts["host"], userId="ana", group=room) as ana:
         assert await ana.hear() == f"ana joined {room}"
@@ -55,20 +55,20 @@ async def test_the_journey(stack: Running) -> None:
     assert not [key for key in stack.facts["keys"].values() if key in stack.log()]
 
 
-async def test_the_webhook_is_closed(stack: Running) -> None:
-    """Without a key, with a wrong one and with the function key: 401 and nothing else."""
+async def test_the_webhook_needs_the_right_key(stack: Running) -> None:
+    """Without a key, with a wrong one and with the function key: 401 and no body."""
     keys = stack.facts["keys"]
     assert list(keys) == ["master", "function", "webpubsub_extension"]
-    refused = [(401, "")] * 3
-    assert await call_webhook(stack) == refused
+    denied = [(401, "")] * 3
+    assert await call_webhook(stack) == denied
     for key in ("wrong", keys["function"]):
-        assert await call_webhook(stack, params={"code": key}) == refused
-        assert await call_webhook(stack, headers={"x-functions-key": key}) == refused
+        assert await call_webhook(stack, params={"code": key}) == denied
+        assert await call_webhook(stack, headers={"x-functions-key": key}) == denied
 
 
 @pytest.mark.parametrize("name", ["webpubsub_extension", "master"])
-async def test_the_webhook_is_opened(stack: Running, name: str) -> None:
-    """The system key and the master key are good for validations and for events."""
-    key, answered = stack.facts["keys"][name], [(200, "")] * 3
-    assert await call_webhook(stack, params={"code": key}) == answered
-    assert await call_webhook(stack, headers={"x-functions-key": key}) == answered
+async def test_the_webhook_accepts_keys(stack: Running, name: str) -> None:
+    """The system key and the master key are valid for validations and for events."""
+    key, accepted = stack.facts["keys"][name], [(200, "")] * 3
+    assert await call_webhook(stack, params={"code": key}) == accepted
+    assert await call_webhook(stack, headers={"x-functions-key": key}) == accepted

@@ -1,4 +1,4 @@
-"""`usher.door.oidc` against a provider with real keys."""
+"""Verification of bearer tokens (`usher.door.oidc`) against a provider with real keys."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ from usher.errors import UnauthorizedError
 
 
 class Clock:
-    """Stands still until a test moves it."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -64,10 +64,10 @@ def always(status: int, body: str = "", **headers: str) -> Answer:
 
 
 async def refusal_of(verifier: OidcProvider, token: str) -> str:
-    """The reason that only the log learns."""
+    """Return the reason of a refusal, which is for the log: the caller gets a fixed detail."""
     with pytest.raises(TokenRefusedError) as caught:
         await verifier.verify(token)
-    assert (caught.value.status, caught.value.detail) == (401, "The bearer token is not valid.")
+    assert (caught.value.status, caught.value.detail) == (401, TokenRefusedError("").detail)
     return str(caught.value)
 
 
@@ -78,7 +78,7 @@ async def assert_unavailable(verifier: OidcProvider, token: str) -> None:
 
 
 def sign_by_hand(header: dict[str, object], claims: dict[str, object], secret: bytes) -> str:
-    """HS256 as an attacker would: PyJWT itself refuses to sign with a public key."""
+    """Sign with HS256 and any secret. PyJWT itself refuses to sign with a public key."""
     parts = (json.dumps(part).encode() for part in (header, claims))
     text = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
     signature = hmac.new(secret, text, hashlib.sha256).digest()
@@ -94,10 +94,10 @@ def sign_by_hand(header: dict[str, object], claims: dict[str, object], secret: b
         *(("EdDSA", "Ed25519"), ("EdDSA", "Ed448")),
     ],
 )
-async def test_good_tokens(
+async def test_a_valid_token_of_each_algorithm_is_accepted(
     provider: Provider, verifier: OidcProvider, algorithm: str, kind: str
 ) -> None:
-    """Of each algorithm, with its key among those of every kind; all claims come back."""
+    """The provider publishes keys of every kind, and `verify` returns all claims."""
     provider.keys = [make_key(kind, kind) for kind in ("RSA", "P-256", "P-384", "P-521")]
     provider.keys += [make_key(kind, kind) for kind in ("Ed25519", "Ed448")]
     token = provider.token(make_key(kind, kind), algorithm, scope="enter")
@@ -105,21 +105,23 @@ async def test_good_tokens(
     assert (claims["sub"], claims["iss"], claims["scope"]) == ("ana", provider.issuer, "enter")
 
 
-async def test_audiences(provider: Provider, verifier: OidcProvider) -> None:
-    """Ours may be one of several."""
+async def test_the_audience_must_be_the_configured_one_or_include_it(
+    provider: Provider, verifier: OidcProvider
+) -> None:
     assert await verifier.verify(provider.token(aud=["other", AUDIENCE]))
     for audience in ("other", f"{AUDIENCE}/", ["other"], [], [[AUDIENCE]], {AUDIENCE: 1}, ""):
         await refusal_of(verifier, provider.token(aud=audience))
 
 
-async def test_issuers(provider: Provider, verifier: OidcProvider) -> None:
-    """Only the very text that is configured."""
+async def test_the_issuer_must_be_exactly_the_configured_text(
+    provider: Provider, verifier: OidcProvider
+) -> None:
     for issuer in (f"{provider.issuer}/", provider.issuer.upper(), "https://login.example"):
         assert await refusal_of(verifier, provider.token(iss=issuer)) == "issuer"
 
 
-async def test_an_issuer_with_a_slash_at_its_end(provider: Provider) -> None:
-    """The slash belongs to the name, but discovery leaves it out of its address."""
+async def test_an_issuer_may_end_with_a_slash(provider: Provider) -> None:
+    """The slash is part of the issuer, but the discovery URL does not double it."""
     provider.issuer += "/"
     provider.answers[DISCOVERY] = always(
         200, json.dumps({"issuer": provider.issuer, "jwks_uri": provider.issuer + "keys"})
@@ -128,44 +130,44 @@ async def test_an_issuer_with_a_slash_at_its_end(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize(
-    ("claim", "past", "future", "reason"),
+    ("claim", "bad", "good", "reason"),
     [("exp", -70, -50, "expired"), ("nbf", 70, 50, "early"), ("iat", 70, 50, "early")],
 )
-async def test_times(
-    provider: Provider, verifier: OidcProvider, claim: str, past: int, future: int, reason: str
+async def test_times_are_checked_with_a_minute_of_tolerance(
+    provider: Provider, verifier: OidcProvider, claim: str, bad: int, good: int, reason: str
 ) -> None:
-    """The clocks may be a minute apart, not more."""
     now = int(time.time())
-    assert await verifier.verify(provider.token(**{claim: now + future}))
-    assert await refusal_of(verifier, provider.token(**{claim: now + past})) == reason
+    assert await verifier.verify(provider.token(**{claim: now + good}))
+    assert await refusal_of(verifier, provider.token(**{claim: now + bad})) == reason
 
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "iss", "aud", "sub"])
-async def test_claims_that_must_be_there(
+async def test_a_token_without_a_required_claim_is_refused(
     provider: Provider, verifier: OidcProvider, claim: str
 ) -> None:
-    """Without any of them a token is good for nothing."""
     assert await refusal_of(verifier, provider.token(**{claim: None})) == "claims"
 
 
 @pytest.mark.parametrize(
     "claim", [{"exp": "soon"}, {"nbf": [1]}, {"iat": {}}, {"sub": 7}, {"sub": ""}, {"exp": 1e999}]
 )
-async def test_claims_of_a_wrong_type(
+async def test_a_claim_of_a_wrong_type_and_an_empty_subject_are_refused(
     provider: Provider, verifier: OidcProvider, claim: dict[str, object]
 ) -> None:
-    """Are refused, although the provider signed them; so is a subject that is nobody."""
+    """The signature of the provider does not help."""
     await refusal_of(verifier, provider.token(**claim))
 
 
-async def test_unsigned_tokens(provider: Provider, verifier: OidcProvider) -> None:
-    """`alg: none` is refused, whatever key it names."""
+async def test_an_unsigned_token_is_refused(provider: Provider, verifier: OidcProvider) -> None:
+    """Its algorithm is `none`, with the id of a real key."""
     token = jwt.encode(provider.claims(), "", "none", {"kid": provider.keys[0].kid})
     assert await refusal_of(verifier, token) == "algorithm"
 
 
-async def test_a_public_key_is_no_secret(provider: Provider, verifier: OidcProvider) -> None:
-    """A token that is signed HS256 with the RSA key's public PEM is refused."""
+async def test_a_token_signed_with_the_public_key_as_secret_is_refused(
+    provider: Provider, verifier: OidcProvider
+) -> None:
+    """The token uses HS256, and its secret is the PEM of the public RSA key."""
     key = make_key("RSA", "r")
     provider.keys = [key]
     public = key.private.public_key()
@@ -174,24 +176,29 @@ async def test_a_public_key_is_no_secret(provider: Provider, verifier: OidcProvi
     assert await refusal_of(verifier, token) == "algorithm"
 
 
-async def test_keys_of_others(provider: Provider, verifier: OidcProvider) -> None:
-    """A key of another provider does not help, not even under a key id of ours."""
+async def test_a_token_signed_with_an_unpublished_key_is_refused(
+    provider: Provider, verifier: OidcProvider
+) -> None:
+    """It is refused even with the id of a published key."""
     stranger = make_key("P-256", "stranger")
     assert await refusal_of(verifier, provider.token(stranger)) == "key"
     token = jwt.encode(provider.claims(), stranger.private, "ES256", {"kid": "first"})
     assert await refusal_of(verifier, token) == "signature"
 
 
-async def test_changed_tokens(provider: Provider, verifier: OidcProvider) -> None:
-    """The signature covers header and claims."""
+async def test_a_token_with_changed_claims_is_refused(
+    provider: Provider, verifier: OidcProvider
+) -> None:
     good, other = provider.token(), provider.token(sub="bo")
     header, _, signature = good.split(".")
     token = ".".join((header, other.split(".")[1], signature))
     assert await refusal_of(verifier, token) == "signature"
 
 
-async def test_tokens_without_a_key_id(provider: Provider, verifier: OidcProvider) -> None:
-    """Good while only one key fits; with two nothing is tried out."""
+async def test_a_token_without_a_key_id_needs_a_single_matching_key(
+    provider: Provider, verifier: OidcProvider
+) -> None:
+    """If two keys match, neither is tried."""
     provider.keys = [make_key("P-256", "first"), make_key("RSA", "r")]
     token = jwt.encode(provider.claims(), provider.keys[0].private, "ES256")
     for _ in range(2):
@@ -201,10 +208,10 @@ async def test_tokens_without_a_key_id(provider: Provider, verifier: OidcProvide
     assert await refusal_of(OidcProvider(provider.issuer, AUDIENCE), token) == "key"
 
 
-async def test_keys_without_a_key_id(
+async def test_a_key_without_an_id_is_used_for_an_hour(
     provider: Provider, verifier: OidcProvider, clock: Clock
 ) -> None:
-    """Serve for an hour; they are not known by name, so not while the provider is down."""
+    """Unlike a key with an id it is not used longer while the provider is down."""
     jwk = {name: value for name, value in provider.keys[0].jwk.items() if name != "kid"}
     provider.answers[KEYS] = always(200, json.dumps({"keys": [jwk]}))
     token = jwt.encode(provider.claims(), provider.keys[0].private, "ES256")
@@ -215,17 +222,17 @@ async def test_keys_without_a_key_id(
 
 
 @pytest.mark.filterwarnings("ignore:The RSA key is 1024 bits long")
-async def test_keys_that_are_too_short(provider: Provider, verifier: OidcProvider) -> None:
-    """RSA keys have 2,048 bits or more (RFC 7518, section 3.3)."""
+async def test_a_short_rsa_key_is_refused(provider: Provider, verifier: OidcProvider) -> None:
+    """RSA keys must have at least 2,048 bits (RFC 7518, section 3.3)."""
     provider.keys = [make_key("short RSA", "short")]
     assert await refusal_of(verifier, provider.token(provider.keys[0], "RS256")) == "key"
 
 
 @pytest.mark.parametrize("broken", [{"x": 5}, {"x": "AAAA"}, {"y": "ü"}, {"x": None}])
-async def test_keys_that_are_none(
+async def test_an_invalid_key_does_not_affect_the_other_keys(
     provider: Provider, verifier: OidcProvider, broken: dict[str, object]
 ) -> None:
-    """A key that cannot be built refuses its tokens, and the others go on."""
+    """Only tokens that name the invalid key are refused."""
     good = make_key("RSA", "r")
     keys = [provider.keys[0].jwk | broken, good.jwk]
     provider.answers[KEYS] = always(200, json.dumps({"keys": keys}))
@@ -233,20 +240,20 @@ async def test_keys_that_are_none(
     assert await verifier.verify(provider.token(good, "RS256"))
 
 
-async def test_a_hundred_at_once_are_one_question(
+async def test_a_hundred_concurrent_verifications_send_one_request(
     provider: Provider, verifier: OidcProvider
 ) -> None:
-    """Concurrent first verifications share one discovery, and later ones its answer."""
+    """Later verifications use the cached keys."""
     token = provider.token()
     await asyncio.gather(*(verifier.verify(token) for _ in range(100)))
     await verifier.verify(token)
     assert provider.asked == {DISCOVERY: 1, KEYS: 1}
 
 
-async def test_keys_are_asked_for_every_hour(
+async def test_keys_are_refreshed_every_hour(
     provider: Provider, verifier: OidcProvider, clock: Clock
 ) -> None:
-    """So that a key that is gone stops working."""
+    """A withdrawn key then stops working."""
     first, second = make_key("P-256", "first"), make_key("P-256", "second")
     await verifier.verify(provider.token())
     provider.keys = [second]
@@ -258,28 +265,30 @@ async def test_keys_are_asked_for_every_hour(
     assert provider.asked == {DISCOVERY: 2, KEYS: 2}
 
 
-async def test_made_up_key_ids(provider: Provider, verifier: OidcProvider, clock: Clock) -> None:
-    """A hundred of them are one refresh in 30 s; good tokens do not suffer."""
+async def test_unknown_key_ids_cause_one_refresh_in_30_seconds(
+    provider: Provider, verifier: OidcProvider, clock: Clock
+) -> None:
+    """Valid tokens are accepted all the time."""
     await verifier.verify(provider.token())
     stranger = make_key("P-256", "stranger")
-    made_up = [
+    tokens = [
         jwt.encode(provider.claims(), stranger.private, "ES256", {"kid": str(number)})
         for number in range(100)
     ]
-    reasons = await asyncio.gather(*(refusal_of(verifier, token) for token in made_up))
+    reasons = await asyncio.gather(*(refusal_of(verifier, token) for token in tokens))
     assert set(reasons) == {"key"}
     assert provider.asked[KEYS] == 2
     clock.now += 29
-    await refusal_of(verifier, made_up[0])
+    await refusal_of(verifier, tokens[0])
     assert await verifier.verify(provider.token())
     assert provider.asked[KEYS] == 2
     clock.now += 1
-    await refusal_of(verifier, made_up[0])
+    await refusal_of(verifier, tokens[0])
     assert provider.asked[KEYS] == 3
 
 
-async def test_rotation(provider: Provider, verifier: OidcProvider) -> None:
-    """A new key works at once, after one refresh; the old one stops when it is gone."""
+async def test_a_new_key_works_at_once(provider: Provider, verifier: OidcProvider) -> None:
+    """A token with an unknown key id causes a refresh, which also removes the old key."""
     first, second = make_key("P-256", "first"), make_key("P-256", "second")
     await verifier.verify(provider.token())
     provider.keys = [second]
@@ -288,18 +297,18 @@ async def test_rotation(provider: Provider, verifier: OidcProvider) -> None:
     assert provider.asked[KEYS] == 2
 
 
-async def test_keys_that_are_withdrawn(
+async def test_an_empty_list_of_keys_withdraws_all_keys(
     provider: Provider, verifier: OidcProvider, clock: Clock
 ) -> None:
-    """A provider without any key is not a provider that does not answer."""
+    """The empty list is a valid answer, so the tokens are refused with 401, not with 503."""
     await verifier.verify(provider.token())
     token, provider.keys = provider.token(), []
     clock.now += 3600
     assert await refusal_of(verifier, token) == "key"
 
 
-async def test_a_provider_that_is_down_at_first() -> None:
-    """Nobody enters, it is not asked again at once, and it is believed when it is back."""
+async def test_a_provider_that_is_down_at_first_is_retried_after_5_seconds() -> None:
+    """Until the provider answers, every token gets 503."""
     port, clock, down = unused_port(), Clock(), Provider()
     down.issuer = f"http://127.0.0.1:{port}/tenant"
     verifier, token = OidcProvider(down.issuer, AUDIENCE, clock=clock), down.token()
@@ -311,10 +320,10 @@ async def test_a_provider_that_is_down_at_first() -> None:
         assert await verifier.verify(token)
 
 
-async def test_a_provider_that_is_down_later(
+async def test_known_keys_are_used_for_a_day_while_the_provider_is_down(
     provider: Provider, verifier: OidcProvider, clock: Clock
 ) -> None:
-    """Known keys serve for a day; of others nobody can tell; it is asked every 30 s."""
+    """Tokens with other keys get 503, and the provider is retried every 30 s."""
     good = provider.token()
     stranger = provider.token(make_key("P-256", "stranger"))
     nameless = jwt.encode(provider.claims(), provider.keys[0].private, "ES256")
@@ -338,8 +347,9 @@ async def test_a_provider_that_is_down_later(
     assert await refusal_of(verifier, stranger) == "key"
 
 
-async def test_a_provider_that_hangs_up(provider: Provider, verifier: OidcProvider) -> None:
-    """In the middle of its answer."""
+async def test_an_interrupted_response_of_the_provider_gives_503(
+    provider: Provider, verifier: OidcProvider
+) -> None:
 
     async def hang_up() -> web.StreamResponse:
         response = web.Response(body=b"{", headers={"Content-Length": "100"})
@@ -354,61 +364,62 @@ def redirect_to(path: str) -> Callable[[Provider], Answer]:
     return lambda provider: always(302, Location=provider.url_of(path))
 
 
-def says(body: str, status: int = 200) -> Callable[[Provider], Answer]:
+def respond(body: str, status: int = 200) -> Callable[[Provider], Answer]:
     return lambda _provider: always(status, body)
 
 
-def says_issuer(issuer: str) -> Callable[[Provider], Answer]:
+def name_issuer(issuer: str) -> Callable[[Provider], Answer]:
     def build(provider: Provider) -> Answer:
         return always(200, json.dumps({"issuer": issuer, "jwks_uri": provider.url_of(KEYS)}))
 
     return build
 
 
-def says_key_place(uri: str) -> Callable[[Provider], Answer]:
+def name_jwks_uri(uri: str) -> Callable[[Provider], Answer]:
     return lambda provider: always(200, json.dumps({"issuer": provider.issuer, "jwks_uri": uri}))
 
 
 @pytest.mark.parametrize(
     ("path", "build"),
     [
-        *((path, says("{")) for path in (DISCOVERY, KEYS)),
-        *((path, says("")) for path in (DISCOVERY, KEYS)),
-        *((path, says("[" * 100_000)) for path in (DISCOVERY, KEYS)),
-        *((path, says("[1]")) for path in (DISCOVERY, KEYS)),
-        *((path, says("{}", 404)) for path in (DISCOVERY, KEYS)),
-        (KEYS, says('{"keys": []}'.ljust(256 * 1024 + 1))),
+        *((path, respond("{")) for path in (DISCOVERY, KEYS)),
+        *((path, respond("")) for path in (DISCOVERY, KEYS)),
+        *((path, respond("[" * 100_000)) for path in (DISCOVERY, KEYS)),
+        *((path, respond("[1]")) for path in (DISCOVERY, KEYS)),
+        *((path, respond("{}", 404)) for path in (DISCOVERY, KEYS)),
+        (KEYS, respond('{"keys": []}'.ljust(256 * 1024 + 1))),
         (DISCOVERY, redirect_to("/elsewhere")),
         (KEYS, redirect_to("/elsewhere")),
-        (DISCOVERY, says_issuer("https://login.example")),
-        (DISCOVERY, says_key_place("http://login.example/keys")),
-        (DISCOVERY, says_key_place("https://[")),
-        (DISCOVERY, says_key_place("https://")),
+        (DISCOVERY, name_issuer("https://login.example")),
+        (DISCOVERY, name_jwks_uri("http://login.example/keys")),
+        (DISCOVERY, name_jwks_uri("https://[")),
+        (DISCOVERY, name_jwks_uri("https://")),
     ],
 )
-async def test_answers_that_are_none(
+async def test_an_invalid_response_of_the_provider_gives_503(
     provider: Provider,
     verifier: OidcProvider,
     path: str,
     build: Callable[[Provider], Answer],
 ) -> None:
-    """Garbage, another issuer, too much of it, or a way elsewhere: nobody enters."""
+    """Bad JSON, another issuer, a body over 256 KiB, a redirect, a bad `jwks_uri`."""
     provider.answers[path] = build(provider)
     await assert_unavailable(verifier, provider.token())
     assert "/elsewhere" not in provider.asked
 
 
-async def test_the_longest_answer(provider: Provider, verifier: OidcProvider) -> None:
-    """256 KiB are read."""
+async def test_a_response_of_256_kib_is_accepted(
+    provider: Provider, verifier: OidcProvider
+) -> None:
     body = json.dumps({"keys": [provider.keys[0].jwk]})
     provider.answers[KEYS] = always(200, body.ljust(256 * 1024))
     assert await verifier.verify(provider.token())
 
 
-async def test_answers_that_nobody_asked_to_compress(
+async def test_a_compressed_response_is_not_decompressed(
     provider: Provider, verifier: OidcProvider
 ) -> None:
-    """Are not unpacked, so that few bytes cannot become many."""
+    """A small compressed body could otherwise become a very large one."""
 
     async def compress() -> web.StreamResponse:
         response = web.json_response({"keys": [provider.keys[0].jwk]})
@@ -420,10 +431,10 @@ async def test_answers_that_nobody_asked_to_compress(
 
 
 @pytest.mark.parametrize("path", [DISCOVERY, KEYS])
-async def test_a_slow_provider(
+async def test_a_slow_provider_gives_503(
     provider: Provider, verifier: OidcProvider, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Is as good as none; all who wait are told together."""
+    """All verifications that wait share one request."""
     monkeypatch.setattr(oidc, "ANSWER_SECONDS", 0.05)
     stop = asyncio.Event()
 
@@ -438,10 +449,10 @@ async def test_a_slow_provider(
     assert provider.asked[path] == 1
 
 
-async def test_nothing_secret_is_told(
+async def test_no_log_record_or_error_has_a_part_of_a_token_or_key(
     provider: Provider, verifier: OidcProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No part of a token or a key is in a log, a text of an error, or the errors behind it."""
+    """This includes the causes of the errors."""
     caplog.set_level(logging.DEBUG)
     stranger = make_key("P-256", "stranger")
     broken = provider.keys[0].jwk | {"kid": "broken", "x": "AAAA"}
@@ -469,12 +480,14 @@ async def test_nothing_secret_is_told(
     assert not [secret for secret in secrets if secret in text]
 
 
-async def test_a_failure_is_logged_with_its_reason(
+async def test_a_failed_request_to_the_provider_is_logged_once(
     provider: Provider, verifier: OidcProvider, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once for each time that the provider was asked."""
+    """Verifications that send no request add no record."""
     provider.answers[DISCOVERY] = always(404)
     for _ in range(3):
         await assert_unavailable(verifier, provider.token())
-    records = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert records == ['{"record": "identity-provider", "failure": "answered 404"}']
+    (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    record = json.loads(error.getMessage())
+    assert (record.keys(), record["record"]) == ({"record", "failure"}, "identity-provider")
+    assert "404" in record["failure"]

@@ -15,17 +15,17 @@ from playwright.async_api import Browser, Error, Route, WebSocketRoute, expect
 
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
-from tests.e2e.room import Room, until
+from tests.e2e.room import Room, wait_until
 from tests.e2e.visitors import PHONE, Visitor, open_browser
 
 # One browser serves all tests of this file, so they share its event loop.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-type Come = Callable[..., Awaitable[Visitor]]
+type OpenPage = Callable[..., Awaitable[Visitor]]
 
 MARKUP = "<img src=x onerror=alert(1)>"
-# The text that is shown, with the contrast of its colour to what is behind it (WCAG 2.2, 1.4.3).
-# Through a canvas, because computed colours may be in any colour space.
+# Returns each visible text with the contrast of its colour to its background (WCAG 2.2, 1.4.3).
+# A canvas converts the colours, because computed colours may be in any colour space.
 CONTRASTS = """() => {
   const context = document.createElement("canvas").getContext("2d");
   const paint = (colour) => {
@@ -53,7 +53,7 @@ CONTRASTS = """() => {
 
 @pytest.fixture(scope="module")
 def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The whole stack with the control endpoint, and with no limit of how often ana may call."""
+    """Run the stack with the control endpoint and without a rate limit."""
     log = tmp_path_factory.mktemp("demo-stack") / "log"
     with run([*UP, "--control"], log, {"USHER_CALLER_LIMIT": "0"}) as running:
         yield running
@@ -67,7 +67,6 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def room(demo_stack: Running) -> AsyncIterator[Room]:
-    """A group that no other test uses, and the emulator's control endpoint."""
     async with aiohttp.ClientSession() as session:
         room = Room(demo_stack, session)
         yield room
@@ -75,357 +74,378 @@ async def room(demo_stack: Running) -> AsyncIterator[Room]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def come(browser: Browser, demo_stack: Running) -> AsyncIterator[Come]:
-    """Opens the page for one more visitor; all leave at the end."""
+async def open_page(browser: Browser, demo_stack: Running) -> AsyncIterator[OpenPage]:
+    """Return a function that opens the page in a new browser context. All are closed at the end."""
 
-    async def come(address: str = demo_stack.facts["host"], **options: Any) -> Visitor:
-        return await Visitor.come(browser, address, **options)
+    async def open_page(address: str = demo_stack.facts["host"], **options: Any) -> Visitor:
+        return await Visitor.open(browser, address, **options)
 
-    yield come
+    yield open_page
     for context in browser.contexts:
         await context.close()
 
 
 async def drop(room: Room, user: str) -> None:
-    """The network takes the user's connection away."""
-    connection = (await room.connections())[user]
+    """Drop the user's connection, as a broken network does."""
+    connection = (await room.members())[user]
     await room.control("POST", f"/connections/{connection}/drop")
 
 
 def open_service(room: Room) -> WebPubSubServiceClient:
-    """The service, as an operator has it."""
+    """Return a client of the service with the rights of an operator."""
     connection_string = room.stack.facts["connectionString"]
     return WebPubSubServiceClient.from_connection_string(connection_string, "chat")
 
 
-async def test_two_visitors_see_each_other_come_and_go(come: Come) -> None:
-    """All steps light up, the rosters agree, messages arrive, and a closed tab has left."""
-    ana, bo = await come(), await come()
+async def test_two_visitors_see_each_other_join_and_leave(open_page: OpenPage) -> None:
+    """All steps succeed, the rosters agree, messages arrive, and a closed tab is a leave."""
+    ana, bo = await open_page(), await open_page()
     await ana.enter("ana", "lobby")
-    await ana.sees_steps("200", "200", "202")
-    await ana.hears("ana joined lobby")
+    await ana.expect_steps("200", "200", "202")
+    await ana.expect_message("ana joined lobby")
     await bo.enter("bo", "lobby")
-    await bo.sees_steps("200", "200", "202")
-    await bo.reads("bo is in lobby. All three steps happened: 200, 200, 202.")
-    await ana.hears("bo joined lobby")
+    await bo.expect_steps("200", "200", "202")
+    await bo.expect_status("bo is in lobby. All three steps succeeded: 200, 200, 202.")
+    await ana.expect_message("bo joined lobby")
     for visitor in (ana, bo):
-        await visitor.sees_roster("ana", "bo")
-    await bo.say("Hello, is anybody here?")
-    await ana.hears("Hello, is anybody here?")
-    await ana.say("Yes. I saw you come in.")
-    await bo.hears("Yes. I saw you come in.")
-    await ana.photograph("demo")
+        await visitor.expect_roster("ana", "bo")
+    await bo.send("Hello, is anybody here?")
+    await ana.expect_message("Hello, is anybody here?")
+    await ana.send("Yes. I saw you come in.")
+    await bo.expect_message("Yes. I saw you come in.")
+    await ana.take_screenshot("demo")
     await bo.page.close()
-    await ana.hears("bo left lobby")
-    await ana.sees_roster("ana")
-    assert ana.troubles == bo.troubles == []
+    await ana.expect_message("bo left lobby")
+    await ana.expect_roster("ana")
+    assert ana.errors == bo.errors == []
 
 
-async def test_markup_stays_text(come: Come, room: Room) -> None:
-    """In a name, a message and an announcement."""
-    ana, bo = await come(), await come()
+async def test_markup_is_shown_as_text(open_page: OpenPage, room: Room) -> None:
+    """This holds in a name, a message and an announcement."""
+    ana, bo = await open_page(), await open_page()
     await ana.enter("ana", room.name)
-    await ana.sees_steps("200", "200", "202")
+    await ana.expect_steps("200", "200", "202")
     await bo.enter(MARKUP, room.name)
-    await bo.sees_steps("200", "200", "202")
-    await bo.say(f"<b>{MARKUP}</b>")
-    await ana.hears(f"{MARKUP} joined {room.name}")
-    await ana.hears(f"<b>{MARKUP}</b>")
-    await ana.sees_roster(MARKUP, "ana")
+    await bo.expect_steps("200", "200", "202")
+    await bo.send(f"<b>{MARKUP}</b>")
+    await ana.expect_message(f"{MARKUP} joined {room.name}")
+    await ana.expect_message(f"<b>{MARKUP}</b>")
+    await ana.expect_roster(MARKUP, "ana")
     for visitor in (ana, bo):
         assert await visitor.page.locator("img, b").count() == 0
-        assert visitor.troubles == []
+        assert visitor.errors == []
 
 
-async def test_the_browser_keeps_the_policy(come: Come) -> None:
-    """Even a script of the page could not make HTML of text, or call elsewhere."""
-    ana = await come()
+async def test_the_browser_enforces_the_content_security_policy(open_page: OpenPage) -> None:
+    """Even a script of the page cannot turn text into HTML or call another origin."""
+    ana = await open_page()
     with pytest.raises(Error, match="TrustedHTML"):
         await ana.page.evaluate("document.body.innerHTML = '<b>'")
     with pytest.raises(Error, match="Failed to fetch"):
         await ana.page.evaluate("fetch('https://example.com')")
-    assert "Content Security Policy" in ana.troubles[-1]
+    assert "Content Security Policy" in ana.errors[-1]
 
 
-async def test_a_dropped_connection_comes_back(come: Come, room: Room) -> None:
-    """It negotiates anew, reads the roster again, and says that something may be missing."""
-    ana = await come()
+async def test_after_a_dropped_connection_the_page_reconnects(
+    open_page: OpenPage, room: Room
+) -> None:
+    """It requests a new token, reads the roster, and says that messages may be missing."""
+    ana = await open_page()
     await ana.enter("ana", room.name)
-    await ana.sees_steps("200", "200", "202")
-    before = len(ana.asked)
+    await ana.expect_steps("200", "200", "202")
+    before = len(ana.requests)
     await drop(room, "ana")
-    await ana.reads("Trying again")
-    await ana.hears("Connected again. What was said in between is not here.")
-    await ana.sees_steps("200", "200", "202")
-    await ana.sees_roster("ana")
+    await ana.expect_status("Retrying")
+    await ana.expect_message("Reconnected. Messages sent in the meantime are missing.")
+    await ana.expect_steps("200", "200", "202")
+    await ana.expect_roster("ana")
     members = f"groups/{room.name}/members?userId=ana"
-    assert ana.asked[before:][:2] == ["negotiate", members]
-    await ana.say("I am back")
-    await ana.hears("I am back")
+    assert ana.requests[before:][:2] == ["negotiate", members]
+    await ana.send("I am back")
+    await ana.expect_message("I am back")
 
 
-async def test_waits_grow_to_a_cap_and_start_anew_after_success(come: Come, room: Room) -> None:
-    """All of 1, 2, 4, 8, 16, 30, 30 s or half of it, as chance will have it; then 1 s again."""
-    ana = await come()
+async def test_waits_grow_to_a_maximum_and_a_stable_connection_resets_them(
+    open_page: OpenPage, room: Room
+) -> None:
+    """The waits are 1, 2, 4, 8, 16, 30, 30 s, and the jitter removes up to half of each."""
+    ana = await open_page()
     clock = ana.page.clock
     await ana.page.route("**/api/negotiate", lambda route: route.fulfill(status=503))
     await clock.install()
     await clock.pause_at("2100-01-01")
-    await draw(ana, 1)
+    await set_random(ana, 1)
     await ana.enter("ana", room.name)
     for attempt, seconds in enumerate((1, 2, 4, 8, 16, 30, 30), start=1):
-        luck = attempt % 2
-        await ana.reads("The answer was 503. Trying again")
-        # To the very millisecond, so that nothing of the next wait is over before it begins.
-        await clock.run_for(seconds * (500 + 500 * luck) - 1)
-        assert ana.asked.count("negotiate") == attempt
-        await draw(ana, 1 - luck)
+        random = attempt % 2
+        await ana.expect_status("The response status was 503. Retrying")
+        # One millisecond before the end: no request is sent yet.
+        await clock.run_for(seconds * (500 + 500 * random) - 1)
+        assert ana.requests.count("negotiate") == attempt
+        await set_random(ana, 1 - random)
         async with ana.page.expect_response("**/api/negotiate"):
             await clock.run_for(1)
-    await ana.reads("The answer was 503. Trying again in 15 s.")
+    await ana.expect_status("The response status was 503. Retrying in 15 s.")
     await ana.page.unroute_all()
     await clock.run_for(15_000)
-    await ana.sees_steps("200", "200", "202")
-    await draw(ana, 1)
-    await drop(room, "ana")  # too soon to be called a success
-    await ana.reads("The connection is lost. Trying again in 30 s.")
+    await ana.expect_steps("200", "200", "202")
+    await set_random(ana, 1)
+    await drop(room, "ana")  # too soon to reset the waits
+    await ana.expect_status("The connection was lost. Retrying in 30 s.")
     await clock.run_for(30_000)
-    await ana.sees_steps("200", "200", "202")
+    await ana.expect_steps("200", "200", "202")
     await clock.run_for(5_000)
     await drop(room, "ana")
-    await ana.reads("The connection is lost. Trying again in 1 s.")
+    await ana.expect_status("The connection was lost. Retrying in 1 s.")
 
 
-async def draw(visitor: Visitor, luck: int) -> None:
-    """What chance says on the page from now on."""
-    await visitor.page.evaluate(f"Math.random = () => {luck}")
+async def set_random(visitor: Visitor, value: int) -> None:
+    """Make `Math.random()` return this value on the page."""
+    await visitor.page.evaluate(f"Math.random = () => {value}")
 
 
-async def test_retry_after_is_honoured(come: Come, room: Room) -> None:
-    """A server that asks for more time than the page would wait gets it."""
+async def test_the_page_waits_as_long_as_retry_after_requires(
+    open_page: OpenPage, room: Room
+) -> None:
     problem = {"type": "about:blank", "status": 429, "detail": "Too many of you."}
 
     async def refuse(route: Route) -> None:
         await route.fulfill(status=429, json=problem, headers={"Retry-After": "17"})
 
-    ana = await come()
+    ana = await open_page()
     await ana.page.route("**/api/negotiate", refuse)
     await ana.enter("ana", room.name)
-    await ana.reads("Too many of you. Trying again in 17 s.")
+    await ana.expect_status("Too many of you. Retrying in 17 s.")
 
 
-async def test_a_dead_socket_is_noticed(come: Come, room: Room) -> None:
-    """When the network is back, a connection that does not answer is replaced."""
+async def test_a_connection_that_does_not_answer_a_ping_is_replaced(
+    open_page: OpenPage, room: Room
+) -> None:
+    """The page sends the ping when the network is back."""
     answers: list[str | bytes] = []
     is_dead = False
 
-    def carry(ws: WebSocketRoute) -> None:
-        def bring(message: str | bytes) -> None:
+    def forward(ws: WebSocketRoute) -> None:
+        def deliver(message: str | bytes) -> None:
             if not is_dead:
                 ws.send(message)
                 answers.append(message)
 
         server = ws.connect_to_server()
-        server.on_message(bring)
+        server.on_message(deliver)
 
     async def is_answered() -> bool:
         return '{"type":"pong"}' in answers
 
-    ana = await come()
-    await ana.page.route_web_socket(re.compile("/client/hubs/"), carry)
+    ana = await open_page()
+    await ana.page.route_web_socket(re.compile("/client/hubs/"), forward)
     await ana.page.clock.install()
     await ana.page.reload()
     await ana.enter("ana", room.name)
-    await ana.sees_steps("200", "200", "202")
-    awake = "dispatchEvent(new Event('online'))"
-    await ana.page.evaluate(awake)
-    await until(is_answered)
+    await ana.expect_steps("200", "200", "202")
+    go_online = "dispatchEvent(new Event('online'))"
+    await ana.page.evaluate(go_online)
+    await wait_until(is_answered)
     await ana.page.clock.fast_forward(6_000)
-    await ana.reads("All three steps happened")
-    assert ana.asked.count("negotiate") == 1
+    await ana.expect_status("All three steps succeeded")
+    assert ana.requests.count("negotiate") == 1
     is_dead = True
-    await ana.page.evaluate(awake)
+    await ana.page.evaluate(go_online)
     await ana.page.clock.fast_forward(6_000)
     is_dead = False
-    await ana.hears("Connected again. What was said in between is not here.")
-    assert ana.asked.count("negotiate") == 2
+    await ana.expect_message("Reconnected. Messages sent in the meantime are missing.")
+    assert ana.requests.count("negotiate") == 2
 
 
-async def test_a_join_that_nobody_announces(come: Come, room: Room) -> None:
-    """Said as it is: not heard within 10 s, no status for what is not known. The room works."""
-    ana = await come()
-    await room.switch("event-lost:event=connected")
+async def test_a_missing_announcement_leaves_the_statuses_unknown(
+    open_page: OpenPage, room: Room
+) -> None:
+    """The page says so after 10 s, and messages still work."""
+    ana = await open_page()
+    await room.set_faults("event-lost:event=connected")
     await ana.page.clock.install()
     await ana.enter("ana", room.name)
-    await ana.reads("Listening for the announcement")
+    await ana.expect_status("Waiting for the announcement")
     await ana.page.clock.fast_forward(10_000)
-    await ana.sees_steps("200", "?", "?")
-    await ana.reads("Connected, but the announcement was not heard.")
-    await expect(ana.page.get_by_text("Not heard within 10 s")).to_have_count(2)
-    await ana.photograph("not-heard")
-    await ana.say("Does anybody hear me?")
-    await ana.hears("Does anybody hear me?")
+    await ana.expect_steps("200", "?", "?")
+    await ana.expect_status("Connected, but no announcement arrived.")
+    await expect(ana.page.get_by_text("No announcement within 10 s")).to_have_count(2)
+    await ana.take_screenshot("not-announced")
+    await ana.send("Can you read this?")
+    await ana.expect_message("Can you read this?")
 
 
-async def test_hints_serve_where_there_is_no_roster(come: Come, room: Room) -> None:
-    """Who may not see it follows the announcements, and is told that they are no more than that."""
-    problem = {"status": 403, "detail": "There is no such group for this caller."}
-    ana = await come()
+async def test_without_access_to_the_roster_the_page_follows_the_announcements(
+    open_page: OpenPage, room: Room
+) -> None:
+    """The page says so, with the detail of the problem."""
+    problem = {"status": 403, "detail": "Not for ana."}
+    ana = await open_page()
     await ana.page.route("**/members**", lambda route: route.fulfill(status=403, json=problem))
     await ana.enter("ana", room.name)
-    await ana.sees_steps("200", "200", "202")
-    await room.enter("bo")
-    await ana.sees_roster("ana", "bo")
-    await room.go("bo")
-    await ana.sees_roster("ana")
-    note = f"The roster cannot be read, so these are hints only. {problem['detail']}"
-    await expect(ana.page.get_by_text(note)).to_be_visible()
+    await ana.expect_steps("200", "200", "202")
+    await room.join("bo")
+    await ana.expect_roster("ana", "bo")
+    await room.leave("bo")
+    await ana.expect_roster("ana")
+    note = ana.page.get_by_text("The roster cannot be read")
+    await expect(note).to_contain_text("Not for ana.")
+    await expect(note).to_be_visible()
 
 
-async def test_a_leave_that_nobody_announces(come: Come, room: Room) -> None:
-    """The roster is read again now and then, so that nobody stays in it for ever."""
-    await room.enter("bo")
-    ana = await come()
+async def test_the_roster_is_refreshed_without_an_announced_leave(
+    open_page: OpenPage, room: Room
+) -> None:
+    """Otherwise a user whose leave was not announced would stay in the list."""
+    await room.join("bo")
+    ana = await open_page()
     await ana.page.clock.install()
     await ana.enter("ana", room.name)
-    await ana.sees_roster("ana", "bo")
-    await room.switch("event-lost:event=disconnected")
-    await room.go("bo")
-    await room.settled("bo", "disconnected")
+    await ana.expect_roster("ana", "bo")
+    await room.set_faults("event-lost:event=disconnected")
+    await room.leave("bo")
+    await room.wait_for_event("bo", "disconnected")
 
     async def is_alone() -> bool:
         await ana.page.clock.fast_forward(38_000)
         return await ana.page.locator("#roster bdi").all_text_contents() == ["ana"]
 
-    await until(is_alone)
+    await wait_until(is_alone)
     assert await ana.page.get_by_text("bo left").count() == 0
 
 
 @pytest.mark.parametrize("is_json", [False, True])
-async def test_a_crowd_is_told_of_at_once(come: Come, room: Room, is_json: bool) -> None:
-    """It proves the steps of whom it names, and its text is nobody's name."""
+async def test_a_summary_confirms_the_join_of_a_user_that_it_names(
+    open_page: OpenPage, room: Room, is_json: bool
+) -> None:
+    """The names of a JSON summary are added to the list. Its text is not taken for a name."""
     text = f"eve, ana and 3 others joined {room.name}"
-    crowd = {"type": "joined", "id": "1", "group": room.name, "userIds": ["eve", "ana"]}
-    await room.switch("event-lost:event=connected")
-    ana = await come()
+    summary = {"type": "joined", "id": "1", "group": room.name, "userIds": ["eve", "ana"]}
+    await room.set_faults("event-lost:event=connected")
+    ana = await open_page()
     await ana.enter("ana", room.name)
-    await ana.reads("Listening for the announcement")
-    await ana.sees_roster("ana")
+    await ana.expect_status("Waiting for the announcement")
+    await ana.expect_roster("ana")
     async with open_service(room) as service:
         if is_json:
-            await service.send_to_group(room.name, crowd | {"count": 5, "text": text})
+            await service.send_to_group(room.name, summary | {"count": 5, "text": text})
         else:
             await service.send_to_group(room.name, text, content_type="text/plain")
-    await ana.hears(text)
-    # At once, before the roster is read again.
+    await ana.expect_message(text)
+    # Immediately, before the roster is read again.
     names = await ana.page.locator("#roster bdi").all_text_contents()
     assert names == (["ana", "eve"] if is_json else ["ana"])
-    await ana.sees_steps("200", "200", "202")
+    await ana.expect_steps("200", "200", "202")
 
 
-async def test_nobody_in_the_room_can_announce_anybody(come: Come, room: Room) -> None:
-    """What has a sender is a message, whatever it says; what the server sends is believed."""
-    await room.enter("bo")
-    ana = await come()
+async def test_a_member_cannot_fake_an_announcement(open_page: OpenPage, room: Room) -> None:
+    """A message with a sender is shown as a message, whatever it contains."""
+    await room.join("bo")
+    ana = await open_page()
     await ana.enter("ana", room.name)
-    await ana.sees_roster("ana", "bo")
-    false = {"type": "joined", "id": "1", "group": room.name, "userId": "eve", "text": "eve joined"}
-    await room.users["bo"].client.send_to_group(room.name, false, WebPubSubDataType.JSON)
-    await ana.hears(json.dumps(false, separators=(",", ":")))
+    await ana.expect_roster("ana", "bo")
+    fake = {"type": "joined", "id": "1", "group": room.name, "userId": "eve", "text": "eve joined"}
+    await room.users["bo"].client.send_to_group(room.name, fake, WebPubSubDataType.JSON)
+    await ana.expect_message(json.dumps(fake, separators=(",", ":")))
     await room.users["bo"].client.send_to_group(
         room.name, f"cy joined {room.name}", WebPubSubDataType.TEXT
     )
-    await ana.hears(f"cy joined {room.name}")
-    await ana.sees_roster("ana", "bo")
+    await ana.expect_message(f"cy joined {room.name}")
+    await ana.expect_roster("ana", "bo")
     assert await ana.page.locator(".notice", has_text="cy joined").count() == 0
 
 
-async def test_a_message_that_is_refused(come: Come, room: Room) -> None:
-    """The page says so and keeps the text, so that it is not lost."""
-    ana = await come()
+async def test_after_a_refused_message_the_page_keeps_the_text(
+    open_page: OpenPage, room: Room
+) -> None:
+    ana = await open_page()
     await ana.enter("ana", room.name)
-    await ana.sees_steps("200", "200", "202")
-    connection = (await room.connections())["ana"]
+    await ana.expect_steps("200", "200", "202")
+    connection = (await room.members())["ana"]
     async with open_service(room) as service:
         await service.revoke_permission("sendToGroup", connection, target_name=room.name)
-    await ana.say("May I?")
+    await ana.send("May I?")
     await expect(ana.page.get_by_role("alert")).to_contain_text("Not sent: ")
     await expect(ana.page.get_by_label("Message to the room")).to_have_value("May I?")
 
 
-async def test_a_connection_that_is_closed_with_a_reason(come: Come, room: Room) -> None:
-    """The page tells the reason, and asks negotiate whether it may come back."""
-    ana = await come()
+async def test_the_page_shows_why_the_service_closed_the_connection(
+    open_page: OpenPage, room: Room
+) -> None:
+    """It then tries to reconnect."""
+    ana = await open_page()
     await ana.enter("ana", room.name)
-    await ana.sees_steps("200", "200", "202")
-    connection = (await room.connections())["ana"]
+    await ana.expect_steps("200", "200", "202")
+    connection = (await room.members())["ana"]
     async with open_service(room) as service:
         await service.close_connection(connection, reason="Time for a break.")
-    await ana.reads("Time for a break. Trying again in 1 s.")
+    await ana.expect_status("Time for a break. Retrying in 1 s.")
 
 
-async def test_a_refusal_is_shown(come: Come) -> None:
-    """With the problem's detail, at the field that it names, and the page stays usable."""
-    ana = await come()
-    await ana.enter("ana", "a/b")
-    await expect(ana.page.get_by_role("alert")).to_contain_text("no slash")
-    await ana.sees_steps("400", "", "")
+async def test_a_refusal_is_shown_at_the_field_that_it_names(open_page: OpenPage) -> None:
+    """The page shows the problem's detail and does not retry."""
+    ana = await open_page()
+    problem = await ana.expect_refusal("ana", "a/b")
+    assert problem["field"] == "group"
+    await ana.expect_steps("400", "", "")
     group = ana.page.get_by_label("Room", exact=True)
     await expect(group).to_be_focused()
     await expect(group).to_have_attribute("aria-invalid", "true")
-    await ana.photograph("refused")
-    assert ana.asked.count("negotiate") == 1
+    await ana.take_screenshot("refused")
+    assert ana.requests.count("negotiate") == 1
 
 
-async def test_the_keyboard_is_enough(come: Come, room: Room) -> None:
-    """Tab goes through everything in the order of reading; Enter enters, sends and leaves."""
-    ana = await come()
+async def test_the_page_works_with_the_keyboard_alone(open_page: OpenPage, room: Room) -> None:
+    """Tab follows the reading order. The Enter key enters, sends and leaves."""
+    ana = await open_page()
     press = ana.page.keyboard.press
 
     async def tab() -> Any:
         await press("Tab")
         return await ana.page.evaluate("document.activeElement.id")
 
-    assert [await tab() for _ in range(6)] == ["name", "group", "enter", "again", "feed", "text"]
+    ids = ["name", "group", "enter", "second-tab", "feed", "text"]
+    assert [await tab() for _ in range(6)] == ids
     await ana.page.get_by_label("Your name").focus()
     await ana.page.keyboard.type("ana")
     await press("Tab")
     await ana.page.keyboard.type(room.name)
     await press("Enter")
-    await ana.sees_steps("200", "200", "202")
+    await ana.expect_steps("200", "200", "202")
     await expect(ana.page.get_by_label("Message to the room")).to_be_focused()
     await ana.page.keyboard.type("without a mouse")
     await press("Enter")
-    await ana.hears("without a mouse")
-    for _ in ("feed", "again", "leave"):
+    await ana.expect_message("without a mouse")
+    for _ in ("feed", "second-tab", "leave"):
         await press("Shift+Tab")
     await expect(ana.page.get_by_role("button", name="Leave")).to_be_focused()
     await press("Enter")
-    await ana.reads("Outside.")
+    await ana.expect_status("Not connected.")
     await expect(ana.page.get_by_label("Your name")).to_be_focused()
-    await until(lambda: is_empty(room))
+    await wait_until(lambda: is_empty(room))
 
 
 async def is_empty(room: Room) -> bool:
-    return not await room.connections()
+    return not await room.members()
 
 
-async def test_what_a_screen_reader_gets(come: Come, room: Room) -> None:
-    """Names for all that can be used, headings, lists, a log, a status line, and an alert."""
-    ana = await come()
+async def test_a_screen_reader_gets_a_name_for_each_control_and_region(
+    open_page: OpenPage, room: Room
+) -> None:
+    ana = await open_page()
     await ana.enter("ana", room.name)
-    await ana.sees_steps("200", "200", "202")
+    await ana.expect_steps("200", "200", "202")
     await expect(ana.page.locator("body")).to_match_aria_snapshot(
         f"""
         - banner:
           - heading "Usher" [level=1]
         - main:
-          - region "The door":
-            - group "Who enters which room":
-              - textbox "Your name (none for a guest)" [disabled]: ana
+          - region "Enter a room":
+            - group "Your name and the room":
+              - textbox "Your name (empty for a guest)" [disabled]: ana
               - textbox "Room" [disabled]: {room.name}
             - button "Leave"
-            - status: "ana is in {room.name}. All three steps happened: 200, 200, 202."
+            - status: "ana is in {room.name}. All three steps succeeded: 200, 200, 202."
           - heading "The three steps" [level=2]
           - list:
             - listitem:
@@ -437,9 +457,9 @@ async def test_what_a_screen_reader_gets(come: Come, room: Room) -> None:
             - listitem:
               - heading "announceJoin" [level=3]
               - text: "202"
-          - region "The room {room.name}":
-            - heading "The room {room.name}" [level=2]
-            - log "The room {room.name}"
+          - region "Messages in {room.name}":
+            - heading "Messages in {room.name}" [level=2]
+            - log "Messages in {room.name}"
             - textbox "Message to the room"
             - button "Send"
           - region "Who is here":
@@ -453,38 +473,42 @@ async def test_what_a_screen_reader_gets(come: Come, room: Room) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_text_can_be_read_in_light_and_in_dark(come: Come, room: Room, scheme: str) -> None:
-    """The paper is as bright as was asked for, and all text has a contrast of 4.5 at least."""
-    ana = await come(color_scheme=scheme)
-    await room.enter("bo", "Özil")
+async def test_all_text_has_enough_contrast_in_both_colour_schemes(
+    open_page: OpenPage, room: Room, scheme: str
+) -> None:
+    """The background follows the scheme, and every contrast is at least 4.5."""
+    ana = await open_page(color_scheme=scheme)
+    await room.join("bo", "Özil")
     await ana.enter("ana", room.name)
-    await ana.sees_steps("200", "200", "202")
-    await ana.sees_roster("ana", "bo", "Özil")
-    await ana.say("Hello")
-    await ana.hears("Hello")
-    await ana.photograph(scheme)
-    paper = await ana.page.evaluate("getComputedStyle(document.body).backgroundColor")
-    brightness = sum(map(int, re.findall(r"\d+", paper))) / 3 / 255
+    await ana.expect_steps("200", "200", "202")
+    await ana.expect_roster("ana", "bo", "Özil")
+    await ana.send("Hello")
+    await ana.expect_message("Hello")
+    await ana.take_screenshot(scheme)
+    background = await ana.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(map(int, re.findall(r"\d+", background))) / 3 / 255
     assert brightness > 0.9 if scheme == "light" else brightness < 0.1
     contrasts = await ana.page.evaluate(CONTRASTS)
     assert len(contrasts) > 20
     assert not [(text, ratio) for text, ratio in contrasts if ratio < 4.5]
 
 
-async def test_a_phone_scrolls_one_way_only(come: Come, room: Room) -> None:
-    """At 320 pixels nothing sticks out, not even words without end."""
-    ana = await come(viewport=PHONE, has_touch=True)
+async def test_a_phone_never_scrolls_sideways(open_page: OpenPage, room: Room) -> None:
+    """At 320 pixels even long words wrap."""
+    ana = await open_page(viewport=PHONE, has_touch=True)
     await ana.enter("n" * 128, room.name)
-    await ana.sees_steps("200", "200", "202")
-    await ana.say("m" * 500)
-    await ana.hears("m" * 500)
-    await ana.photograph("phone")
+    await ana.expect_steps("200", "200", "202")
+    await ana.send("m" * 500)
+    await ana.expect_message("m" * 500)
+    await ana.take_screenshot("phone")
     width = await ana.page.evaluate("document.documentElement.scrollWidth")
     assert width == PHONE["width"]
 
 
-async def test_guests(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Where names or rooms are not free, the page says so; it lets in who wants neither."""
+async def test_in_anonymous_mode_the_page_admits_guests_only(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The page shows why a name and a room are refused."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     address = f"http://127.0.0.1:{port}"
@@ -493,60 +517,57 @@ async def test_guests(browser: Browser, tmp_path_factory: pytest.TempPathFactory
         "USHER_AUTH": "anonymous",
         "USHER_ALLOWED_ORIGINS": address,
         "USHER_POLICY_FILE": "policy.json",
-        "USHER_JOIN_TEXT": "Welcome, {userId}!",  # enough that it names who came
+        "USHER_JOIN_TEXT": "Welcome, {userId}!",  # the user id in the text confirms the join
     }
     with run(command, tmp_path_factory.mktemp("guests") / "log", settings):
-        guest = await Visitor.come(browser, address)
-        await guest.enter("ana", "lobby")
-        alert = guest.page.get_by_role("alert")
-        await expect(alert).to_have_text("Anonymous callers cannot choose their userId.")
+        guest = await Visitor.open(browser, address)
+        assert (await guest.expect_refusal("ana", "lobby"))["field"] == "userId"
         await expect(guest.page.get_by_label("Your name")).to_be_focused()
-        await guest.enter("", "vault")
-        await expect(alert).to_have_text("There is no such group for this caller.")
-        await guest.sees_steps("403", "", "")
+        problem = await guest.expect_refusal("", "vault")
+        assert problem["type"] == "urn:problem-type:usher:forbidden"
+        await guest.expect_steps("403", "", "")
         await guest.enter("", "lobby")
-        await guest.sees_steps("200", "200", "202")
+        await guest.expect_steps("200", "200", "202")
         await expect(guest.page.locator("#roster bdi")).to_have_text(
             re.compile("guest-[0-9a-f]{8}")
         )
-        await expect(alert).to_have_text("")
+        await expect(guest.page.get_by_role("alert")).to_have_text("")
         await guest.page.context.close()
 
 
-async def test_announcements_in_json(
+async def test_a_repeated_json_announcement_is_shown_once(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """They prove the steps as well, in any words, and one that comes twice is shown once."""
+    """A JSON announcement confirms the join, whatever its text says."""
     settings = {"USHER_ANNOUNCEMENT_FORMAT": "json", "USHER_JOIN_TEXT": "Welcome {userId}"}
     log = tmp_path_factory.mktemp("json") / "log"
     with run([*UP, "--control"], log, settings) as running:
         async with aiohttp.ClientSession() as session:
             room = Room(running, session, "lobby")
-            ana = await Visitor.come(browser, running.facts["host"])
+            ana = await Visitor.open(browser, running.facts["host"])
             await ana.enter("ana", "lobby")
-            await ana.sees_steps("200", "200", "202")
-            await room.come("bo")
-            await ana.hears("Welcome bo")
-            sent = len(await room.calls("POST"))
+            await ana.expect_steps("200", "200", "202")
+            await room.connect("bo")
+            await ana.expect_message("Welcome bo")
+            sent = len(await room.call_statuses("POST"))
 
             async def was_sent_again() -> bool:
-                return len(await room.calls("POST")) >= sent + 2
+                return len(await room.call_statuses("POST")) >= sent + 2
 
-            # The service acts and does not say so; the app takes 503 for "did not act".
-            await room.switch("rest-error-after:status=503")
-            await room.go("bo")
-            await until(was_sent_again)
-            await room.switch()
+            # The service sends the message but answers 503, so the app sends it again.
+            await room.set_faults("rest-error-after:status=503")
+            await room.leave("bo")
+            await wait_until(was_sent_again)
+            await room.set_faults()
             running.wait_for_record(record="leave", sendStatus=202)
-            await ana.say("That was all")
-            await ana.hears("That was all")
+            await ana.send("That was all")
+            await ana.expect_message("That was all")
             notices = ["Welcome ana", "Welcome bo", "bo left lobby"]
             await expect(ana.page.locator(".notice bdi")).to_have_text(notices)
             await ana.page.context.close()
 
 
-async def test_off_there_is_no_page(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A 404 problem; off is the default."""
+async def test_the_page_is_off_by_default(tmp_path_factory: pytest.TempPathFactory) -> None:
     log = tmp_path_factory.mktemp("off") / "log"
     command = ["localdev", "host", "--json", "--port", "0"]
     with run(command, log, {"USHER_DEMO": ""}) as running:

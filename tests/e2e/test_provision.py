@@ -1,6 +1,6 @@
-"""The whole workflow in one call, for live connections, and what it answers under each fault.
+"""`POST /api/provision` for open connections, and its responses under each fault.
 
-What was done is told by the emulator's own view of itself, and by what a client hears.
+The tests verify the effects with the emulator's control endpoint and with the messages of a client.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 POLICY = {
     "rules": [
         {"caller": "any", "group": "closed", "allow": []},
-        {"caller": {"user": "ana"}, "group": "heard-only", "allow": ["join"]},
+        {"caller": {"user": "ana"}, "group": "no-sending", "allow": ["join"]},
         {"caller": "any", "group": "*", "allow": ["join", "send"]},
     ]
 }
@@ -36,7 +36,7 @@ UNTIL_ADDED = ["generateToken", "addConnection"]
 
 @pytest.fixture(scope="module")
 def key_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack with an access key, which asks for function keys."""
+    """Run a stack with an access key that requires function keys."""
     folder = tmp_path_factory.mktemp("provision")
     policy = folder / "policy.json"
     policy.write_text(json.dumps(POLICY))
@@ -48,27 +48,27 @@ def key_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def identity_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack with an identity, whose service mints the tokens."""
+    """Run a stack with a managed identity, so the service issues the tokens."""
     log = tmp_path_factory.mktemp("provision-identity") / "log"
     with run(["tests.e2e.identity_stack"], log) as running:
         yield running
 
 
-class Hall:
-    """A room with ana and bo in it, and another room that nobody is in."""
+class Workflow:
+    """Provision ana's connection for `target`, an empty group. Ana and bo are in `room`."""
 
     def __init__(self, stack: Running, session: aiohttp.ClientSession) -> None:
         self.stack = stack
         self.room = Room(stack, session)
         self.target = Room(stack, session)
 
-    async def begin(self) -> None:
-        """No faults, nothing for ana to hear, and a new room that nobody is in."""
+    async def reset(self) -> None:
+        """Remove the faults, skip ana's unread messages, and take a new empty target."""
         self.target = Room(self.stack, self.room.session)
-        await self.room.heard()
+        await self.room.read_texts()
 
     async def provision(self, **changes: Any) -> tuple[aiohttp.ClientResponse, dict[str, Any]]:
-        """Asks for ana's connection to be put into the empty room; `changes` are fields."""
+        """Send a valid request for ana's connection with `changes`; return response and JSON."""
         body = {
             "group": self.target.name,
             "connectionId": self.room.ids["ana"],
@@ -77,20 +77,23 @@ class Hall:
         return await self.post(json.dumps(body | changes).encode())
 
     async def post(self, body: bytes) -> tuple[aiohttp.ClientResponse, dict[str, Any]]:
-        """The answer to any body."""
+        """Send a request with any body; return response and JSON."""
         key = {"x-functions-key": self.stack.facts.get("keys", {}).get("function", "")}
         url = f"{self.stack.facts['host']}/api/provision"
         async with self.room.session.post(url, data=body, headers=key) as response:
             return response, await response.json()
 
-    async def under(self, *faults: str, seed: int = 0) -> tuple[int, dict[str, Any]]:
-        """Status and problem under these faults, without what every problem has."""
-        await self.room.switch(*faults, seed=seed)
+    async def provision_under(self, *faults: str, seed: int = 0) -> tuple[int, dict[str, Any]]:
+        """Send a request that must fail under these faults.
+
+        Return the status, and the problem's members that only this endpoint has.
+        """
+        await self.room.set_faults(*faults, seed=seed)
         response, problem = await self.provision()
-        await self.room.switch()
+        await self.room.set_faults()
         assert response.content_type == "application/problem+json"
         assert problem["status"] == response.status
-        # However it failed: no token left the app.
+        # A problem never contains a token.
         assert "eyJ" not in json.dumps(problem)
         names = ("step", "serviceStatus", "serviceCode", "done", "mayBeDone")
         return response.status, {name: problem[name] for name in names} | {
@@ -98,47 +101,47 @@ class Hall:
         }
 
     async def is_added(self) -> bool:
-        """Whether ana is in the other room, by the emulator's word."""
-        return await self.target.connections() == {"ana": self.room.ids["ana"]}
+        """Return whether ana is in the target group, as the emulator reports it."""
+        return await self.target.members() == {"ana": self.room.ids["ana"]}
 
 
-async def make_hall(stack: Running) -> AsyncIterator[Hall]:
+async def make_workflow(stack: Running) -> AsyncIterator[Workflow]:
     async with aiohttp.ClientSession() as session:
-        hall = Hall(stack, session)
+        workflow = Workflow(stack, session)
         try:
-            await hall.room.enter("ana", "bo")
-            yield hall
+            await workflow.room.join("ana", "bo")
+            yield workflow
         finally:
-            await hall.room.close()
+            await workflow.room.close()
 
 
 # For the whole module, because an official client takes a second to close.
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def key_hall(key_stack: Running) -> AsyncIterator[Hall]:
-    async for made in make_hall(key_stack):
-        yield made
+async def key_workflow(key_stack: Running) -> AsyncIterator[Workflow]:
+    async for workflow in make_workflow(key_stack):
+        yield workflow
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def other_hall(identity_stack: Running) -> AsyncIterator[Hall]:
-    async for made in make_hall(identity_stack):
-        yield made
+async def shared_identity_workflow(identity_stack: Running) -> AsyncIterator[Workflow]:
+    async for workflow in make_workflow(identity_stack):
+        yield workflow
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def hall(key_hall: Hall) -> Hall:
-    await key_hall.begin()
-    return key_hall
+async def workflow(key_workflow: Workflow) -> Workflow:
+    await key_workflow.reset()
+    return key_workflow
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def identity_hall(other_hall: Hall) -> Hall:
-    await other_hall.begin()
-    return other_hall
+async def identity_workflow(shared_identity_workflow: Workflow) -> Workflow:
+    await shared_identity_workflow.reset()
+    return shared_identity_workflow
 
 
 def seed_of(name: str, *strikes: bool) -> int:
-    """A seed by which the first calls are struck like this, where every second one is."""
+    """Return a seed with which a fault of rate 0.5 strikes exactly these of the first calls."""
     for seed in range(1000):
         faults = Faults([parse_fault(f"{name}:rate=0.5")], seed)
         if [bool(faults.strike(name)) for _ in strikes] == list(strikes):
@@ -156,100 +159,106 @@ def problem(
     }
 
 
-# --- when all goes well ----------------------------------------------------------------
+# --- success -----------------------------------------------------------------------------
 
 
-async def check_workflow(hall: Hall) -> None:
-    response, answer = await hall.provision()
+async def check_workflow(workflow: Workflow) -> None:
+    response, answer = await workflow.provision()
     assert (response.status, response.headers["Cache-Control"]) == (200, "no-store")
     token = answer.pop("token")
     assert answer == {"addStatus": 200, "sendStatus": 202}
-    assert await hall.is_added()
-    assert await hall.room.heard() == ["hello"]
+    assert await workflow.is_added()
+    assert await workflow.room.read_texts() == ["hello"]
     claims = jwt.decode(token, options={"verify_signature": False})
     assert "sub" not in claims
-    assert claims["webpubsub.group"] in (hall.target.name, [hall.target.name])
-    role = f"webpubsub.sendToGroup.{hall.target.name}"
+    assert claims["webpubsub.group"] in (workflow.target.name, [workflow.target.name])
+    role = f"webpubsub.sendToGroup.{workflow.target.name}"
     assert claims["role"] in (role, [role])
     assert claims["exp"] - claims["iat"] == 3600
-    await check_token(hall, token)
-    record = hall.stack.wait_for_record(record="provision", group=hall.target.name)
+    await check_token(workflow, token)
+    record = workflow.stack.wait_for_record(record="provision", group=workflow.target.name)
     assert (record["addStatus"], record["sendStatus"], record["userId"]) == (200, 202, None)
-    assert record["connectionId"] == hall.room.ids["ana"]
+    assert record["connectionId"] == workflow.room.ids["ana"]
     assert record["milliseconds"] >= 0
 
 
-async def check_token(hall: Hall, token: str) -> None:
-    """It opens a connection that is in the group from the start, and may speak there."""
-    url = f"{hall.stack.facts['emulator']}/client/hubs/chat"
+async def check_token(workflow: Workflow, token: str) -> None:
+    """Expect the token to open a connection that is in the group and may send to it."""
+    url = f"{workflow.stack.facts['emulator']}/client/hubs/chat"
     protocols = ["json.webpubsub.azure.v1"]
     query = {"access_token": token}
-    async with hall.room.session.ws_connect(url, params=query, protocols=protocols) as ws:
+    async with workflow.room.session.ws_connect(url, params=query, protocols=protocols) as ws:
         assert (await ws.receive_json(timeout=10))["event"] == "connected"
-        assert (await ws.receive_json(timeout=10))["data"] == f"somebody joined {hall.target.name}"
-        said = {"type": "sendToGroup", "group": hall.target.name, "dataType": "text", "data": "hi"}
-        await ws.send_json(said)
+        announcement = await ws.receive_json(timeout=10)
+        assert announcement["data"] == f"somebody joined {workflow.target.name}"
+        message = {
+            "type": "sendToGroup",
+            "group": workflow.target.name,
+            "dataType": "text",
+            "data": "hi",
+        }
+        await ws.send_json(message)
         assert (await ws.receive_json(timeout=10))["data"] == "hi"
 
 
-async def test_the_workflow(hall: Hall) -> None:
-    """200, 200, 202 for a live connection, which hears of it; the token opens another one."""
-    await check_workflow(hall)
+async def test_all_three_steps_succeed_with_an_access_key(workflow: Workflow) -> None:
+    """The connection receives the announcement, and the token opens another connection."""
+    await check_workflow(workflow)
 
 
-async def test_the_workflow_with_an_identity(identity_hall: Hall) -> None:
-    """The same where the service mints the token."""
-    await check_workflow(identity_hall)
+async def test_all_three_steps_succeed_with_an_identity(identity_workflow: Workflow) -> None:
+    """In this mode the service issues the token."""
+    await check_workflow(identity_workflow)
 
 
-async def test_a_user_with_a_connection(hall: Hall) -> None:
-    """The token names the user, and has the lifetime that was asked for."""
-    response, answer = await hall.provision(userId="ana", minutesToExpire=5, hub="chat")
+async def test_the_token_has_the_requested_user_and_lifetime(workflow: Workflow) -> None:
+    response, answer = await workflow.provision(userId="ana", minutesToExpire=5, hub="chat")
     assert (response.status, answer["addStatus"], answer["sendStatus"]) == (200, 200, 202)
     claims = jwt.decode(answer["token"], options={"verify_signature": False})
     assert (claims["sub"], claims["exp"] - claims["iat"]) == ("ana", 300)
-    assert await hall.is_added()
-    assert await hall.room.heard() == ["hello"]
+    assert await workflow.is_added()
+    assert await workflow.room.read_texts() == ["hello"]
 
 
-async def test_the_announcement_is_sent_as_it_is(hall: Hall) -> None:
-    """As text in any script, without what nobody sees."""
-    await hall.provision(announcement='{"a": "ñ 日本"}\n\x1b')
-    assert await hall.room.heard() == ['{"a": "ñ 日本"}']
+async def test_the_announcement_is_sent_without_unprintable_characters(workflow: Workflow) -> None:
+    """The rest of the text is unchanged."""
+    await workflow.provision(announcement='{"a": "ñ 日本"}\n\x1b')
+    assert await workflow.room.read_texts() == ['{"a": "ñ 日本"}']
 
 
-async def test_the_policy_decides_over_the_token(hall: Hall) -> None:
-    """What `connect` would refuse is not minted; who may not speak gets no role to."""
-    response, answer = await hall.provision(group="closed")
+async def test_the_policy_limits_the_token(workflow: Workflow) -> None:
+    """A forbidden group is refused. Without the permission to send the token has no role."""
+    response, answer = await workflow.provision(group="closed")
     assert (response.status, answer["field"]) == (403, "group")
-    _, answer = await hall.provision(group="heard-only", userId="ana")
+    _, answer = await workflow.provision(group="no-sending", userId="ana")
     claims = jwt.decode(answer["token"], options={"verify_signature": False})
     assert (claims["sub"], claims.get("role")) == ("ana", None)
 
 
-# --- who and what is refused -----------------------------------------------------------
+# --- refused requests --------------------------------------------------------------------
 
 
-async def test_a_connection_of_another_user(hall: Hall) -> None:
-    """It is answered as one that does not exist, and nobody is added or told."""
+async def test_a_connection_of_another_user_looks_unknown(workflow: Workflow) -> None:
+    """Nothing is added or announced."""
     other, unknown = await asyncio.gather(
-        hall.provision(userId="ana", connectionId=hall.room.ids["bo"]),
-        hall.provision(userId="ana", connectionId="no-such-connection"),
+        workflow.provision(userId="ana", connectionId=workflow.room.ids["bo"]),
+        workflow.provision(userId="ana", connectionId="no-such-connection"),
     )
     assert (other[0].status, other[1]) == (unknown[0].status, unknown[1])
     expected = {"step": "addConnection", "serviceStatus": 200, "done": TOKEN_ONLY}
     assert other[0].status == 404
     assert other[1].items() >= {**expected, "field": "connectionId", "mayBeDone": False}.items()
-    assert await hall.target.connections() == {}
-    assert await hall.target.calls("POST") == []
+    assert await workflow.target.members() == {}
+    assert await workflow.target.call_statuses("POST") == []
 
 
-async def test_names_that_look_like_filters(hall: Hall) -> None:
-    """They match nobody else."""
+async def test_a_user_id_that_looks_like_a_filter_matches_no_other_user(
+    workflow: Workflow,
+) -> None:
     names = ("a' or userId ne '", "o'hara", "ana' or 'a' eq 'a")
-    answers = await asyncio.gather(*(hall.provision(userId=name) for name in names))
+    answers = await asyncio.gather(*(workflow.provision(userId=name) for name in names))
     assert [response.status for response, _ in answers] == [404, 404, 404]
-    assert await hall.target.connections() == {}
+    assert await workflow.target.members() == {}
 
 
 @pytest.mark.parametrize(
@@ -263,150 +272,174 @@ async def test_names_that_look_like_filters(hall: Hall) -> None:
         (b" " * 4097, 413, "body"),
     ],
 )
-async def test_bad_requests(hall: Hall, body: bytes, status: int, field: str) -> None:
-    """A problem that names the field, and no call of the service."""
-    before = (await hall.room.control("GET", "/state"))["calls"]
-    response, problem = await hall.post(body)
+async def test_a_bad_request_names_the_field_and_does_not_call_the_service(
+    workflow: Workflow, body: bytes, status: int, field: str
+) -> None:
+    before = (await workflow.room.control("GET", "/state"))["calls"]
+    response, problem = await workflow.post(body)
     assert (response.status, problem["field"]) == (status, field)
-    assert (await hall.room.control("GET", "/state"))["calls"] == before
+    assert (await workflow.room.control("GET", "/state"))["calls"] == before
 
 
-async def test_who_has_no_key_gets_nothing(hall: Hall) -> None:
-    """And nobody learns of a method that is not there."""
-    url = f"{hall.stack.facts['host']}/api/provision"
+async def test_a_request_without_a_valid_key_is_refused(workflow: Workflow) -> None:
+    """The body is empty. GET does not exist, so it gets 404 instead of a hint at the key."""
+    url = f"{workflow.stack.facts['host']}/api/provision"
     for method, key, status in (("POST", "wrong", 401), ("POST", "", 401), ("GET", "", 404)):
         headers = {"x-functions-key": key} if key else {}
-        async with hall.room.session.request(method, url, headers=headers) as response:
+        async with workflow.room.session.request(method, url, headers=headers) as response:
             assert (response.status, await response.text()) == (status, "")
 
 
-# --- what becomes of it under faults ----------------------------------------------------
+# --- faults ------------------------------------------------------------------------------
 
 
-async def test_an_unknown_connection(hall: Hall) -> None:
-    """404 with the service's code, after the tries that a new connection needs."""
-    response, problem = await hall.provision(connectionId="no-such-connection")
+async def test_an_unknown_connection_is_404_after_retries(workflow: Workflow) -> None:
+    """The problem has the service's code. The app retries because a new connection may be late."""
+    response, problem = await workflow.provision(connectionId="no-such-connection")
     assert (response.status, problem["serviceStatus"]) == (404, 404)
     assert (problem["serviceCode"], problem["done"], problem["mayBeDone"]) == (
         *("Error.Connection.NotExisted", TOKEN_ONLY),
         False,
     )
-    assert set(await hall.target.calls("PUT")) == {404}
-    assert await hall.target.calls("POST") == []
+    assert set(await workflow.target.call_statuses("PUT")) == {404}
+    assert await workflow.target.call_statuses("POST") == []
 
 
-async def test_a_new_connection_that_is_visible_late(hall: Hall) -> None:
-    """It is added all the same, also where its user is named."""
+async def test_a_new_connection_that_is_visible_late_is_added(workflow: Workflow) -> None:
+    """This works with and without a user id."""
     for fields in ({}, {"userId": "cy"}):
-        await hall.room.switch("late-visibility:ms=400")
-        await hall.room.come("cy")
-        response, _ = await hall.provision(connectionId=hall.room.ids["cy"], **fields)
+        await workflow.room.set_faults("late-visibility:ms=400")
+        await workflow.room.connect("cy")
+        response, _ = await workflow.provision(connectionId=workflow.room.ids["cy"], **fields)
         assert response.status == 200
-        assert await hall.target.connections() == {"cy": hall.room.ids["cy"]}
-        await hall.room.switch()
-        await hall.room.go("cy")
-        await hall.room.settled("cy", "disconnected")
+        assert await workflow.target.members() == {"cy": workflow.room.ids["cy"]}
+        await workflow.room.set_faults()
+        await workflow.room.leave("cy")
+        await workflow.room.wait_for_event("cy", "disconnected")
 
 
-async def test_an_add_that_is_throttled(hall: Hall) -> None:
-    """429 with the service's Retry-After; nothing was done."""
+async def test_a_throttled_add_is_429_with_the_retry_after_of_the_service(
+    workflow: Workflow,
+) -> None:
+    """The add had no effect."""
     throttled = (429, "Fault.rest-throttled")
     expected = problem("addConnection", TOKEN_ONLY, throttled, False) | {"retryAfter": "30"}
-    assert await hall.under("rest-throttled:retry-after=30") == (429, expected)
-    assert not await hall.is_added()
-    assert await hall.target.calls("PUT") == [429]
-    assert await hall.target.calls("POST") == []
+    assert await workflow.provision_under("rest-throttled:retry-after=30") == (429, expected)
+    assert not await workflow.is_added()
+    assert await workflow.target.call_statuses("PUT") == [429]
+    assert await workflow.target.call_statuses("POST") == []
 
 
-async def test_an_add_that_worked_and_was_throttled_then(hall: Hall) -> None:
-    """The last answer was a refusal, but the one before was not: the problem says so."""
+async def test_an_add_that_is_throttled_when_retried_may_have_worked(workflow: Workflow) -> None:
+    """The first call failed but worked. The second was refused, and `mayBeDone` is true."""
     faults = ("rest-throttled:rate=0.5,retry-after=30", "rest-error-after")
     throttled = (429, "Fault.rest-throttled")
     expected = problem("addConnection", TOKEN_ONLY, throttled, True) | {"retryAfter": "30"}
     seed = seed_of("rest-throttled", False, True)
-    assert await hall.under(*faults, seed=seed) == (429, expected)
-    assert await hall.target.calls("PUT") == [500, 429]
-    assert await hall.is_added()
-    assert await hall.target.calls("POST") == []
+    assert await workflow.provision_under(*faults, seed=seed) == (429, expected)
+    assert await workflow.target.call_statuses("PUT") == [500, 429]
+    assert await workflow.is_added()
+    assert await workflow.target.call_statuses("POST") == []
 
 
-async def test_an_announcement_that_is_throttled(hall: Hall) -> None:
-    """The connection is in the group, which was told nothing."""
+async def test_a_throttled_announcement_is_429_and_not_delivered(workflow: Workflow) -> None:
+    """The connection is in the group."""
     throttled = (429, "Fault.rest-throttled")
     expected = problem("announceJoin", UNTIL_ADDED, throttled, False) | {"retryAfter": "30"}
     seed = seed_of("rest-throttled", False, True)
-    answer = await hall.under("rest-throttled:rate=0.5,retry-after=30", seed=seed)
+    answer = await workflow.provision_under("rest-throttled:rate=0.5,retry-after=30", seed=seed)
     assert answer == (429, expected)
-    assert await hall.is_added()
-    assert await hall.room.heard() == []
+    assert await workflow.is_added()
+    assert await workflow.room.read_texts() == []
 
 
-@pytest.mark.parametrize(("fault", "heard"), [("rest-error", []), ("rest-error-after", ["hello"])])
-async def test_an_announcement_that_fails(hall: Hall, fault: str, heard: list[str]) -> None:
-    """502; nobody knows whether the group was told, and it is not told twice."""
+@pytest.mark.parametrize(
+    ("fault", "received"), [("rest-error", []), ("rest-error-after", ["hello"])]
+)
+async def test_a_failed_announcement_is_502_and_not_repeated(
+    workflow: Workflow, fault: str, received: list[str]
+) -> None:
+    """The service may have delivered it, so `mayBeDone` is true."""
     expected = problem("announceJoin", UNTIL_ADDED, (500, f"Fault.{fault}"), True)
-    answer = await hall.under(f"{fault}:rate=0.5", seed=seed_of(fault, False, True))
+    answer = await workflow.provision_under(f"{fault}:rate=0.5", seed=seed_of(fault, False, True))
     assert answer == (502, expected)
-    assert await hall.is_added()
-    assert await hall.room.heard() == heard
+    assert await workflow.is_added()
+    assert await workflow.room.read_texts() == received
 
 
-async def test_a_token_that_is_throttled(identity_hall: Hall) -> None:
-    """429, and nothing else was begun."""
+async def test_a_throttled_token_request_is_429_and_ends_the_workflow(
+    identity_workflow: Workflow,
+) -> None:
     throttled = (429, "Fault.rest-throttled")
     expected = problem("generateToken", [], throttled, False) | {"retryAfter": "3"}
-    assert await identity_hall.under("rest-throttled:retry-after=3") == (429, expected)
-    assert await identity_hall.target.calls("PUT") == []
+    assert await identity_workflow.provision_under("rest-throttled:retry-after=3") == (
+        429,
+        expected,
+    )
+    assert await identity_workflow.target.call_statuses("PUT") == []
 
 
-async def test_a_token_that_fails(identity_hall: Hall) -> None:
-    """502; a token that nobody has opens nothing."""
+async def test_a_failed_token_request_is_502_and_ends_the_workflow(
+    identity_workflow: Workflow,
+) -> None:
+    """`mayBeDone` is true, but a token that no caller received is harmless."""
     expected = problem("generateToken", [], (500, "Fault.rest-error"), True)
-    assert await identity_hall.under("rest-error") == (502, expected)
-    assert await identity_hall.target.calls("PUT") == []
+    assert await identity_workflow.provision_under("rest-error") == (502, expected)
+    assert await identity_workflow.target.call_statuses("PUT") == []
 
 
-async def test_a_service_that_is_silent(hall: Hall, identity_hall: Hall) -> None:
-    """504: for a token at once, for an announcement without another try."""
+async def test_an_unanswered_token_request_or_announcement_is_504_without_a_retry(
+    workflow: Workflow, identity_workflow: Workflow
+) -> None:
     slow = "rest-slow:ms=6000"
     seed = seed_of("rest-slow", False, True)
     token, announcement = await asyncio.gather(
-        identity_hall.under(slow), hall.under(f"{slow},rate=0.5", seed=seed)
+        identity_workflow.provision_under(slow),
+        workflow.provision_under(f"{slow},rate=0.5", seed=seed),
     )
     assert token == (504, problem("generateToken", [], (None, None), True))
-    assert await identity_hall.target.calls("PUT") == []
+    assert await identity_workflow.target.call_statuses("PUT") == []
     assert announcement == (504, problem("announceJoin", UNTIL_ADDED, (None, None), True))
-    assert await hall.is_added()
-    assert await hall.room.heard() == ["hello"]
+    assert await workflow.is_added()
+    assert await workflow.room.read_texts() == ["hello"]
 
 
-async def test_adds_that_fail_for_ten_seconds(hall: Hall, identity_hall: Hall) -> None:
-    """502 or 504, after many tries; each of them may have worked, and the problem says so."""
+async def test_adds_are_retried_for_ten_seconds(
+    workflow: Workflow, identity_workflow: Workflow
+) -> None:
+    """The last failure decides between 502 and 504. Each try may have worked."""
     seed = seed_of("rest-slow", False, True, True, True)
     failed, late = await asyncio.gather(
-        hall.under("rest-error"),
-        identity_hall.under("rest-slow:ms=6000,rate=0.5", seed=seed),
+        workflow.provision_under("rest-error"),
+        identity_workflow.provision_under("rest-slow:ms=6000,rate=0.5", seed=seed),
     )
     error = (500, "Fault.rest-error")
     assert failed == (502, problem("addConnection", TOKEN_ONLY, error, True))
-    assert not await hall.is_added()
-    assert len(await hall.target.calls("PUT")) > 5
+    assert not await workflow.is_added()
+    assert len(await workflow.target.call_statuses("PUT")) > 5
     assert late == (504, problem("addConnection", TOKEN_ONLY, (None, None), True))
-    assert await identity_hall.is_added()
-    for each in (hall, identity_hall):
-        assert await each.target.calls("POST") == []
+    assert await identity_workflow.is_added()
+    for each in (workflow, identity_workflow):
+        assert await each.target.call_statuses("POST") == []
 
 
-# --- from the command line --------------------------------------------------------------
+# --- the command line --------------------------------------------------------------------
 
 
-def call(hall: Hall, *options: str, **environment: str) -> tuple[int, str, str]:
-    """Status, output and errors of `dev.py provision` for ana's connection."""
-    needed = ("--group", hall.target.name, "--connection-id", hall.room.ids["ana"])
-    command = ["provision", *needed, "--announcement", "hello", "--url", hall.stack.facts["host"]]
+def call(workflow: Workflow, *options: str, **environment: str) -> tuple[int, str, str]:
+    """Run `dev.py provision` for ana's connection; return its status, output and errors."""
+    required = ("--group", workflow.target.name, "--connection-id", workflow.room.ids["ana"])
+    command = [
+        "provision",
+        *required,
+        "--announcement",
+        "hello",
+        "--url",
+        workflow.stack.facts["host"],
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "localdev", *command, *options],
-        env=os.environ | {"USHER_KEY": hall.stack.facts["keys"]["function"]} | environment,
+        env=os.environ | {"USHER_KEY": workflow.stack.facts["keys"]["function"]} | environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -418,33 +451,34 @@ def call(hall: Hall, *options: str, **environment: str) -> tuple[int, str, str]:
 KEY = ("--key-from-env", "USHER_KEY")
 
 
-async def test_the_command(hall: Hall) -> None:
-    """It prints the outputs and nothing else; the room has heard of it."""
+async def test_the_command_prints_only_the_outputs(workflow: Workflow) -> None:
     options = ("--user-id", "ana", "--minutes-to-expire", "5")
-    status, output, errors = await asyncio.to_thread(call, hall, *KEY, *options)
+    status, output, errors = await asyncio.to_thread(call, workflow, *KEY, *options)
     assert (status, errors) == (0, "")
     answer = json.loads(output)
     claims = jwt.decode(answer["token"], options={"verify_signature": False})
     assert (claims["sub"], claims["exp"] - claims["iat"]) == ("ana", 300)
     assert (answer["addStatus"], answer["sendStatus"]) == (200, 202)
-    assert await hall.is_added()
-    assert await hall.room.heard() == ["hello"]
+    assert await workflow.is_added()
+    assert await workflow.room.read_texts() == ["hello"]
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "facts"),
     [
-        ((), "The host answered 401. Name the function key with --key-from-env."),
-        (("--key-from-env", "EMPTY"), "EMPTY is not set in the environment, or empty."),
-        ((*KEY, "--minutes-to-expire", "61"), "400 minutesToExpire must be a whole number"),
-        ((*KEY, "--url", "http://127.0.0.1:9"), "http://127.0.0.1:9/api/provision did not answer"),
-        ((*KEY, "--url", "nowhere"), "nowhere/api/provision did not answer"),
+        ((), ("401", "--key-from-env")),
+        (("--key-from-env", "EMPTY"), ("EMPTY",)),
+        ((*KEY, "--minutes-to-expire", "61"), ("400", "minutesToExpire")),
+        ((*KEY, "--url", "http://127.0.0.1:9"), ("http://127.0.0.1:9/api/provision",)),
+        ((*KEY, "--url", "nowhere"), ("nowhere/api/provision",)),
     ],
 )
-async def test_a_command_that_fails(hall: Hall, options: tuple[str, ...], told: str) -> None:
-    """One line that says why, no output, and not 0."""
-    status, output, errors = await asyncio.to_thread(call, hall, *options, EMPTY="")
+async def test_a_failed_command_prints_one_line_with_the_reason(
+    workflow: Workflow, options: tuple[str, ...], facts: tuple[str, ...]
+) -> None:
+    """It prints nothing on stdout, and its exit status is 1."""
+    status, output, errors = await asyncio.to_thread(call, workflow, *options, EMPTY="")
     (line,) = errors.splitlines()
     assert (status, output) == (1, "")
     assert line.startswith("dev.py: ")
-    assert told in line
+    assert [fact for fact in facts if fact not in line] == []

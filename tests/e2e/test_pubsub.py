@@ -1,4 +1,4 @@
-"""`usher.service.pubsub` on the real SDK, against a service that answers whatever a test wants."""
+"""`usher.service.pubsub` with the real SDK, against a server whose responses a test defines."""
 
 import asyncio
 import json
@@ -18,12 +18,12 @@ from usher.service.pubsub import AzurePubSub
 from usher.settings import Connection, Settings
 
 KEY = "a-made-up-access-key-of-32-bytes!"
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+type Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@dataclass
+@dataclass(slots=True)
 class Service:
-    """A stand-in that notes each request and gives one answer to all."""
+    """A client of a server that records each request and gives the same response to all."""
 
     pubsub: AzurePubSub
     requests: list[web.Request] = field(default_factory=list)
@@ -32,13 +32,13 @@ class Service:
 
 @asynccontextmanager
 async def serve(answer: Answer) -> AsyncIterator[Service]:
-    async def note(request: web.Request) -> web.StreamResponse:
+    async def record(request: web.Request) -> web.StreamResponse:
         service.requests.append(request)
         service.bodies.append(await request.read())
         return await answer(request)
 
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", note)
+    application.router.add_route("*", "/{path:.*}", record)
     async with TestServer(application) as server:
         connection = Connection(str(server.make_url("")).rstrip("/"), access_key=KEY)
         service = Service(AzurePubSub(Settings(connection, "chat")))
@@ -61,8 +61,7 @@ async def error_of(call: Awaitable[object]) -> ServiceError:
     return caught.value
 
 
-async def test_add_connection() -> None:
-    """One PUT; every special character of a group's name is encoded; the status comes back."""
+async def test_adding_a_connection_is_one_put_with_an_encoded_group_name() -> None:
     async with serve(always(200)) as service:
         assert await service.pubsub.add_connection("a/b?c,d e", "c-1") == 200
     (request,) = service.requests
@@ -72,18 +71,17 @@ async def test_add_connection() -> None:
     assert request.headers["Authorization"].startswith("Bearer ")
 
 
-async def test_an_unknown_connection() -> None:
-    """404 of this call, and of no other, means the connection."""
+async def test_404_means_an_unknown_connection_only_when_one_is_added() -> None:
     async with serve(always(404, **{"x-ms-error-code": "Error.Connection.NotExisted"})) as service:
         error = await error_of(service.pubsub.add_connection("lobby", "c-1"))
         assert (type(error), error.answered) == (UnknownConnectionError, 404)
         assert error.code == "Error.Connection.NotExisted"
-        error = await error_of(service.pubsub.send_message("lobby", "hello"))
+        error = await error_of(service.pubsub.send_to_group("lobby", b"hello", "text/plain"))
         assert type(error) is ServiceError
 
 
 def answer_members(*pages: list[dict[str, str]], added: int = 200) -> Answer:
-    """Answers both calls of an add that names a user: the add, and pages of the group."""
+    """Answer both calls of an add that names a user: the add, and the pages of the group."""
     left = list(pages)
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -98,8 +96,8 @@ def answer_members(*pages: list[dict[str, str]], added: int = 200) -> Answer:
 ANA, BO = [{"connectionId": f"c-{user}", "userId": user} for user in ("ana", "bo")]
 
 
-async def test_add_a_connection_of_a_user() -> None:
-    """The service compares; a quote in a name is doubled; the list is read to its end."""
+async def test_adding_a_connection_of_a_user_filters_by_both_ids() -> None:
+    """A quote in a user id is doubled, and all pages of the group's connections are read."""
     user = "o'hara' or userId ne '"
     own = {"connectionId": "c-1", "userId": user}
     async with serve(answer_members([ANA], [BO, own])) as service:
@@ -113,24 +111,24 @@ async def test_add_a_connection_of_a_user() -> None:
 
 
 @pytest.mark.parametrize("pages", [[[]], [[ANA], [BO]]])
-async def test_a_connection_of_another_user(pages: list[list[dict[str, str]]]) -> None:
-    """It is as unknown as one that does not exist, and was not added."""
+async def test_a_connection_of_another_user_is_unknown_and_not_added(
+    pages: list[list[dict[str, str]]],
+) -> None:
     async with serve(answer_members(*pages)) as service:
         error = await error_of(service.pubsub.add_connection("blue", "c-ana", "bo"))
     assert (type(error), error.may_have_acted) == (UnknownConnectionError, False)
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
-async def test_an_add_for_a_user_that_fails(status: int) -> None:
-    """One call, and its answer."""
+async def test_after_a_failed_add_for_a_user_the_group_is_not_read(status: int) -> None:
     async with serve(answer_members(added=status)) as service:
         error = await error_of(service.pubsub.add_connection("blue", "c-ana", "ana"))
     assert (error.answered, error.may_have_acted) == (status, status == 500)
     assert len(service.requests) == 1
 
 
-async def test_an_add_for_a_user_whose_outcome_cannot_be_read() -> None:
-    """The add may have worked, though the last answer was a refusal."""
+async def test_an_add_may_have_acted_if_the_group_cannot_be_read() -> None:
+    """Only the second call was refused."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.Response(status=200 if request.method == "POST" else 429)
@@ -140,25 +138,29 @@ async def test_an_add_for_a_user_whose_outcome_cannot_be_read() -> None:
     assert (type(error), error.may_have_acted) == (ThrottledError, True)
 
 
-async def test_send_a_text() -> None:
-    """One POST of text/plain, byte for byte, not a JSON string."""
+async def test_a_text_is_sent_byte_for_byte_as_text_plain() -> None:
     async with serve(always(202)) as service:
-        assert await service.pubsub.send_message("lobby", 'Ana "ñ" 日本') == 202
+        assert (
+            await service.pubsub.send_to_group("lobby", 'Ana "ñ" 日本'.encode(), "text/plain")
+            == 202
+        )
     assert service.requests[0].content_type == "text/plain"
     assert service.bodies == ['Ana "ñ" 日本'.encode()]
 
 
-async def test_send_an_object() -> None:
-    """The same as application/json."""
+async def test_an_object_is_sent_as_json() -> None:
     async with serve(always(202)) as service:
-        assert await service.pubsub.send_message("lobby", {"text": 'Ana "ñ"'}) == 202
+        assert (
+            await service.pubsub.send_to_group("lobby", {"text": 'Ana "ñ"'}, "application/json")
+            == 202
+        )
     assert service.requests[0].content_type == "application/json"
     assert json.loads(service.bodies[0]) == {"text": 'Ana "ñ"'}
 
 
 @pytest.mark.parametrize(("members", "has_more"), [(0, False), (200, False), (201, True)])
-async def test_list_users(members: int, has_more: bool) -> None:
-    """At most 200, and whether there are more; a connection may have no user."""
+async def test_at_most_200_users_are_listed(members: int, has_more: bool) -> None:
+    """The result says whether there are more. A connection may have no user."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         assert request.query["top"] == "201"
@@ -172,8 +174,8 @@ async def test_list_users(members: int, has_more: bool) -> None:
     assert (request.method, request.path) == ("GET", "/api/hubs/chat/groups/a b,ñ/connections")
 
 
-async def test_check_health() -> None:
-    """HEAD on the health call, and on a group, which may be there or not."""
+async def test_the_health_check_calls_health_and_a_group() -> None:
+    """The group need not exist."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.Response(status=200 if request.path == "/api/health" else 404)
@@ -187,8 +189,8 @@ async def test_check_health() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
-async def test_check_health_asks_whether_the_app_may_come_in(status: int) -> None:
-    """The health call is answered to everybody; another one is not."""
+async def test_the_health_check_fails_if_the_service_refuses_the_app(status: int) -> None:
+    """The health call needs no credentials, but the call for the group does."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.Response(status=200 if request.path == "/api/health" else status)
@@ -198,48 +200,50 @@ async def test_check_health_asks_whether_the_app_may_come_in(status: int) -> Non
 
 
 @pytest.mark.parametrize("status", [307, 400, 401, 403, 404, 408, 409, 429, 500, 502, 503, 504])
-async def test_failures_are_not_repeated_by_the_sdk(status: int) -> None:
-    """One request a call, whatever the answer: retrying is decided elsewhere."""
+async def test_the_sdk_does_not_retry(status: int) -> None:
+    """Each call sends one request, whatever the response: Usher itself decides about retries."""
     headers = {"Retry-After": "7", "x-ms-error-code": "Some.Code", "Location": "/elsewhere"}
     async with serve(always(status, **headers)) as service:
         calls = [
             service.pubsub.add_connection("lobby", "c-1"),
-            service.pubsub.send_message("lobby", "hello"),
+            service.pubsub.send_to_group("lobby", b"hello", "text/plain"),
             service.pubsub.list_users("lobby"),
             service.pubsub.check_health(),
         ]
         for call in calls:
             error = await error_of(call)
             assert (error.answered, error.retry_after, error.reached) == (status, 7, True)
-            assert f"{status} (Some.Code)" in str(error)
+            assert str(status) in str(error)
+            assert "Some.Code" in str(error)
     assert len(service.requests) == len(calls)
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    """The token of the call is for its own URL, and for nobody else."""
+    """The token of the call must not be sent to another URL."""
     async with serve(always(307, Location="/elsewhere")) as service:
-        error = await error_of(service.pubsub.send_message("lobby", "hello"))
+        error = await error_of(service.pubsub.send_to_group("lobby", b"hello", "text/plain"))
     assert (error.answered, len(service.requests)) == (307, 1)
 
 
 @pytest.mark.parametrize("retry_after", ["soon", "Fri, 31 Dec 1999 23:59:59 GMT", "-1"])
-async def test_a_retry_after_that_is_no_number_of_seconds(retry_after: str) -> None:
-    """Is as good as none."""
+async def test_a_retry_after_without_a_number_of_seconds_is_ignored(retry_after: str) -> None:
     async with serve(always(429, **{"Retry-After": retry_after})) as service:
-        assert (await error_of(service.pubsub.send_message("a", "b"))).retry_after is None
+        assert (
+            await error_of(service.pubsub.send_to_group("a", b"b", "text/plain"))
+        ).retry_after is None
 
 
-async def test_a_refused_connection_surely_did_nothing() -> None:
-    """Only here a text may be sent again without an answer."""
+async def test_a_refused_connection_did_not_reach_the_service() -> None:
+    """Only in this case a text may be sent again although no response arrived."""
     endpoint = f"http://127.0.0.1:{unused_port()}"
     service = AzurePubSub(Settings(Connection(endpoint, access_key=KEY), "chat"))
-    error = await error_of(service.send_message("lobby", "hello"))
+    error = await error_of(service.send_to_group("lobby", b"hello", "text/plain"))
     assert (error.answered, error.reached) == (None, False)
     await service.close()
 
 
-async def test_a_connection_that_breaks_may_have_done_something() -> None:
-    """The request was read before the connection went."""
+async def test_a_connection_that_breaks_may_have_reached_the_service() -> None:
+    """The server closes it after it has read the request."""
 
     async def drop(request: web.Request) -> web.StreamResponse:
         assert request.transport
@@ -247,12 +251,13 @@ async def test_a_connection_that_breaks_may_have_done_something() -> None:
         return web.Response()
 
     async with serve(drop) as service:
-        error = await error_of(service.pubsub.send_message("lobby", "hello"))
+        error = await error_of(service.pubsub.send_to_group("lobby", b"hello", "text/plain"))
     assert (error.answered, error.reached) == (None, True)
 
 
-async def test_a_service_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The read timeout ends the call; the service may have acted."""
+async def test_a_read_timeout_may_have_reached_the_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(pubsub, "READ_SECONDS", 0.05)
 
     async def wait(_request: web.Request) -> web.StreamResponse:
@@ -260,26 +265,26 @@ async def test_a_service_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -
         return web.Response()
 
     async with serve(wait) as service:
-        error = await error_of(service.pubsub.send_message("lobby", "hello"))
+        error = await error_of(service.pubsub.send_to_group("lobby", b"hello", "text/plain"))
     assert (type(error), error.answered, error.reached) == (UnansweredError, None, True)
 
 
-async def test_errors_show_no_secret() -> None:
-    """Neither the key nor the token of the call, in the whole chain of exceptions."""
+async def test_errors_have_no_key_and_no_token() -> None:
+    """This includes the whole chain of exceptions."""
 
     async def echo(request: web.Request) -> web.StreamResponse:
         return web.Response(status=400, text="no")
 
     async with serve(echo) as service:
-        error = await error_of(service.pubsub.send_message("lobby", "hello"))
+        error = await error_of(service.pubsub.send_to_group("lobby", b"hello", "text/plain"))
     token = service.requests[0].headers["Authorization"].removeprefix("Bearer ")
     shown = "".join(format_exception(error)) + repr(error)
     assert KEY not in shown
     assert token not in shown
 
 
-def test_identity_over_plain_http_is_for_this_machine_only() -> None:
-    """Elsewhere the SDK's own demand for https stays."""
+def test_an_identity_may_use_plain_http_on_this_machine_only() -> None:
+    """For other hosts the SDK enforces https."""
     for endpoint, options in (
         ("http://127.0.0.1:8080", {"enforce_https": False}),
         ("https://demo.webpubsub.azure.com", {}),

@@ -1,4 +1,4 @@
-"""Who is in a group, asked over HTTP, while real clients come and go."""
+"""The roster of a group over HTTP, while real clients join and leave."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from tests.e2e.clients import enter, negotiate, new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 
-FRESH_SECONDS = 3.1  # a roster is up to 3 s old
+CACHE_SECONDS = 3.1  # the app may answer with a roster that is up to 3 s old
 
 
 async def ask(
     stack: Running, group: str, query: Any = (), **headers: str
 ) -> tuple[int, dict[str, Any]]:
-    """Status and body of the answer, which no cache may keep."""
+    """Return status and body of the response, which no cache may store."""
     url = f"{stack.facts['host']}/api/groups/{quote(group, safe='')}/members"
     async with (
         aiohttp.ClientSession() as session,
@@ -31,8 +31,10 @@ async def ask(
         return response.status, await response.json()
 
 
-async def test_the_roster(stack: Running) -> None:
-    """Each user once with its connections; three seconds after a leave it is told, too."""
+async def test_the_roster_has_each_user_once_with_the_number_of_connections(
+    stack: Running,
+) -> None:
+    """Three seconds after a leave the roster no longer has the user."""
     room = new_room()
     host = stack.facts["host"]
     async with enter(host, userId="ana", group=room) as ana:
@@ -50,21 +52,21 @@ async def test_the_roster(stack: Running) -> None:
             assert await ask(stack, room) == (200, expected)
         for _ in range(2):
             assert await ana.hear() == f"bo left {room}"
-        await asyncio.sleep(FRESH_SECONDS)
+        await asyncio.sleep(CACHE_SECONDS)
         only = {"group": room, "count": 1, "members": both[:1], "truncated": False}
         assert await ask(stack, room) == (200, only)
 
 
-async def test_an_unknown_group_is_an_empty_roster(stack: Running) -> None:
-    """Nobody learns from it which groups there are."""
+async def test_an_unknown_group_has_an_empty_roster(stack: Running) -> None:
+    """The response does not reveal which groups exist."""
     room = new_room()
     empty: dict[str, Any] = {"group": room, "count": 0, "members": [], "truncated": False}
     assert await ask(stack, room) == (200, empty)
 
 
 @pytest.mark.parametrize("ending", [",ñ b", "'quoted' \"twice\"", "a+b%20c&d=e?f#g", "日本;:@"])
-async def test_names_of_any_script(key_stack: Running, ending: str) -> None:
-    """The group of the URL is the group of the client, to the character."""
+async def test_the_group_may_have_any_characters(key_stack: Running, ending: str) -> None:
+    """The group in the URL is exactly the group of the client."""
     room = new_room() + ending
     async with enter(key_stack.facts["host"], userId="Ñandú", group=room) as user:
         await user.hear()
@@ -74,14 +76,14 @@ async def test_names_of_any_script(key_stack: Running, ending: str) -> None:
 
 
 async def test_a_large_group_is_truncated(key_stack: Running) -> None:
-    """200 connections are read, and the answer says that there are more."""
+    """The app reads 200 connections, and the response says that there are more."""
     room, host = new_room(), key_stack.facts["host"]
     protocols = ["json.webpubsub.azure.v1"]
     async with AsyncExitStack() as clients:
         many = aiohttp.TCPConnector(limit=0)
         session = await clients.enter_async_context(aiohttp.ClientSession(connector=many))
         for number in range(201):
-            # A room for each at first, or every one of them would hear of every other one.
+            # One group for each connection at first, or each would receive all announcements.
             url = (await negotiate(host, userId=room, group=f"{room}-{number}"))["url"]
             await clients.enter_async_context(session.ws_connect(url, protocols=protocols))
         async with WebPubSubServiceClient.from_connection_string(
@@ -94,14 +96,13 @@ async def test_a_large_group_is_truncated(key_stack: Running) -> None:
 
 
 @pytest.mark.parametrize("group", [" ", "g" * 1025])
-async def test_bad_names(key_stack: Running, group: str) -> None:
-    """A 400 problem that names the field."""
+async def test_a_bad_group_name_is_a_bad_request(key_stack: Running, group: str) -> None:
     status, problem = await ask(key_stack, group)
     assert (status, problem["field"]) == (400, "group")
 
 
-async def test_bad_callers(key_stack: Running) -> None:
-    """A user id is checked as negotiate checks it."""
+async def test_a_bad_user_id_is_a_bad_request(key_stack: Running) -> None:
+    """Negotiate has the same checks."""
     for query in ([("userId", " ")], [("userId", "ana"), ("userId", "bo")]):
         status, problem = await ask(key_stack, "lobby", query)
         assert (status, problem["field"]) == (400, "userId")
@@ -109,23 +110,23 @@ async def test_bad_callers(key_stack: Running) -> None:
 
 @pytest.fixture(scope="module")
 def backend_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack that serves backends with a key."""
+    """Run a stack in `key` mode, with function keys."""
     log = tmp_path_factory.mktemp("backend-stack") / "log"
     settings = {"USHER_AUTH": "key", "USHER_POLICY_FILE": "policy.json"}
     with run([*UP, "--keys"], log, settings) as running:
         yield running
 
 
-async def test_the_policy_decides(backend_stack: Running) -> None:
-    """A user may see the lobby and the own room; another's looks like one that does not exist."""
+async def test_the_policy_decides_which_rosters_a_user_may_read(backend_stack: Running) -> None:
+    """A forbidden group and an unknown group get the same status."""
     key = {"x-functions-key": backend_stack.facts["keys"]["function"]}
     for room, expected in (("lobby", 200), ("user-ana", 200), ("user-bo", 403), ("nowhere", 403)):
         status, answer = await ask(backend_stack, room, [("userId", "ana")], **key)
         assert (status, answer.get("field")) == (expected, "group" if expected == 403 else None)
 
 
-async def test_in_key_mode_the_key_is_enough(backend_stack: Running) -> None:
-    """A backend reads for itself, about any room; without the key nobody does."""
+async def test_a_backend_with_the_key_may_read_every_roster(backend_stack: Running) -> None:
+    """It names no user. Without the key the request is refused."""
     key, room = backend_stack.facts["keys"]["function"], new_room()
     status, answer = await ask(backend_stack, room, **{"x-functions-key": key})
     assert (status, answer["count"]) == (200, 0)
@@ -134,8 +135,9 @@ async def test_in_key_mode_the_key_is_enough(backend_stack: Running) -> None:
         assert response.status == 401
 
 
-async def test_without_a_mode_nobody_reads(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """As with negotiate, the endpoint is closed until somebody says how callers are told."""
+async def test_without_an_authentication_mode_no_roster_is_served(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     log = tmp_path_factory.mktemp("closed-stack") / "log"
     with run(UP, log, {"USHER_AUTH": ""}) as running:
         status, problem = await ask(running, "lobby")

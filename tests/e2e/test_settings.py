@@ -1,4 +1,4 @@
-"""The app with settings of all kinds, on the local host, each in a process of its own."""
+"""The app with different settings on the local host, each time in a new process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +18,8 @@ HOST = ["localdev", "host", "--json", "--port", "0"]
 SECRET = "a-key-that-must-not-be-shown-anywhere"
 
 
-async def statuses(app: Running) -> dict[str, int]:
-    """What each function answers."""
+async def read_statuses(app: Running) -> dict[str, int]:
+    """Call each function and return its status."""
     async with aiohttp.ClientSession() as session:
         found = {}
         for name in ("negotiate", "health"):
@@ -60,16 +60,16 @@ CLOSED = {"negotiate": 503, "health": 503, "connect": 500, "connected": 200, "di
 async def test_wrong_settings_close_every_function(
     tmp_path: Path, settings: dict[str, str], wrong: list[str]
 ) -> None:
-    """The app indexes, each function answers closed, and one record names every wrong key."""
+    """The app starts, each function fails, and one log record names every wrong key."""
     with run_app(tmp_path, **settings) as app:
-        assert await statuses(app) == CLOSED
+        assert await read_statuses(app) == CLOSED
         for function in CLOSED:
             (record,) = app.records(record="settings", function=function)
             assert list(record["problems"]) == wrong
 
 
 async def test_a_broken_connection_string_is_not_shown(tmp_path: Path) -> None:
-    """Not in the log and not in an answer; the SDK's own error would print it."""
+    """Neither the log nor a response has it, although the SDK's own error would print it."""
     broken = f"Endpoint=http://127.0.0.1:1;{SECRET}"
     with run_app(tmp_path, WebPubSubConnectionString=broken) as app:
         async with aiohttp.ClientSession() as session:
@@ -79,8 +79,8 @@ async def test_a_broken_connection_string_is_not_shown(tmp_path: Path) -> None:
         assert SECRET not in app.log()
 
 
-async def test_anonymous_callers(tmp_path: Path) -> None:
-    """Guests by POST only, each with a name of its own, and a page elsewhere opens nothing."""
+async def test_anonymous_mode_admits_guests_of_allowed_origins_by_post(tmp_path: Path) -> None:
+    """Each guest gets a new user id and cannot choose it."""
     settings = {"USHER_AUTH": "anonymous", "USHER_ALLOWED_ORIGINS": "https://a.example"}
     with run(UP, tmp_path / "log", settings) as stack:
         url = f"{stack.facts['host']}/api/negotiate"
@@ -96,8 +96,8 @@ async def test_anonymous_callers(tmp_path: Path) -> None:
                 stack.wait_for_record(record="join", userId=answer["userId"], addStatus=200)
 
 
-async def test_callers_of_an_identity_provider(tmp_path: Path) -> None:
-    """The token's subject, and nobody else; neither of the tokens is logged."""
+async def test_oidc_mode_admits_the_subject_of_the_token_only(tmp_path: Path) -> None:
+    """Neither the bearer token nor the client access token is logged."""
     async with identity_provider.serve(identity_provider.Provider()) as provider:
         settings = {
             "USHER_AUTH": "oidc",
@@ -108,15 +108,15 @@ async def test_callers_of_an_identity_provider(tmp_path: Path) -> None:
             url, token = f"{stack.facts['host']}/api/negotiate", provider.token()
             async with aiohttp.ClientSession() as session:
 
-                async def ask(token: str, **body: str) -> tuple[int, dict[str, Any]]:
+                async def negotiate(token: str, **body: str) -> tuple[int, dict[str, Any]]:
                     headers = {"Authorization": f"Bearer {token}"}
                     async with session.post(url, json=body, headers=headers) as response:
                         return response.status, await response.json()
 
-                status, answer = await ask(token, userId="ana", group="blue")
+                status, answer = await negotiate(token, userId="ana", group="blue")
                 assert (status, answer["userId"], answer["groups"]) == (200, "ana", ["blue"])
-                assert (await ask(token, userId="bo"))[0] == 403
-                assert (await ask(provider.token(aud="another")))[0] == 401
+                assert (await negotiate(token, userId="bo"))[0] == 403
+                assert (await negotiate(provider.token(aud="another")))[0] == 401
                 async with session.ws_connect(answer["url"], protocols=["json.webpubsub.azure.v1"]):
                     stack.wait_for_record(record="join", userId="ana", sendStatus=202)
             assert token not in stack.log()
@@ -124,8 +124,10 @@ async def test_callers_of_an_identity_provider(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["easyauth", "oidc"])
-async def test_forged_identities(tmp_path: Path, mode: str) -> None:
-    """Headers that App Service would set, where it does not; and no token at all."""
+async def test_headers_of_app_service_are_not_trusted_outside_of_it(
+    tmp_path: Path, mode: str
+) -> None:
+    """The request has the principal's headers, but App Service did not add them; no token."""
     oidc = {"USHER_OIDC_ISSUER": "http://127.0.0.1:9", "USHER_OIDC_AUDIENCE": "usher"}
     with run_app(tmp_path, USHER_AUTH=mode, **oidc) as app:
         headers = {"X-MS-CLIENT-PRINCIPAL-ID": "ana", "X-MS-CLIENT-PRINCIPAL-NAME": "ana"}
@@ -135,15 +137,16 @@ async def test_forged_identities(tmp_path: Path, mode: str) -> None:
             assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_without_a_mode_only_negotiate_is_closed(tmp_path: Path) -> None:
-    """Events need no caller; the problem says what to set."""
+async def test_without_an_authentication_mode_negotiate_names_the_setting(tmp_path: Path) -> None:
     with run_app(tmp_path, USHER_AUTH="") as app, pytest.raises(AssertionError, match="USHER_AUTH"):
         async with enter(app.facts["host"], userId="ana"):
             pass
 
 
-async def test_a_service_that_is_not_there(tmp_path: Path) -> None:
-    """Key mode mints all the same, because it asks nobody; health says what is the matter."""
+async def test_with_an_access_key_tokens_are_issued_while_the_service_is_down(
+    tmp_path: Path,
+) -> None:
+    """The app signs them itself. The health endpoint reports the service."""
     string = f"Endpoint=http://127.0.0.1:1;AccessKey={SECRET}"
     with run_app(tmp_path, WebPubSubConnectionString=string) as app:
         async with aiohttp.ClientSession() as session:
@@ -153,8 +156,8 @@ async def test_a_service_that_is_not_there(tmp_path: Path) -> None:
         assert SECRET not in app.log()
 
 
-async def test_single_group(tmp_path: Path) -> None:
-    """Everybody is in the default group, another one is refused, and no state is needed."""
+async def test_with_a_single_group_only_the_default_group_is_allowed(tmp_path: Path) -> None:
+    """Events then need no connection state."""
     settings = {"USHER_SINGLE_GROUP": "true", "USHER_DEFAULT_GROUP": "hall"}
     with run(UP, tmp_path / "log", settings) as stack:
         host = stack.facts["host"]
@@ -168,8 +171,8 @@ async def test_single_group(tmp_path: Path) -> None:
         assert record["group"] == "hall"
 
 
-async def test_announcement_texts(tmp_path: Path) -> None:
-    """Templates from the settings; an empty one is no announcement."""
+async def test_announcements_use_the_templates_of_the_settings(tmp_path: Path) -> None:
+    """An empty template means no announcement."""
     settings = {"USHER_JOIN_TEXT": "welcome {userId}", "USHER_LEAVE_TEXT": ""}
     with run(UP, tmp_path / "log", settings) as stack:
         async with enter(stack.facts["host"], userId="ana") as ana:

@@ -1,4 +1,4 @@
-"""Visitors of the demo page, each in a real browser with cookies and a tab of its own."""
+"""Visitors of the demo page, each in a real browser with its own cookies and tab."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ SCREENSHOTS = Path(__file__).parent / "screenshots"
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
-DESK = ViewportSize(width=960, height=900)
+DESKTOP = ViewportSize(width=960, height=900)
 PHONE = ViewportSize(width=320, height=640)
 
 expect.set_options(timeout=10_000)
@@ -29,28 +29,28 @@ expect.set_options(timeout=10_000)
 
 @asynccontextmanager
 async def open_browser() -> AsyncIterator[Browser]:
-    """The Chromium of this machine, without a window; where there is none, tests are skipped."""
+    """Run the installed Chromium without a window. Skip the test if none is installed."""
     if not CHROMIUM:
         pytest.skip("needs a Chromium: `apt-get install chromium`, or Chrome")
     async with async_playwright() as playwright:
-        # Chromium's sandbox does not start as root, which containers often are; it shows one page
-        # here, and that is ours.
+        # Chromium's sandbox does not start as root, the usual user of a container. The browser
+        # opens only our own page.
         yield await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
-@dataclass
+@dataclass(slots=True)
 class Visitor:
-    """Somebody with the page in front of them. `asked` are the requests that the page made."""
+    """A browser tab with the page. It keeps the page's errors and the paths of its requests."""
 
     page: Page
-    troubles: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     @classmethod
-    async def come(cls, browser: Browser, address: str, **options: Any) -> Self:
-        """Opens the page; `options` are those of the browser's context."""
+    async def open(cls, browser: Browser, address: str, **options: Any) -> Self:
+        """Open the page. `options` are passed to the browser's context."""
         context = await browser.new_context(
-            **{"viewport": DESK, "reduced_motion": "reduce", "locale": "en-GB"} | options
+            **{"viewport": DESKTOP, "reduced_motion": "reduce", "locale": "en-GB"} | options
         )
         visitor = cls(await context.new_page())
         visitor._listen()
@@ -59,42 +59,50 @@ class Visitor:
 
     def _listen(self) -> None:
         def on_console(line: ConsoleMessage) -> None:
-            # Breaches of the Content-Security-Policy are told here, too.
+            # The console also has the violations of the Content-Security-Policy.
             if line.type == "error":
-                self.troubles.append(line.text)
+                self.errors.append(line.text)
 
         self.page.on("console", on_console)
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("request", lambda asked: self.asked.append(asked.url.partition("/api/")[2]))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda sent: self.requests.append(sent.url.partition("/api/")[2]))
 
     async def enter(self, name: str, room: str) -> None:
-        """Asks to be let in; whether it is, the caller looks."""
+        """Fill in the form and submit it. The server may refuse."""
         await self.page.get_by_label("Your name").fill(name)
         await self.page.get_by_label("Room", exact=True).fill(room)
         await self.page.get_by_role("button", name="Enter").click()
 
-    async def say(self, text: str) -> None:
-        """Sends a message to the room."""
+    async def expect_refusal(self, name: str, room: str) -> dict[str, Any]:
+        """Enter, expect the page to show the detail of the problem, and return the problem."""
+        async with self.page.expect_response("**/api/negotiate") as refused:
+            await self.enter(name, room)
+        problem: dict[str, Any] = await (await refused.value).json()
+        await expect(self.page.get_by_role("alert")).to_have_text(problem["detail"])
+        return problem
+
+    async def send(self, text: str) -> None:
+        """Send a message to the room."""
         await self.page.get_by_label("Message to the room").fill(text)
         await self.page.get_by_role("button", name="Send").click()
 
-    async def sees_steps(self, *answers: str) -> None:
-        """The answers of the three steps, which must be there soon."""
+    async def expect_steps(self, *answers: str) -> None:
+        """Expect these statuses of the three steps."""
         await expect(self.page.locator("#steps .answer")).to_have_text(answers)
 
-    async def sees_roster(self, *names: str) -> None:
-        """Exactly these names, in this order."""
+    async def expect_roster(self, *names: str) -> None:
+        """Expect exactly these names, in this order."""
         await expect(self.page.locator("#roster bdi")).to_have_text(names)
 
-    async def hears(self, text: str) -> None:
-        """An announcement or a message of the page, once."""
+    async def expect_message(self, text: str) -> None:
+        """Expect an announcement, a message or a notice with this text, exactly once."""
         await expect(self.page.get_by_role("log").get_by_text(text, exact=True)).to_have_count(1)
 
-    async def reads(self, text: str) -> None:
-        """What the status line says, in part."""
+    async def expect_status(self, text: str) -> None:
+        """Expect the status line to contain this text."""
         await expect(self.page.get_by_role("status")).to_contain_text(text)
 
-    async def photograph(self, name: str) -> None:
-        """A picture for people, in a folder that git does not keep."""
+    async def take_screenshot(self, name: str) -> None:
+        """Save the whole page as NAME.png in a folder that git ignores."""
         SCREENSHOTS.mkdir(exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)

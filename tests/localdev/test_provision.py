@@ -10,7 +10,7 @@ FAILED = {"detail": "Busy.", "step": "announceJoin", "done": ["generateToken", "
 
 
 @pytest.mark.parametrize(
-    ("problem", "told"),
+    ("problem", "line"),
     [
         ({"detail": "No."}, "429 No."),
         (
@@ -23,20 +23,20 @@ FAILED = {"detail": "Busy.", "step": "announceJoin", "done": ["generateToken", "
         ),
     ],
 )
-def test_problems_in_a_line(problem: dict[str, Any], told: str) -> None:
-    """With how far the workflow went, where that is told."""
-    assert describe_problem(429, json.dumps(problem)) == told
+def test_problems_are_one_line(problem: dict[str, Any], line: str) -> None:
+    """With the steps that were completed, if the problem names them."""
+    assert describe_problem(429, json.dumps(problem)) == line
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "[]", "{}"])
-def test_answers_that_are_no_problem(text: str) -> None:
-    """The status is all there is; 401 comes from the host, which asks for a key."""
+def test_responses_without_a_problem_document(text: str) -> None:
+    """The line has the status; 401 comes from the host, which requires a key."""
     assert describe_problem(502, text) == "The host answered 502."
     assert "--key-from-env" in describe_problem(401, text)
 
 
 def test_the_key_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty one is none; without a name there is no header."""
+    """An empty variable is an error; without a variable there is no header."""
     monkeypatch.setenv("KEY", "k")
     assert read_key("KEY") == {"x-functions-key": "k"}
     assert read_key(None) == {}

@@ -11,15 +11,15 @@ from localdev.light_client import LightClient, upgrade_request
 
 
 class Listener(LightClient):
-    """Keeps what it hears."""
+    """Keeps the messages that it receives."""
 
     def __init__(self, request: bytes) -> None:
         super().__init__(request)
-        self.heard: list[bytes] = []
+        self.received: list[bytes] = []
         self.ended = asyncio.Event()
 
     def hear(self, payload: bytes) -> None:
-        self.heard.append(payload)
+        self.received.append(payload)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -27,7 +27,7 @@ class Listener(LightClient):
 
 
 async def greet(request: web.Request) -> web.StreamResponse:
-    """Tells the subprotocol, pings, tells what came, and closes with 4000."""
+    """Send the subprotocol, ping, echo two messages, and close with 4000."""
     websocket = web.WebSocketResponse(protocols=["chat"], autoping=False)
     await websocket.prepare(request)
     await websocket.send_str(f"{websocket.ws_protocol} {request.query_string}")
@@ -60,35 +60,32 @@ async def open_client(server: TestServer, path: str, subprotocol: str = "") -> L
 
 
 async def test_a_conversation(server: TestServer) -> None:
-    """Texts both ways, a ping that is answered, and the code of the end."""
+    """Texts both ways, the response to a ping, and the close code."""
     client = await open_client(server, "/greet?a=b", "chat")
     await client.opened
     client.send(b"hello")
     await client.ended.wait()
-    first, *others = client.heard
+    first, *others = client.received
     assert first == b"chat a=b"
     assert sorted(others) == [b"PONG are you there", b"TEXT hello"]
     assert (client.is_gone, client.close_code) == (True, 4000)
 
 
-async def test_no_subprotocol(server: TestServer) -> None:
-    """None is asked for where none is named."""
+async def test_an_empty_subprotocol_is_not_requested(server: TestServer) -> None:
     client = await open_client(server, "/greet?a=b")
     await client.opened
     client.send(b"hello")
     await client.ended.wait()
-    assert client.heard[0] == b"None a=b"
+    assert client.received[0] == b"None a=b"
 
 
-async def test_a_refusal(server: TestServer) -> None:
-    """The status is in the error."""
+async def test_the_error_has_the_status_of_a_denial(server: TestServer) -> None:
     client = await open_client(server, "/nowhere?a=b")
     with pytest.raises(ConnectionError, match="404 Not Found"):
         await client.opened
 
 
-async def test_an_end_before_the_upgrade() -> None:
-    """It is an error, and no endless wait."""
+async def test_an_end_before_the_upgrade_is_an_error() -> None:
 
     async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()

@@ -1,4 +1,4 @@
-"""Frames of the light clients and of the benchmarks' floor."""
+"""Frames of the light clients and of the bare server of the benchmarks."""
 
 import pytest
 
@@ -13,8 +13,8 @@ def test_accept_key() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_frames_come_back_in_any_pieces(size: int) -> None:
-    """Nothing before the last byte is there, everything then, and the rest stays."""
+def test_frames_can_arrive_in_pieces(size: int) -> None:
+    """A frame is returned once it is complete; the bytes after it stay."""
     payload = b"x" * size
     frame = server_frame(payload)
     received = bytearray(frame)
@@ -27,5 +27,5 @@ def test_frames_come_back_in_any_pieces(size: int) -> None:
 
 
 def test_a_client_masks() -> None:
-    """With zeros (RFC 6455, section 5.3: a server refuses what is not masked)."""
+    """With zeros (RFC 6455, section 5.3: a server must reject frames without a mask)."""
     assert client_frame(TEXT, b"ab") == b"\x81\x82\0\0\0\0ab"

@@ -8,7 +8,7 @@ from usher.logs import log_record, redact, redact_all_records
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
 SIGNATURE = "7767effcb3946f3e1de039df4b986ef02c110b1469d02c0a06f41b3b727ab561"
-SHOWN = [
+TEXTS_WITH_SECRETS = [
     f"Authorization: Bearer {TOKEN}",
     "authorization: bearer opaque-token-of-somebody",
     f"wss://demo/client/hubs/chat?access_token={TOKEN}&x=1",
@@ -22,7 +22,7 @@ SHOWN = [
 
 @pytest.fixture(autouse=True)
 def factory() -> Iterator[None]:
-    """Leaves the process as it was."""
+    """Install the redaction, and restore the process afterwards."""
     before = logging.getLogRecordFactory()
     redact_all_records()
     yield
@@ -36,16 +36,15 @@ def is_clean(text: str) -> bool:
     return not any(secret in text for secret in SECRETS)
 
 
-@pytest.mark.parametrize("text", SHOWN)
-def test_secrets_are_taken_out(text: str) -> None:
-    """Whatever they stand in; the rest stays."""
+@pytest.mark.parametrize("text", TEXTS_WITH_SECRETS)
+def test_secrets_are_redacted(text: str) -> None:
     assert is_clean(redact(text))
     assert "REDACTED" in redact(text)
 
 
-@pytest.mark.parametrize("text", SHOWN)
-def test_case_does_not_matter(text: str) -> None:
-    """Neither for what is a secret nor for the quick look whether there may be one."""
+@pytest.mark.parametrize("text", TEXTS_WITH_SECRETS)
+def test_secrets_are_redacted_in_upper_case_too(text: str) -> None:
+    """Both the patterns and the quick check before them ignore the case."""
     shown = redact(text.upper())
     assert not any(secret.upper() in shown for secret in SECRETS)
     assert "REDACTED" in shown
@@ -55,14 +54,13 @@ def test_case_does_not_matter(text: str) -> None:
     "text",
     ["ana joined blue", "code=7", "sha256=short", "connection 37b3a84ab1ad23c53ee4f1b6a1cd3ac2"],
 )
-def test_the_rest_is_left_alone(text: str) -> None:
-    """Names, ids and plain words."""
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 
-@pytest.mark.parametrize("text", SHOWN)
+@pytest.mark.parametrize("text", TEXTS_WITH_SECRETS)
 def test_every_record_is_redacted(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Of any logger, in the message, in its arguments and in a traceback."""
+    """This holds for any logger, in the message, its arguments and a traceback."""
     other = logging.getLogger("somebody.else")
     other.warning(text.replace("%", "%%"))
     other.warning("it was %s", text)
@@ -76,14 +74,14 @@ def test_every_record_is_redacted(text: str, caplog: pytest.LogCaptureFixture) -
     assert "Traceback" in caplog.text
 
 
-def test_a_record_that_cannot_be_formatted_is_not_ours_to_mend() -> None:
-    """The logging library reports it as ever."""
+def test_a_record_that_cannot_be_formatted_is_unchanged() -> None:
+    """The logging library then reports the error itself."""
     record = logging.getLogRecordFactory()("x", logging.INFO, "x", 1, "%d", ("a",), None)
     assert record.args == ("a",)
 
 
-def test_installing_twice_is_installing_once() -> None:
-    """The Functions runtime may import the app again."""
+def test_a_second_installation_has_no_effect() -> None:
+    """The Functions runtime may import the app twice."""
     before = logging.getLogRecordFactory()
     redact_all_records()
     assert logging.getLogRecordFactory() is before

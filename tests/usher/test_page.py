@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[2] / "web" / "demo.html").read_text("utf-8")
 
 
 class Elements(HTMLParser):
-    """Every start tag with its attributes, and the texts of scripts and styles."""
+    """Collect every start tag with its attributes, and the texts of scripts and styles."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -36,8 +36,8 @@ def directives(endpoint: str = "https://demo.webpubsub.azure.com") -> dict[str, 
     return {name: values for name, *values in map(str.split, policy.split(";"))}
 
 
-def test_off_is_not_found() -> None:
-    """As if there were no page, but the detail says how to get it."""
+def test_without_its_setting_the_page_is_not_found() -> None:
+    """The detail names the setting."""
     check_page(make_settings(demo=True))
     with pytest.raises(NotFoundError, match="USHER_DEMO") as caught:
         check_page(make_settings())
@@ -45,8 +45,8 @@ def test_off_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("name", ["script", "style"])
-def test_only_what_is_in_the_file_may_run(name: str) -> None:
-    """The hash of the file's one element, as another reader of HTML finds it, and nothing else."""
+def test_only_the_script_and_the_style_of_the_file_are_allowed(name: str) -> None:
+    """The policy has exactly one hash, and another HTML parser finds the same element."""
     (text,) = Elements(PAGE).texts[name]
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     assert directives()[f"{name}-src"] == [f"'sha256-{digest}'"]
@@ -60,13 +60,12 @@ def test_only_what_is_in_the_file_may_run(name: str) -> None:
         ("http://127.0.0.1:8080", "ws://127.0.0.1:8080"),
     ],
 )
-def test_where_the_page_may_connect(endpoint: str, socket: str) -> None:
-    """To its own origin and to the service's WebSocket."""
+def test_the_page_may_connect_to_the_app_and_the_service_only(endpoint: str, socket: str) -> None:
     assert directives(endpoint)["connect-src"] == ["'self'", socket]
 
 
-def test_everything_else_is_closed() -> None:
-    """What no directive names is refused; so are frames, bases, forms and text made HTML."""
+def test_the_policy_refuses_everything_else() -> None:
+    """Frames, base URLs, forms and HTML from text need their own directives."""
     found = directives()
     closed = ("default-src", "base-uri", "form-action", "frame-ancestors", "trusted-types")
     assert [found[name] for name in closed] == [["'none'"]] * len(closed)
@@ -74,8 +73,8 @@ def test_everything_else_is_closed() -> None:
     assert not re.search("unsafe|strict-dynamic", str(found))
 
 
-def test_the_file_needs_no_exception() -> None:
-    """No handler or style in an attribute, nothing from elsewhere: the policy would break it."""
+def test_the_file_has_nothing_that_the_policy_refuses() -> None:
+    """No handlers or styles in attributes, no resources of other origins, no HTML from text."""
     tags = Elements(PAGE).tags
     assert not [tag for tag, given in tags if any(re.match("on|style$", name) for name in given)]
     sources = [given[name] or "" for _, given in tags for name in ("src", "href") if name in given]

@@ -40,16 +40,16 @@ async def refusal_of(error: Exception) -> dict[str, Any]:
     return await connect("")
 
 
-def test_json() -> None:
-    """Answers hold tokens, so nothing may keep them."""
+def test_a_json_response_must_not_be_stored() -> None:
+    """It may have a token."""
     response = answer_json({"a": "ü"})
     assert json.loads(response.get_body()) == {"a": "ü"}
     assert (response.status_code, response.mimetype) == (200, "application/json")
     assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_page() -> None:
-    """The policy it was given, and headers that keep browsers from guessing and telling."""
+def test_a_page_has_the_given_policy_and_security_headers() -> None:
+    """Browsers must not guess the media type and not send the URL to other sites."""
     response = answer_page("<!doctype html>ü", "default-src 'none'")
     assert response.get_body().decode() == "<!doctype html>ü"
     assert (response.mimetype, response.charset) == ("text/html", "utf-8")
@@ -62,12 +62,12 @@ def test_page() -> None:
 
 
 async def test_a_problem_names_the_field() -> None:
-    """RFC 9457 members, and one of our own."""
+    """The other members are those of RFC 9457."""
     response = await answer_to(BadRequestError("group must not be blank.", field="group"))
     assert (response.status_code, response.mimetype) == (400, "application/problem+json")
     assert json.loads(response.get_body()) == {
         "type": "urn:problem-type:usher:bad-request",
-        "title": "The request is not valid",
+        "title": BadRequestError.title,
         "status": 400,
         "detail": "group must not be blank.",
         "field": "group",
@@ -83,22 +83,23 @@ async def test_a_problem_names_the_field() -> None:
         (ThrottledError("x", answered=429, retry_after=0.5), ("Retry-After", "1")),
     ],
 )
-async def test_headers_that_a_status_takes(error: UsherError, header: tuple[str, str]) -> None:
-    """Beside the one that keeps caches away."""
+async def test_a_problem_has_the_header_that_its_status_requires(
+    error: UsherError, header: tuple[str, str]
+) -> None:
+    """No cache may store it."""
     response = await answer_to(error)
     assert response.status_code == error.status
     assert response.headers[header[0]] == header[1]
     assert response.headers["Cache-Control"] == "no-store"
 
 
-async def test_a_busy_service_that_does_not_say_how_long() -> None:
-    """429 without a Retry-After of our invention."""
+async def test_without_a_retry_after_of_the_service_a_problem_has_none() -> None:
     response = await answer_to(ThrottledError("x", answered=429))
     assert (response.status_code, response.headers.get("Retry-After")) == (429, None)
 
 
-async def test_an_error_s_own_members() -> None:
-    """They stand beside those of every problem."""
+async def test_a_problem_has_the_members_of_its_error() -> None:
+    """They are added to the members of every problem."""
     error = UnknownConnectionError("x", answered=404)
     error.members = {"step": "addConnection"}
     response = await answer_to(error)
@@ -110,16 +111,18 @@ async def test_an_error_s_own_members() -> None:
 @pytest.mark.parametrize(
     ("error", "count"), [(ThrottledError("x"), 1), (UnknownConnectionError("x"), 0)]
 )
-async def test_the_operator_learns_of_a_busy_service(
+async def test_throttling_is_logged_and_an_unknown_connection_is_not(
     error: UsherError, count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And not of a connection that somebody got wrong."""
+    """The operator can act on throttling. An unknown connection is a mistake of the caller."""
     await answer_to(error)
     assert len(caplog.records) == count
 
 
-async def test_the_service_s_failure_is_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Callers learn no class and no code of the inside."""
+async def test_a_failure_of_the_service_is_explained_only_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The caller gets no internal class name and no code."""
     response = await answer_to(ServiceError("ServiceRequestError", answered=None))
     assert response.status_code == 502
     assert b"ServiceRequestError" not in response.get_body()
@@ -136,10 +139,10 @@ async def test_the_service_s_failure_is_for_the_log(caplog: pytest.LogCaptureFix
         (TooManyError(1), None),
     ],
 )
-async def test_refused_callers_are_in_the_log(
+async def test_refusals_and_failures_are_logged(
     caplog: pytest.LogCaptureFixture, error: UsherError, level: str | None
 ) -> None:
-    """Who may not, and what failed; a request that is malformed is its sender's to mend."""
+    """A malformed request is not logged, because only its sender can correct it."""
     await answer_to(error)
     found = [(record.levelname, json.loads(record.getMessage())) for record in caplog.records]
     status, reason = error.status, str(error)
@@ -148,7 +151,7 @@ async def test_refused_callers_are_in_the_log(
 
 
 async def test_wrong_settings_are_named_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
-    """503 for the caller, every wrong key in one record for the operator."""
+    """The caller gets 503, and one log record names all wrong keys."""
     problems = {"WebPubSubHub": "is required", "USHER_AUTH": "must be 'local'"}
     response = await answer_to(SettingsError(problems))
     assert response.status_code == 503
@@ -158,7 +161,7 @@ async def test_wrong_settings_are_named_in_the_log_only(caplog: pytest.LogCaptur
 
 
 async def test_unknown_errors_are_one_generic_500(caplog: pytest.LogCaptureFixture) -> None:
-    """With a traceback in the log."""
+    """The log has the traceback."""
     response = await answer_to(RuntimeError(SECRET))
     assert response.status_code == 500
     assert SECRET.encode() not in response.get_body()
@@ -174,8 +177,8 @@ async def test_unknown_errors_are_one_generic_500(caplog: pytest.LogCaptureFixtu
         (RuntimeError(SECRET), "serverError"),
     ],
 )
-async def test_connect_refuses_on_any_error(error: Exception, code: str) -> None:
-    """A code and a text, without which the extension would let the client in or fail itself."""
+async def test_connect_refuses_the_client_after_any_error(error: Exception, code: str) -> None:
+    """Without a code and a text the extension would admit the client, or fail itself."""
     refusal = await refusal_of(error)
     assert refusal["code"] == code
     assert refusal["errorMessage"]
@@ -183,8 +186,10 @@ async def test_connect_refuses_on_any_error(error: Exception, code: str) -> None
 
 
 @pytest.mark.parametrize("error", [BadEventError("no state"), RuntimeError("no state")])
-async def test_notices_log_their_errors(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody reads their answer, so the log is the only place."""
+async def test_errors_of_notices_are_logged(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The service ignores the response to a notice."""
 
     @notice_answers
     async def connected(_request: str) -> None:
@@ -195,13 +200,16 @@ async def test_notices_log_their_errors(error: Exception, caplog: pytest.LogCapt
     assert "no state" in caplog.text
 
 
-def family() -> list[type[UsherError]]:
-    """Every error but those that share the kind of their parent."""
-    children = [*UsherError.__subclasses__(), *ServiceError.__subclasses__()]
-    return [UsherError, *children]
+def error_classes() -> list[type[UsherError]]:
+    """Return every error class with a kind of its own."""
+    classes: list[type[UsherError]] = [UsherError]
+    for error in classes:
+        classes.extend(error.__subclasses__())
+    return [error for error in classes if error.kind != getattr(error.__base__, "kind", "")]
 
 
-def test_every_error_has_a_kind_and_a_title_of_its_own() -> None:
-    """A caller can tell them apart by the problem's type."""
-    assert len({error.kind for error in family()}) == len(family())
-    assert len({error.title for error in family()}) == len(family())
+def test_every_error_has_its_own_kind_and_title() -> None:
+    """A caller can distinguish them by the type of the problem."""
+    errors = error_classes()
+    assert len({error.kind for error in errors}) == len(errors)
+    assert len({error.title for error in errors}) == len(errors)

@@ -10,20 +10,18 @@ SETTINGS = {
 }
 
 
-def test_valid_settings() -> None:
-    """What is told of them."""
+def test_valid_settings_give_the_facts_that_doctor_needs() -> None:
     assert check_settings(SETTINGS | {"USHER_LEAVE_TEXT": ""}) == {
         "problems": {},
         "hub": "chat",
         "service": "https://demo.webpubsub.azure.com",
         "auth": "anonymous",
-        "tellsJoins": True,
-        "tellsLeaves": False,
+        "announcesJoins": True,
+        "announcesLeaves": False,
     }
 
 
-def test_wrong_settings() -> None:
-    """Every key at once, and no value."""
+def test_every_wrong_setting_is_named_without_its_value() -> None:
     wrong = {"USHER_TOKEN_MINUTES": "some-value", "WebPubSubHub": "some-value"}
     facts = check_settings(SETTINGS | wrong)
     assert list(facts) == ["problems"]
@@ -31,8 +29,7 @@ def test_wrong_settings() -> None:
     assert "some-value" not in json.dumps(facts)
 
 
-def test_a_wrong_policy(tmp_path: Path) -> None:
-    """Its places, as those of the settings."""
+def test_a_wrong_policy_is_named_with_the_place_in_its_file(tmp_path: Path) -> None:
     policy = tmp_path / "policy.json"
     policy.write_text('{"rules": [{"caller": "any", "group": "a", "allow": ["all"]}]}')
     facts = check_settings(SETTINGS | {"USHER_POLICY_FILE": str(policy)})

@@ -1,20 +1,17 @@
 """The gate: identifies the caller of a request, within the rate limits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from usher.door.callers import Caller, Credentials, VerifyToken
 from usher.door.limits import Limits
 from usher.door.modes import Mode
 
 
-@dataclass(frozen=True, slots=True)
 class Gate:
-    """Identify callers by the authentication mode."""
+    """Identifies callers by the authentication mode."""
 
-    mode: Mode
-    limits: Limits
-    verify: VerifyToken
+    def __init__(self, mode: Mode, limits: Limits, verify: VerifyToken) -> None:
+        self.mode, self.limits, self.verify = mode, limits, verify
 
     async def identify(self, headers: Mapping[str, str], user_id: str | None) -> Caller:
         """Return the caller of a request that asks for this user id, or for none.

@@ -8,16 +8,17 @@ from usher.errors import TooManyError
 from usher.settings import Settings
 
 MOST_NAMES = 10_000  # buckets at once; the bucket that was used longest ago is dropped first
-WINDOW = 60.0  # seconds
+SECOND = 10**9  # in nanoseconds, because sums of fractions are not exact
+WINDOW = 60 * SECOND
 
 
 class CallLimit:
     """A token bucket for each name. It holds the calls of one minute, and refills steadily."""
 
-    def __init__(self, calls_per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._interval = WINDOW / calls_per_minute if calls_per_minute else 0.0
+    def __init__(self, calls_per_minute: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._interval = WINDOW // calls_per_minute if calls_per_minute else 0
         self._clock = clock
-        self._full_at: dict[str, float] = {}  # when each bucket is full again; oldest use first
+        self._full_at: dict[str, int] = {}  # when each bucket is full again; oldest use first
 
     def check(self, name: str) -> None:
         """Take one call out of the name's bucket. Raises TooManyError if the bucket is empty."""
@@ -30,7 +31,7 @@ class CallLimit:
         if len(self._full_at) > MOST_NAMES:
             del self._full_at[next(iter(self._full_at))]
         if wait > 0:
-            raise TooManyError(wait)
+            raise TooManyError(wait / SECOND)
 
 
 class Limits:

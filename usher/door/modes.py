@@ -48,7 +48,7 @@ class Mode:
         """
         raise NotImplementedError
 
-    def is_trusted_without_user(self, user_id: str | None) -> bool:
+    def needs_no_caller(self, user_id: str | None) -> bool:
         """Return whether a request that asks for this user id, or none, needs no caller."""
         return False
 
@@ -109,7 +109,7 @@ class Key(Mode):
             raise BadRequestError("userId is required from a backend.", field="userId")
         return Caller(_check_user_id(credentials.user_id))
 
-    def is_trusted_without_user(self, user_id: str | None) -> bool:
+    def needs_no_caller(self, user_id: str | None) -> bool:
         """Return True if the backend asks for no user, but for itself."""
         return user_id is None
 

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from usher.door.callers import Caller
@@ -19,12 +18,11 @@ GROUPS_STATE = "groups"
 NO_SUCH_GROUP = "There is no such group for this caller."
 
 
-@dataclass(frozen=True, slots=True)
 class Policy:
     """The rules of the policy file, and the settings that restrict them."""
 
-    settings: Settings
-    rules: Rules
+    def __init__(self, settings: Settings, rules: Rules) -> None:
+        self.settings, self.rules = settings, rules
 
     def grant_groups(self, caller: Caller, asked: Sequence[str]) -> list[str]:
         """Return the groups of a new token. Raises BadRequestError, ForbiddenError."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from usher.errors import ServiceError, UnansweredError
@@ -43,12 +42,12 @@ async def provision(
     return {"token": token.token, "addStatus": add.status, "sendStatus": outcome.send.status}
 
 
-@dataclass(frozen=True, slots=True)
 class _Progress:
     """The steps that are done; `deadline` is by the running loop's clock."""
 
-    deadline: float
-    done: list[str] = field(default_factory=list)
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.done: list[str] = []
 
     @asynccontextmanager
     async def step(self, name: str) -> AsyncIterator[None]:

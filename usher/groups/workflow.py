@@ -7,7 +7,6 @@ The step ids and the success criteria (200, 200, 202) are from the public Arazzo
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -64,14 +63,13 @@ async def send_message(
     )
 
 
-@dataclass(frozen=True, slots=True)
 class Announcer:
     """Announces joins and leaves. `templates` has the text of each event, empty for no message."""
 
-    pubsub: PubSub
-    format: Format
-    templates: Mapping[str, str]
-    digest: Digest
+    def __init__(
+        self, pubsub: PubSub, style: Format, templates: Mapping[str, str], digest: Digest
+    ) -> None:
+        self.pubsub, self.format, self.templates, self.digest = pubsub, style, templates, digest
 
     async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
         """Send the announcement of the event, or a summary of several, or nothing."""

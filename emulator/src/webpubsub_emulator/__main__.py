@@ -1,4 +1,4 @@
-"""`python -m webpubsub_emulator`: the same as the command `webpubsub-emulator`."""
+"""Run the emulator: `python -m webpubsub_emulator` is the command `webpubsub-emulator`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""One REST call on a hub, as the modules rest_*.py get it. No operation is carried out here."""
+"""One REST call, as the functions in the modules rest_*.py get it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from webpubsub_emulator.service import Service
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call whose names and parameters are checked, and whose caller may make it."""
+    """A call whose names, parameters and token were checked."""
 
     request: web.Request
     names: dict[str, str]
@@ -25,19 +25,19 @@ class Call:
 
     @property
     def hub(self) -> Hub:
-        """The hub in the path."""
+        """The hub in the path. Raises KeyError for an operation without a hub."""
         return self.service.hub(self.names["hub"])
 
     def run(self, effects: Sequence[Effect]) -> None:
-        """Carry out what the hub returned."""
+        """Carry out the effects that the hub returned."""
         self.service.run(effects)
 
     async def read_body(self) -> bytes:
-        """The body; 400 without a Content-Length, or with one over the limit of messages."""
+        """Return the body. Raises 400 if Content-Length is missing or over MESSAGE_LIMIT."""
         length = self.request.content_length
         if length is None or length > MESSAGE_LIMIT:
             raise bad_request("Invalid Content-Length header.")
         return await self.request.read()
 
 
-Handler = Callable[[Call], Awaitable[web.Response]]
+type Handler = Callable[[Call], Awaitable[web.Response]]

@@ -1,23 +1,22 @@
-"""What the frames of a simple client do, as its URL says. No connection here."""
+"""The mode in the URL of a simple client, which says what the client's frames do."""
 
 from dataclasses import dataclass
 
-from webpubsub_emulator.messages import is_group_name
+from webpubsub_emulator.names import is_group_name
 
 
 @dataclass(frozen=True, slots=True)
 class PublishMode:
-    """Each frame goes to this group; `no_echo` leaves the sender out."""
+    """Each frame goes to this group; with `no_echo` the sender does not get its own frames."""
 
     group: str
     no_echo: bool
 
 
 def read_mode(query: dict[str, list[str]]) -> PublishMode | None:
-    """The mode in a client's query (concept-client-protocols); None sends user events.
+    """Return the mode in a client's query (concept-client-protocols); None sends user events.
 
-    Of a repeated key the last value counts. ValueError, with a text for the client, says what
-    is wrong.
+    The last value of a repeated key counts. Raises ValueError with a text for the client.
     """
     mode = _last(query, "webpubsub_mode").lower()
     if mode in ("", "sendevent"):

@@ -1,4 +1,4 @@
-"""One client's WebSocket: frames go out at once, or wait until the client takes them."""
+"""One client's WebSocket: frames are written at once, or queued while the client is slow."""
 
 import asyncio
 import sys
@@ -11,26 +11,26 @@ from aiohttp.abc import AbstractStreamWriter
 from webpubsub_emulator.frame_queue import FrameQueue
 from webpubsub_emulator.messages import MESSAGE_LIMIT, Frame
 
+# How long a client may take to read its last frames before its TCP connection is aborted.
 CLOSE_SECONDS = 10.0
-"""How long a client has to take its last frames before its TCP connection is aborted."""
 
 
 class SlowClientError(Exception):
-    """The client does not take its frames as fast as they come."""
+    """More frames are queued for the client than allowed."""
 
 
 def new_websocket(subprotocol: str | None) -> web.WebSocketResponse:
-    """A WebSocket that answers this subprotocol, whatever the client offered."""
+    """Return a WebSocket that answers this subprotocol, whatever the client offered."""
     websocket = web.WebSocketResponse(
         protocols=[subprotocol] if subprotocol else [],
-        # Compressing would encode a broadcast once per client.
+        # With compression a broadcast would be encoded once for each client.
         compress=False,
-        # aiohttp refuses messages from this size on.
+        # aiohttp refuses messages of this size and above.
         max_msg_size=MESSAGE_LIMIT + 1,
-        # aiohttp never waits for the client by itself: ClientSocket does.
+        # Keeps aiohttp from waiting for a slow client. ClientSocket does that.
         writer_limit=sys.maxsize,
-        # Differs from Azure: no pings are sent. TCP tells of every client that dies on the
-        # same machine, and each timer would cost memory.
+        # Differs from Azure: no pings are sent. On one machine TCP reports every client that dies,
+        # and a timer for each client would cost memory.
         heartbeat=None,
     )
     if subprotocol:
@@ -39,10 +39,10 @@ def new_websocket(subprotocol: str | None) -> web.WebSocketResponse:
 
 
 class ClientSocket:
-    """Sending never waits: a frame is written at once while the transport has room for it.
+    """A WebSocket to which sending never waits.
 
-    Else it is queued, and a task writes the queue for as long as there is one. Frames may be
-    sent before the WebSocket is open; they are queued, too.
+    A frame is written at once if the transport has room. Otherwise it is queued, and a task
+    writes the queue. Frames that are sent before the WebSocket is open are queued too.
     """
 
     __slots__ = (
@@ -55,8 +55,7 @@ class ClientSocket:
         self._request = request
         self._queue: FrameQueue | None = FrameQueue()
         self._closing: tuple[int, bytes] | None = None
-        self.is_gone = False
-        """Whether nothing is sent any more, and nothing that comes may count."""
+        self.is_gone = False  # nothing is sent any more, and what is received is ignored
         self._pause: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -66,7 +65,7 @@ class ClientSocket:
         self._room: int
 
     async def open(self, websocket: web.WebSocketResponse) -> None:
-        """Shake hands and write what waits; ConnectionError if the client has gone."""
+        """Shake hands and write the queue. Raises ConnectionError if the client is gone."""
         writer = await websocket.prepare(self._request)
         transport = self._request.transport
         if transport is None:
@@ -78,7 +77,7 @@ class ClientSocket:
             self._task = asyncio.create_task(self._write_rest())
 
     def send(self, frame: Frame) -> None:
-        """Write or queue a frame; SlowClientError if too much is queued."""
+        """Write or queue a frame. Raises SlowClientError if too much is queued."""
         if self.is_gone or self._closing is not None:
             return
         if self._queue is None:
@@ -92,9 +91,9 @@ class ClientSocket:
             raise SlowClientError
 
     def close(self, code: int, reason: str) -> None:
-        """Close after the frames queued so far, or abort if the client does not take them.
+        """Close after the frames queued so far, or abort if the client does not read them.
 
-        Only the first close counts.
+        Only the first call has an effect.
         """
         if self.is_gone or self._closing is not None:
             return
@@ -109,32 +108,31 @@ class ClientSocket:
         self._abort()
 
     def _retire(self) -> None:
-        """The client is gone; ignore frames from now on."""
         self.is_gone = True
         self.resume()
         if self._deadline is not None:
             self._deadline.cancel()
 
     def pause(self) -> None:
-        """Let `readable` wait."""
+        """Make `readable` wait."""
         if self._pause is None:
             self._pause = asyncio.get_running_loop().create_future()
 
     def resume(self) -> None:
-        """Let `readable` go on."""
+        """Let `readable` return."""
         if self._pause is not None and not self._pause.done():
             self._pause.set_result(None)
         self._pause = None
 
     async def readable(self) -> None:
-        """Wait until the next frame may be read; after a close, until the client said goodbye."""
+        """Wait until the next frame may be read; after `close`, until the WebSocket is closed."""
         if self._pause is not None:
             await self._pause
         if self._closing is not None and self._task is not None:
             await asyncio.wait([self._task])
 
     async def finish(self) -> None:
-        """Leave no task running."""
+        """End every task of this socket."""
         self._retire()
         if self._task is not None:
             self._task.cancel()
@@ -159,18 +157,18 @@ class ClientSocket:
                 code, reason = self._closing
                 await self._websocket.close(code=code, message=reason)
         except ConnectionError:
-            return  # The reader sees the same and ends the connection.
+            return  # The reader gets the same error and ends the connection.
 
     def _write(self, frame: Frame) -> None:
         kind = WSMsgType.TEXT if frame.is_text else WSMsgType.BINARY
         try:
             _complete(self._websocket.send_frame(frame.data, kind))
         except ConnectionError:
-            return  # As above.
+            return  # The reader gets the same error and ends the connection.
 
 
 def _complete(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that has nothing to wait for; a task would cost more than the work."""
+    """Run a coroutine that never waits. A task would cost more than the work itself."""
     try:
         coroutine.send(None)
     except StopIteration:

@@ -19,8 +19,8 @@ from webpubsub_emulator.server import Emulator
 PORT = 8080
 FAULT_HELP = "inject this fault; repeatable. The faults are " + ", ".join(FAULTS)
 CONTROL_HELP = (
-    "serve /control on the emulator's port: inspect its state, change faults, drop connections "
-    "and restart it while it runs. Without authentication: every user of this machine can use it"
+    "serve /control on the emulator's port, for this machine only and without authentication: "
+    "inspect the state, change faults, drop connections and restart while the emulator runs"
 )
 
 
@@ -114,7 +114,7 @@ def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Nam
         metavar="HUB=URL",
         help="send all events of HUB to URL, in which {hub} and {event} are replaced; repeatable",
     )
-    text = "event handlers with patterns, in JSON; they come before those of --handler"
+    text = "event handlers with patterns, in JSON; they come before the ones of --handler"
     parser.add_argument("--handlers", type=Path, metavar="FILE", help=text)
     add_fault_options(parser)
     add_control_option(parser)

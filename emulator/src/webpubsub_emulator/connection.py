@@ -1,30 +1,26 @@
-"""One connection: its facts, its legal moves, and what it has to remember. No groups, no I/O."""
+"""One connection: its facts, its states, and what the service remembers. No groups, no I/O."""
 
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
 from webpubsub_emulator.client_modes import PublishMode
+from webpubsub_emulator.client_protocol import ClientProtocol
+from webpubsub_emulator.client_requests import SendEvent
 from webpubsub_emulator.cookies import Cookies
 from webpubsub_emulator.events import ConnectAnswer, Event, Handshake
-from webpubsub_emulator.messages import (
-    Frame,
-    Payload,
-    Protocol,
-    SendEvent,
-    choose_subprotocol,
-    protocol_of,
-)
+from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.outgoing import OutgoingMessage
 from webpubsub_emulator.permissions import Permissions
+from webpubsub_emulator.subprotocols import SIMPLE, choose_subprotocol, protocol_of
 from webpubsub_emulator.unacknowledged import UnacknowledgedMessages
 
-ACK_MEMORY = 1_000
-"""How many acknowledged ack ids a connection remembers."""
+ACK_MEMORY = 1_000  # how many acknowledged ack ids a connection remembers
+HELD_FRAMES = 16  # how many frames are read ahead while the app has not answered a user event
 
 
 class State(Enum):
-    """Where a connection is in its life."""
+    """The states of a connection."""
 
     CONNECTING = "connecting"
     OPEN = "open"
@@ -42,7 +38,7 @@ class Input(Enum):
     ENDED = "ended"
 
 
-# Everything that may happen; what is missing is a mistake in the caller.
+# Every legal move. A move that is missing here is a mistake of the caller.
 MOVES: dict[State, dict[Input, State]] = {
     State.CONNECTING: {Input.OPENED: State.OPEN, Input.REFUSED: State.CLOSED},
     State.OPEN: {Input.ASKED: State.WAITING, Input.ENDED: State.CLOSED},
@@ -57,43 +53,36 @@ class IllegalMoveError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """The client's close frame, waiting behind the frames that came before it."""
+    """The client's close frame, held behind the frames that came before it."""
 
     reason: str
 
 
 @dataclass(slots=True)
 class Connection:
-    """The service's memory of one client. Every change of `state` goes through `move`."""
+    """What the service knows about one client. Every change of `state` goes through `move`."""
 
     hub: str
     id: str
-    mode: PublishMode | None = None
-    """What frames do if it is a simple client; None sends user events."""
+    mode: PublishMode | None = None  # only for the simple protocol
     state: State = State.CONNECTING
     user_id: str | None = None
     subprotocol: str | None = None
-    protocol: Protocol = Protocol.SIMPLE
+    protocol: ClientProtocol = SIMPLE
     permissions: Permissions = field(default_factory=lambda: Permissions.from_roles(()))
     groups: set[str] = field(default_factory=set)
-    connection_state: str | None = None
+    connection_state: str | None = None  # set by event handlers, and sent with every event
     cookies: Cookies = field(default_factory=Cookies, repr=False)
-    """What event handlers set; it goes with every event of the connection."""
-    pending: SendEvent | None = None
-    """The user event that the app has not answered yet."""
-    held: list[Frame | Goodbye] = field(default_factory=list)
-    """What the client sent while `pending` is set."""
-    is_attached: bool = True
-    """Whether it has a socket; without one it waits to be recovered."""
-    drop: int = 0
-    """How often it lost its socket; tells the drop of now from an earlier one."""
-    unacknowledged: UnacknowledgedMessages | None = None
-    """Only a reliable client has them."""
+    pending: SendEvent | None = None  # the user event that the app has not answered yet
+    held: list[Frame | Goodbye] = field(default_factory=list)  # received while `pending` is set
+    is_attached: bool = True  # without a socket it waits for a recovery
+    drop: int = 0  # how often it lost its socket; a retention timer names the drop it is for
+    unacknowledged: UnacknowledgedMessages | None = None  # None if the client cannot recover
     _event_count: int = 0
     _ack_ids: dict[int, None] = field(default_factory=dict)  # in the order of their success
 
     def move(self, happened: Input) -> None:
-        """Change the state; IllegalMoveError names both sides if the table has no such move."""
+        """Change the state. Raises IllegalMoveError if MOVES has no such move."""
         try:
             self.state = MOVES[self.state][happened]
         except KeyError:
@@ -101,19 +90,21 @@ class Connection:
             raise IllegalMoveError(text) from None
 
     def accept(self, asked: Handshake, answer: ConnectAnswer) -> None:
-        """Take the token's values, or the app's where it gave some. An empty user id clears it."""
+        """Take each value of the app's answer, or of the token where the answer has none.
+
+        An empty user id in the answer removes the user id.
+        """
         user_id = asked.user_id if answer.user_id is None else answer.user_id
         self.user_id = user_id or None
         roles = asked.roles if answer.roles is None else answer.roles
         self.permissions = Permissions.from_roles(roles)
         self.subprotocol = choose_subprotocol(asked.subprotocols, answer.subprotocol)
         self.protocol = protocol_of(self.subprotocol)
-        if self.protocol is Protocol.RELIABLE_JSON:
-            self.unacknowledged = UnacknowledgedMessages()
+        self.unacknowledged = self.protocol.new_unacknowledged()
         self.connection_state = answer.connection_state
 
     def next_event(self, kind: Literal["sys", "user"], name: str, payload: Payload) -> Event:
-        """The connection's next event, numbered in the order of these calls."""
+        """Return the connection's next event, numbered in the order of these calls."""
         number = self._event_count
         self._event_count += 1
         return Event(
@@ -129,28 +120,32 @@ class Connection:
             cookies=self.cookies,
         )
 
-    def frame_for(self, message: OutgoingMessage) -> Frame:
-        """The message in this client's form; for a reliable client it is also kept."""
-        if self.unacknowledged is not None:
-            return self.unacknowledged.add(message)
-        return message.simple if self.protocol is Protocol.SIMPLE else message.json
+    def frame_for(self, message: OutgoingMessage) -> Frame | None:
+        """Return the message in the client's protocol, and keep it if the client can recover.
+
+        None means that the client left more unacknowledged than may be kept.
+        """
+        if self.unacknowledged is None:
+            return message.encoded(self.protocol.encode)
+        frame = self.unacknowledged.add(message)
+        return None if self.unacknowledged.is_overfull else frame
 
     @property
-    def is_overfull(self) -> bool:
-        """Whether a reliable client left more unacknowledged than may be kept."""
-        return self.unacknowledged is not None and self.unacknowledged.is_overfull
+    def must_pause(self) -> bool:
+        """Whether so many frames are held that no more should be read."""
+        return len(self.held) >= HELD_FRAMES
 
     @property
     def is_leaving(self) -> bool:
-        """Whether the client said goodbye, behind frames that are still to be carried out."""
+        """Whether the client sent its close frame while earlier frames are still held."""
         return any(isinstance(held, Goodbye) for held in self.held)
 
     def has_acknowledged(self, ack_id: int | None) -> bool:
-        """Whether a request with this id succeeded before, as far as it is remembered."""
+        """Return whether a request with this id succeeded before; old ids are forgotten."""
         return ack_id in self._ack_ids
 
     def remember_ack(self, ack_id: int | None) -> None:
-        """Remember a success, and forget the oldest beyond ACK_MEMORY."""
+        """Remember the id of a request that succeeded, and forget the oldest after ACK_MEMORY."""
         if ack_id is None:
             return
         self._ack_ids[ack_id] = None

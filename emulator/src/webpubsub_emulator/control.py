@@ -1,6 +1,6 @@
-"""The control endpoint over aiohttp: a look inside, faults, drops and a restart.
+"""The control endpoint over aiohttp: inspection, faults, dropped connections and a restart.
 
-Nothing of it exists in Azure, so it is off unless asked for, and it asks nobody who they are.
+Azure has no such endpoint, so it is off by default. It has no authentication.
 """
 
 import json
@@ -32,11 +32,11 @@ class ControlError(Exception):
         self.detail = detail
 
 
-_Handler = Callable[[web.Request], Awaitable[web.Response]]
+type _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Control:
-    """Answers calls below /control. Those who may reach the port may do everything here."""
+    """Answers calls below /control. Every caller that reaches the port may use all of them."""
 
     def __init__(
         self, service: Service, handlers: EventHandlers, faults: Faults, journal: Journal
@@ -47,7 +47,7 @@ class Control:
         self._journal = journal
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Everything below /control becomes a matter of this endpoint."""
+        """Answer everything below /control here."""
         router.add_get("/control/state", _answers(self._state), allow_head=False)
         router.add_get("/control/faults", _answers(self._get_faults), allow_head=False)
         router.add_put("/control/faults", _answers(self._put_faults))
@@ -94,12 +94,12 @@ class Control:
 
 
 async def _unknown(request: web.Request) -> web.Response:
-    text = f"{request.method} {request.path} is no call of the control endpoint."
+    text = f"{request.method} {request.path} is not a call of the control endpoint."
     raise ControlError(HTTPStatus.NOT_FOUND, text)
 
 
 def _read_faults(body: bytes, seed: int) -> tuple[list[str], int]:
-    """The faults' texts, and the seed if one is given, else this one."""
+    """Return the texts of the faults, and the seed in the body or else the present one."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -127,7 +127,7 @@ def _answers(handler: _Handler) -> _Handler:
 
 
 def _refuse_pages(request: web.Request) -> None:
-    # Any page that the developer's browser shows could send a POST here; browsers then name it.
+    # Any page in the developer's browser could send a POST here. Browsers then add Origin.
     if "Origin" in request.headers:
         raise ControlError(HTTPStatus.FORBIDDEN, "The control endpoint is not for web pages.")
 

@@ -1,4 +1,4 @@
-"""The cookies that event handlers give a connection, by the rules of the standard library."""
+"""The cookies that event handlers set for a connection, by the rules of the standard library."""
 
 from collections.abc import Sequence
 from http.client import HTTPResponse
@@ -8,17 +8,17 @@ from urllib.request import Request
 
 
 class Cookies:
-    """What event handlers set for one connection; it grows with their answers."""
+    """The cookies of one connection."""
 
-    # The jar is large and most event handlers set nothing, so it is made for the first cookie.
+    # A CookieJar is large and most event handlers set no cookie, so the first cookie creates it.
     __slots__ = ("_jar",)
 
     def __init__(self) -> None:
         self._jar: CookieJar | None = None
 
     def keep(self, url: str, set_cookies: Sequence[str]) -> None:
-        """Take the Set-Cookie headers of an answer from this URL."""
-        # Other characters than ASCII are not allowed (RFC 6265, section 4.1.1).
+        """Store the cookies of an answer from this URL."""
+        # Only ASCII is allowed (RFC 6265, section 4.1.1).
         values = [value for value in set_cookies if value.isascii()]
         if not values:
             return
@@ -27,7 +27,7 @@ class Cookies:
         self._jar.extract_cookies(cast("HTTPResponse", _Answer(values)), _request(url))
 
     def header(self, url: str) -> str | None:
-        """The value of the Cookie header for this URL; None if no cookie is for it."""
+        """Return the value of the Cookie header for this URL, or None without a matching cookie."""
         if self._jar is None:
             return None
         request = _request(url)
@@ -36,7 +36,7 @@ class Cookies:
 
 
 class _Answer:
-    """As much of an HTTP answer as a CookieJar looks at."""
+    """The part of an HTTP response that a CookieJar reads."""
 
     def __init__(self, set_cookies: list[str]) -> None:
         self._set_cookies = set_cookies

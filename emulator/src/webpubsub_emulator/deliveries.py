@@ -1,4 +1,4 @@
-"""Sending one request until it works, cannot work, or has been tried often enough. No HTTP here."""
+"""Retries of one request to an event handler. No HTTP here."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,42 +6,40 @@ from dataclasses import dataclass
 
 from webpubsub_emulator.upstream import UpstreamResponse, is_retryable
 
-RETRY_DELAYS = (1.0, 3.0, 5.0)
-"""Seconds before the second, third and fourth attempt."""
+RETRY_DELAYS = (1.0, 3.0, 5.0)  # seconds before the second, third and fourth attempt
 
 
 class NetworkError(Exception):
-    """The event handler was not reached, or its answer broke off. Worth another attempt."""
+    """The event handler was not reached, or its answer was cut short. A retry may work."""
 
 
 class TransferError(Exception):
-    """A request that no HTTP request can be, or an answer that is too long."""
+    """The request cannot be sent over HTTP, or the answer is too long. A retry cannot work."""
 
 
 @dataclass(slots=True)
 class Delivery:
-    """How sending one request went, over all attempts."""
+    """The outcome of one request over all its attempts."""
 
     attempts: int = 0
     response: UpstreamResponse | None = None
-    failure: str = ""
-    """Why there is no response."""
+    failure: str = ""  # why there is no response
 
 
 async def deliver(
     attempt: Callable[[], Awaitable[UpstreamResponse]], delays: Sequence[float], seconds: float
 ) -> Delivery:
-    """Attempt, again after each of the delays, within so many seconds altogether."""
+    """Attempt, and retry after each of the delays, within a number of seconds in total."""
     delivery = Delivery()
     try:
         async with asyncio.timeout(seconds):
-            await _attempt_often(attempt, delays, delivery)
+            await _attempt_repeatedly(attempt, delays, delivery)
     except TimeoutError:
         delivery.response, delivery.failure = None, "timeout"
     return delivery
 
 
-async def _attempt_often(
+async def _attempt_repeatedly(
     attempt: Callable[[], Awaitable[UpstreamResponse]], delays: Sequence[float], delivery: Delivery
 ) -> None:
     for delay in (*delays, None):

@@ -1,4 +1,4 @@
-"""What a hub's caller has to do: the effects of an input, as frozen dataclasses."""
+"""The effects of an input to a hub, which the hub's caller carries out: frozen dataclasses."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from webpubsub_emulator.messages import Frame
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send this frame to that client, if its socket is there."""
+    """Send this frame to that client, if it has a socket."""
 
     connection_id: str
     frame: Frame
@@ -16,7 +16,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close that client's WebSocket, if it is there, after the frames sent before."""
+    """Close that client's WebSocket, if it has one, after the frames sent before."""
 
     connection_id: str
     code: int
@@ -25,28 +25,28 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Deliver this user event and give the answer to `Hub.event_answered`."""
+    """Deliver this user event and pass the answer to `Hub.event_answered`."""
 
     event: Event
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Give up the delivery asked for last: the connection has ended."""
+    """Cancel the delivery of the connection's last `Ask`: the connection has ended."""
 
     connection_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Deliver this event; nobody waits for an answer."""
+    """Deliver this event; its answer has no effect."""
 
     event: Event
 
 
 @dataclass(frozen=True, slots=True)
 class PauseReading:
-    """Read no more from that client until `ResumeReading` or `Withdraw`."""
+    """Do not read from that client until `ResumeReading` or `Withdraw`."""
 
     connection_id: str
 
@@ -60,11 +60,11 @@ class ResumeReading:
 
 @dataclass(frozen=True, slots=True)
 class Retain:
-    """Give the connection and its drop to `Hub.retention_expired` after the retention time."""
+    """Pass the connection and its drop to `Hub.recovery.expire` after the retention time."""
 
     hub: str
     connection_id: str
     drop: int
 
 
-Effect = Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain
+type Effect = Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain

@@ -1,4 +1,4 @@
-"""Deliveries of events under faults: lost, doubled, late, out of order. Which, is in faults.py."""
+"""Faults of event deliveries: lost, duplicated, delayed or reordered. faults.py decides when."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,11 +7,11 @@ from webpubsub_emulator.deliveries import Delivery
 from webpubsub_emulator.events import Event
 from webpubsub_emulator.faults import Fault, Faults
 
-_Send = Callable[[], Awaitable[Delivery]]
+type _Send = Callable[[], Awaitable[Delivery]]
 
 
 class EventFaults:
-    """What becomes of each event request. `started` is as in EventHandlers."""
+    """Applies faults to event requests. `started` has the same meaning as in EventHandlers."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -19,11 +19,11 @@ class EventFaults:
 
     @property
     def are_needed(self) -> bool:
-        """Whether deliveries must go through here: faults are active, or one still lasts."""
+        """Whether deliveries must use `deliver`: a fault is active, or one has not ended yet."""
         return bool(self._faults.active or self._overtaken)
 
     async def deliver(self, event: Event, started: asyncio.Event, send: _Send) -> Delivery:
-        """Have the event sent by `send` once, twice or not at all. The last answer counts."""
+        """Send the event with `send` once, twice or not at all. The last answer counts."""
         overtaken = self._overtaken.pop(event.connection_id, None)
         if overtaken is not None:
             overtaken.set_result(started)
@@ -39,8 +39,8 @@ class EventFaults:
 
     async def _hold_back(self, event: Event, started: asyncio.Event) -> None:
         await _wait(self._strike("event-delayed", event))
-        # Other events have none behind them that could overtake: the next one waits for the
-        # answer to connect or to a user event, and nothing follows disconnected.
+        # No event can overtake the others: the event after a connect or a user event waits for
+        # its answer, and no event follows disconnected.
         is_connected = event.kind == "sys" and event.name == "connected"
         if is_connected and self._strike("event-reordered", event):
             await self._let_overtake(event.connection_id, started)

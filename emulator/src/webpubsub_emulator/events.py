@@ -1,6 +1,6 @@
-"""What the app is told about a connection, and what it may answer: frozen dataclasses.
+"""The events that the app gets about a connection, and its answers: frozen dataclasses.
 
-How these travel over HTTP is in upstream.py.
+The HTTP requests for them are in upstream.py.
 """
 
 import json
@@ -13,19 +13,16 @@ from webpubsub_emulator.messages import Payload
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """A client's opening request, after its token was accepted."""
+    """A client's opening request, after its token was checked."""
 
     connection_id: str
     user_id: str | None
     roles: tuple[str, ...]
     groups: tuple[str, ...]
-    subprotocols: tuple[str, ...]
-    """The subprotocols offered, in the client's order and spelling."""
+    subprotocols: tuple[str, ...]  # offered by the client, in its order and spelling
     claims: dict[str, list[str]]
-    query: dict[str, list[str]]
-    """Without the access token."""
-    headers: dict[str, list[str]]
-    """Without Authorization."""
+    query: dict[str, list[str]]  # without the access token
+    headers: dict[str, list[str]]  # without Authorization
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +33,18 @@ class Event:
     connection_id: str
     kind: Literal["sys", "user"]
     name: str
-    number: int
-    """The connection's own count of its events, from 0; it gives the logical order."""
+    number: int  # counts the connection's events from 0, in their logical order
     payload: Payload
     user_id: str | None = None
     subprotocol: str | None = None
     connection_state: str | None = None
+    # The connection's own cookies, not a copy: deliveries send them and add to them.
     cookies: Cookies = field(default_factory=Cookies, compare=False, repr=False)
-    """The connection's own, not a copy: deliveries send its cookies and add to them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectAnswer:
-    """The app accepts a connection; None keeps what the client's token says."""
+    """The app accepts a connection. None keeps the value of the client's token."""
 
     user_id: str | None = None
     roles: tuple[str, ...] | None = None
@@ -66,14 +62,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class EventAnswer:
-    """The app handled a user event: a message for the client, a new state, or neither."""
+    """The app handled a user event: with a message for the client, a new state, both or none."""
 
     payload: Payload | None = None
     connection_state: str | None = None
 
 
 def connect_payload(handshake: Handshake) -> Payload:
-    """The body of the connect event (reference-cloud-events, "Connect")."""
+    """Return the body of the connect event (reference-cloud-events, "Connect")."""
     return _json_payload(
         {
             "claims": handshake.claims,
@@ -87,7 +83,7 @@ def connect_payload(handshake: Handshake) -> Payload:
 
 
 def _public_headers(headers: dict[str, list[str]]) -> dict[str, list[str]]:
-    # Headers that Azure's own machines add on the way are not the app's business.
+    # Azure's own infrastructure adds these on the way. Apps do not get them.
     return {
         name: values
         for name, values in headers.items()
@@ -96,12 +92,10 @@ def _public_headers(headers: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def connected_payload() -> Payload:
-    """The body of the connected event."""
     return _json_payload({})
 
 
 def disconnected_payload(reason: str) -> Payload:
-    """The body of the disconnected event."""
     return _json_payload({"reason": reason})
 
 

@@ -1,6 +1,6 @@
-"""Faults on demand: which there are, how they are written, and whether one happens now.
+"""Faults on demand: their names, their parameters, and the decision whether one happens now.
 
-Nothing happens here. REST calls fail in rest_faults.py, events in event_faults.py, and
+They happen elsewhere: to REST calls in rest_faults.py, to events in event_faults.py and to
 connections in sockets.py.
 """
 
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from webpubsub_emulator.names import is_event_name
+
 _LONGEST_MS = 600_000
 _LONGEST_RETRY_AFTER = 86_400
 
-# Every fault with its parameters and what they are where they are not given.
+# Every fault with the defaults of its parameters.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "late-visibility": {"ms": 300},
@@ -35,35 +37,31 @@ FAULTS = tuple(_DEFAULTS)
 
 
 class FaultError(ValueError):
-    """A fault that cannot be read; the text names it and says why."""
+    """A fault that cannot be read. The text quotes it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault that may happen. A parameter that the name does not have keeps its default here."""
+    """A fault that may happen. Parameters that the fault does not have keep their defaults."""
 
     name: str
-    rate: float = 1.0
-    """How often, from 0 (never) to 1 (always)."""
+    rate: float = 1.0  # from 0 (never) to 1 (always)
     ms: int = 0
-    """Milliseconds."""
     status: int = 500
-    retry_after: int = 1
-    """Seconds."""
-    event: str | None = None
-    """The only event that is meant; None for all."""
+    retry_after: int = 1  # seconds
+    event: str | None = None  # the only event that it applies to; None for all
 
     def __str__(self) -> str:
-        """All its parameters, in the form that `parse_fault` reads."""
+        """Return the fault with all its parameters, as `parse_fault` reads it."""
         values = {key: getattr(self, key.replace("-", "_")) for key in _DEFAULTS[self.name]}
         texts = [f"{key}={value}" for key, value in values.items() if value is not None]
         return f"{self.name}:{','.join(texts)}"
 
 
 def parse_fault(text: str) -> Fault:
-    """A fault from `NAME:key=value,key=value`, where every parameter may be missing.
+    """Return the fault of a text like `NAME:key=value,key=value`. Every parameter is optional.
 
-    FaultError says what is wrong.
+    Raises FaultError.
     """
     name, colon, parameters = text.partition(":")
     try:
@@ -99,7 +97,7 @@ def _read_rate(text: str) -> float:
     return rate
 
 
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not re.fullmatch("[0-9]{1,9}", text) or not lowest <= int(text) <= highest:
             raise ValueError(f"a whole number from {lowest} to {highest}")
@@ -109,7 +107,7 @@ def _whole(lowest: int, highest: int) -> Callable[[str], int]:
 
 
 def _read_event(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,127}", text):
+    if not is_event_name(text):
         raise ValueError("the name of an event")
     return text
 
@@ -117,36 +115,37 @@ def _read_event(text: str) -> str:
 _READERS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
     {
         "rate": _read_rate,
-        "ms": _whole(0, _LONGEST_MS),
-        "status": _whole(500, 599),
-        "retry-after": _whole(0, _LONGEST_RETRY_AFTER),
+        "ms": _whole_number(0, _LONGEST_MS),
+        "status": _whole_number(500, 599),
+        "retry-after": _whole_number(0, _LONGEST_RETRY_AFTER),
         "event": _read_event,
     }
 )
 
 
 class Faults:
-    """The faults of one emulator. The same seed and the same calls of `strike` end the same way.
+    """The faults of one emulator.
 
-    Each name draws its own numbers, so that what one fault does changes nothing about another.
+    The same seed and the same calls of `strike` give the same results. Each fault draws random
+    numbers of its own, so adding a fault does not change when another one happens.
     """
 
     def __init__(self, faults: Iterable[Fault] = (), seed: int = 0) -> None:
         self.replace(faults, seed)
 
     def replace(self, faults: Iterable[Fault], seed: int) -> None:
-        """Put these in the place of all; what has begun already runs to its end."""
+        """Replace all faults. A fault that is happening already runs to its end."""
         self.seed = seed
+        # In their order: if several could happen at once, the first one does.
         self.active = tuple(faults)
-        """In their order: of several that could happen at once, the first does."""
         self._happened = [0] * len(self.active)
         self._draws = {
-            name: random.Random(f"{seed} {name}")  # noqa: S311 - repeats itself on purpose
+            name: random.Random(f"{seed} {name}")  # noqa: S311 - must be repeatable
             for name in FAULTS
         }
 
     def strike(self, name: str, event: str | None = None) -> Fault | None:
-        """The fault of that name that happens now, to that event if it is about one; or None."""
+        """Return the fault with this name that happens now (to this event), or None."""
         for index, fault in enumerate(self.active):
             if fault.name != name or fault.event not in (None, event):
                 continue
@@ -156,5 +155,5 @@ class Faults:
         return None
 
     def counts(self) -> list[tuple[Fault, int]]:
-        """Each active fault, and how often it happened."""
+        """Return each active fault, and how often it has happened."""
         return list(zip(self.active, self._happened, strict=True))

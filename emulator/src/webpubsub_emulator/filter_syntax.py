@@ -1,14 +1,13 @@
-"""The OData filter's text to a tree, and a tree to text. What a tree means is in filters.py."""
+"""OData filters: from text to a tree, and back to text. filters.py evaluates the tree."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# Deeper trees could exhaust Python's stack. Clauses side by side do not count.
-# Differs from Azure: Microsoft's emulator goes down to 100; here each level takes stack.
+# How deep parentheses, `not` and calls may be nested. Each level takes some of Python's stack.
+# Differs from Azure: Microsoft's emulator reads 100 levels.
 NESTING_LIMIT = 50
-"""How deep parentheses, `not` and calls may be nested."""
 
 COMPARISONS = ("eq", "ne", "gt", "ge", "lt", "le")
 
@@ -23,41 +22,35 @@ _BLANKS = re.compile(r"\s*")
 
 
 class FilterSyntaxError(Exception):
-    """The text is no filter; the message says where."""
+    """The text is not a filter. The message has the position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A literal."""
-
     value: str | int | bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """A property of the connection, as it was written."""
+    """A property of the connection, in the spelling of the filter."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function and its arguments."""
-
     name: str
     arguments: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """A negation."""
-
     operand: "Node"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two values and one of COMPARISONS."""
+    """Two values with one of COMPARISONS between them."""
 
     operator: str
     left: "Node"
@@ -66,7 +59,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """`item in choices`: a list in parentheses, or one value that has to be a collection."""
+    """`item in choices`: a list in parentheses, or one value that must be a collection."""
 
     item: "Node"
     choices: "Node | tuple[Node, ...]"
@@ -80,7 +73,7 @@ class Chain:
     operands: tuple["Node", ...]
 
 
-Node = Constant | Identifier | Call | Not | Comparison | Membership | Chain
+type Node = Constant | Identifier | Call | Not | Comparison | Membership | Chain
 
 
 class _Token(NamedTuple):
@@ -90,7 +83,10 @@ class _Token(NamedTuple):
 
 
 def parse(text: str) -> Node:
-    """The tree of a filter (reference-odata-filter, "Formal grammar"); or FilterSyntaxError."""
+    """Return the tree of a filter (reference-odata-filter, "Formal grammar").
+
+    Raises FilterSyntaxError.
+    """
     return _Parser(text).parse()
 
 
@@ -138,7 +134,7 @@ class _Parser:
         return _problem(self._text, self._token.position)
 
     def _take(self, *texts: str) -> str | None:
-        """The next token, if it is one of these words or marks."""
+        """Consume the next token and return its text, if it is one of these words or marks."""
         token = self._token
         if token.kind not in ("name", "mark") or token.text not in texts:
             return None
@@ -199,13 +195,13 @@ class _Parser:
     def _constant(self, token: _Token) -> Constant:
         if token.kind == "string":
             return Constant(token.text[1:-1].replace("''", "'"))
-        # Ten digits and a sign: Python's own limit on digits is not reached.
+        # At most ten digits and a sign, because Python refuses to convert very long numbers.
         if len(token.text) > 11 or int(token.text) not in _INT32:
             raise _problem(self._text, token.position)
         return Constant(int(token.text))
 
     def _list(self) -> tuple[Node, ...]:
-        """Values up to the closing parenthesis; the opening one is taken already."""
+        """Return the values up to the closing parenthesis. The opening one is consumed already."""
         self._enter()
         values = [self._expression()]
         while self._take(","):
@@ -225,7 +221,7 @@ def _chain(operator: str, operands: Sequence[Node]) -> Node:
 
 
 def describe(node: Node) -> str:
-    """The node as text, the way the service prints it in errors."""
+    """Return the node as text, as the service prints it in errors."""
     match node:
         case Constant(value):
             return _describe_constant(value)
@@ -256,7 +252,7 @@ def _describe_choices(choices: Node | tuple[Node, ...]) -> str:
 
 
 def _describe_chain(operator: str, operands: Sequence[Node]) -> str:
-    """`(a or b) or c`: the service reads a chain as pairs, from the left."""
+    # As `(a or b) or c`, because the service reads a chain as pairs from the left.
     texts = [_wrap(operand) for operand in operands]
     return (
         "(" * (len(texts) - 2)

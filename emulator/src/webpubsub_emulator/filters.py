@@ -1,4 +1,4 @@
-"""The OData filter: which connections a REST call means. Its grammar is in filter_syntax.py."""
+"""OData filters: which connections a REST call selects. The grammar is in filter_syntax.py."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from webpubsub_emulator.filter_syntax import (
 
 
 class FilterError(ValueError):
-    """A filter that the service refuses; the text is its own."""
+    """A filter that the service refuses. The text is the service's own."""
 
     def __init__(self, expression: str, detail: str) -> None:
         super().__init__(f"Invalid syntax for '{expression}': {detail} (Parameter 'filter')")
@@ -28,7 +28,7 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a filter may ask of a connection."""
+    """The properties of a connection that a filter can use."""
 
     user_id: str | None
     connection_id: str
@@ -36,21 +36,21 @@ class Subject:
     protocol: str | None
 
 
-# The service checks types on this connection before it looks at any other.
-_NOBODY = Subject(user_id=None, connection_id="", groups=(), protocol=None)
+# The service checks types with this connection before any other.
+_EMPTY_SUBJECT = Subject(user_id=None, connection_id="", groups=(), protocol=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A filter that holds together; `parse_filter` makes it."""
+    """A filter without syntax and type errors, as `parse_filter` returns it."""
 
     tree: Node
 
     def matches(self, subject: Subject) -> bool:
-        """Whether the connection is meant.
+        """Return whether the filter selects the connection.
 
-        FilterError for a mistake that only this connection brings to light: the check before
-        has no user id, and a null hides the type of what it is compared with.
+        Raises FilterError for a type error that `parse_filter` could not find: it checks without
+        a user id, and null compares with every type.
         """
         try:
             return bool(_expect("bool", _evaluate(self.tree, subject), self.tree))
@@ -59,28 +59,28 @@ class Filter:
 
 
 def parse_filter(text: str) -> Filter:
-    """Read a filter (reference-odata-filter), or raise FilterError.
+    """Read a filter (reference-odata-filter).
 
-    An identifier or a function that does not exist, and types that do not fit, are found here:
-    every part is evaluated, also behind `or`.
+    Raises FilterError, also for unknown identifiers and functions and for types that do not fit,
+    because every part is evaluated once, even after `or`.
     """
     try:
         result = Filter(parse(text))
     except FilterSyntaxError as error:
         raise FilterError(text, str(error)) from None
-    result.matches(_NOBODY)
+    result.matches(_EMPTY_SUBJECT)
     return result
 
 
 class _TokenError(Exception):
-    """A part that means nothing; the expression around it is named in the FilterError."""
+    """A part that is unknown. The FilterError quotes the expression around it."""
 
 
-Kind = Literal["null", "bool", "int", "string", "collection"]
+type Kind = Literal["null", "bool", "int", "string", "collection"]
 
 
 class _Value(NamedTuple):
-    """A value with its type: a user id that is null is a string all the same."""
+    """A value with its type. A user id has the type string even if it is null."""
 
     kind: Kind
     content: Any
@@ -128,7 +128,7 @@ def _property(name: str, subject: Subject) -> _Value:
 
 
 def _connect(node: Chain, subject: Subject) -> _Value:
-    """Nothing is skipped: a mistake behind `or` is a mistake. Pairs are checked from the left."""
+    """Evaluate every operand, because an error after `or` counts. Pairs are checked in order."""
     results: list[bool] = []
     unchecked = [_evaluate(node.operands[0], subject)]
     for count, operand in enumerate(node.operands[1:], start=2):
@@ -153,7 +153,7 @@ def _compare(node: Comparison, subject: Subject) -> _Value:
 
 
 def _equal(left: _Value, right: _Value) -> bool:
-    """Across types never, but for nulls: Python alone would say that 1 is true."""
+    """Compare without Python's equality of 1 and True. Only nulls of different types are equal."""
     both = (left.content, right.content)
     return both == (None, None) or (left.kind == right.kind and both[0] == both[1])
 
@@ -161,7 +161,7 @@ def _equal(left: _Value, right: _Value) -> bool:
 def _contains(node: Membership, subject: Subject) -> _Value:
     item = _evaluate(node.item, subject)
     if isinstance(node.choices, tuple):
-        # Every choice is evaluated, so that a mistake in any is found.
+        # Every choice is evaluated, so that an error in any of them is found.
         choices = [_evaluate(choice, subject) for choice in node.choices]
         return _value(any(_equal(item, choice) for choice in choices))
     collection = _evaluate(node.choices, subject)
@@ -187,18 +187,18 @@ _OPERATIONS: dict[type, Callable[[Any, Subject], _Value]] = {
 
 # --- functions -------------------------------------------------------------------------
 
-_Function = Callable[[list[_Value], Call], _Value]
+type _Function = Callable[[list[_Value], Call], _Value]
 
 
 def _texts(values: list[_Value], node: Call) -> list[str] | None:
-    """All values as texts, or None if one of them is null."""
+    """Return all values as texts, or None if one of them is null."""
     if any(value.content is None for value in values):
         return None
     return [_expect("string", value, node) for value in values]
 
 
 def _length(values: list[_Value], node: Call) -> _Value:
-    # Differs from Azure: characters are counted, which .NET does in UTF-16 units.
+    # Differs from Azure: counts characters, where .NET counts UTF-16 units.
     (value,) = values
     if value.content is None:
         return _NULL
@@ -216,7 +216,7 @@ def _transform(change: Callable[[str], str]) -> _Function:
 
 
 def _compute(result: Callable[[str, str], int | bool], without: int | bool) -> _Function:
-    """A function of two texts; `without` is what it says where one is null."""
+    """Return a function of two texts, whose result is `without` if one of them is null."""
 
     def function(values: list[_Value], node: Call) -> _Value:
         texts = _texts(values, node)
@@ -240,12 +240,12 @@ def _substring(values: list[_Value], node: Call) -> _Value:
     whole = _expect("string", text, node)
     end = start + lengths[0] if lengths else len(whole)
     if not 0 <= start <= end <= len(whole):
-        # A null, but still a string: which connection it meets does not change a type.
+        # Null, but of the type string: the type must not depend on the connection.
         return _Value("string", None)
     return _value(whole[start:end])
 
 
-# Name -> how many arguments it may have, and what it does.
+# Name -> the allowed numbers of arguments, and the function.
 _FUNCTIONS: dict[str, tuple[tuple[int, ...], _Function]] = {
     "length": ((1,), _length),
     "tolower": ((1,), _transform(str.lower)),

@@ -1,18 +1,17 @@
-"""Frames that wait for one client, counted and weighed. Who waits for what is not known here."""
+"""A queue of frames for one client, with a limit on their number and on their bytes."""
 
 from collections import deque
 from collections.abc import Iterator
 
 from webpubsub_emulator.messages import Frame
 
+# The limits of one queue (client-spec, "Reliable": 1,000 messages or 16 MB).
 FRAME_LIMIT = 1_000
-"""How many frames may wait (client-spec, "Reliable": 1,000 messages or 16 MB)."""
 BYTES_LIMIT = 16 * 1024 * 1024
-"""How many bytes they may have together."""
 
 
 class FrameQueue:
-    """First in, first out; the caller looks at `is_overfull` after each `append`."""
+    """First in, first out. The caller checks `is_overfull` after each `append`."""
 
     __slots__ = ("_bytes", "_frames")
 
@@ -28,16 +27,16 @@ class FrameQueue:
 
     @property
     def is_overfull(self) -> bool:
-        """Whether more waits than may."""
+        """Whether the queue is over one of its limits."""
         return len(self._frames) > FRAME_LIMIT or self._bytes > BYTES_LIMIT
 
     def append(self, frame: Frame) -> None:
-        """Add the newest frame. Its bytes are shared with whoever else has the frame."""
+        """Add the newest frame. Its bytes are not copied."""
         self._frames.append(frame)
         self._bytes += len(frame.data)
 
     def popleft(self) -> Frame:
-        """Take the oldest frame; IndexError if there is none."""
+        """Remove and return the oldest frame. Raises IndexError if there is none."""
         frame = self._frames.popleft()
         self._bytes -= len(frame.data)
         return frame

@@ -1,4 +1,4 @@
-"""Patterns of group names, as wildcard roles have them (concept-wildcard-group-roles)."""
+"""Patterns of group names in wildcard roles (concept-wildcard-group-roles)."""
 
 import re
 from collections.abc import Iterable
@@ -6,31 +6,30 @@ from dataclasses import dataclass
 from enum import Enum
 
 LENGTH_LIMIT = 1024
-STAR_LIMIT = 5
-"""How many unescaped stars a pattern may have; two stars in a row are two."""
+STAR_LIMIT = 5  # unescaped stars in a pattern; two stars in a row count as two
 
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 
 class Wildcard(Enum):
-    """The parts of a pattern that stand for other characters."""
+    """The parts of a pattern that match other characters; only ANY matches a dot."""
 
     ONE = "?"
     SOME = "*"
     ANY = "**"
 
 
-_Part = str | Wildcard
+type _Part = str | Wildcard
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPattern:
-    """A pattern that holds together; `parse_pattern` makes it."""
+    """A valid pattern, as `parse_pattern` returns it."""
 
     parts: tuple[_Part, ...]
 
     def __str__(self) -> str:
-        """The pattern as a role has it."""
+        """Return the pattern as it is written in a role."""
         return "".join(
             part.value if isinstance(part, Wildcard) else re.sub(r"[\\*?]", r"\\\g<0>", part)
             for part in self.parts
@@ -38,12 +37,15 @@ class GroupPattern:
 
     @property
     def literal(self) -> str | None:
-        """The one group that the pattern names, if it has no wildcard."""
+        """The only group that the pattern matches, or None if it has a wildcard."""
         texts = [part for part in self.parts if isinstance(part, str)]
         return "".join(texts) if len(texts) == len(self.parts) else None
 
     def matches(self, group: str) -> bool:
-        """Whether the whole name fits. All ways are followed at once, so none takes long."""
+        """Return whether the whole name matches.
+
+        All alternatives are followed at the same time, so no pattern takes exponential time.
+        """
         positions = self._pass_stars({0})
         for character in group:
             reached = {next_ for at in positions for next_ in self._steps(at, character)}
@@ -51,7 +53,7 @@ class GroupPattern:
         return len(self.parts) in positions
 
     def _steps(self, at: int, character: str) -> Iterable[int]:
-        """Where one more character leads from a position between the parts."""
+        """Return the positions between the parts that one more character leads to."""
         part = self.parts[at] if at < len(self.parts) else ""
         if part is Wildcard.ANY or (part is Wildcard.SOME and character != "."):
             return (at,)
@@ -60,7 +62,7 @@ class GroupPattern:
         return ()
 
     def _pass_stars(self, positions: set[int]) -> set[int]:
-        """A star may also stand for nothing."""
+        # A star also matches nothing.
         passed = set(positions)
         for position in positions:
             at = position
@@ -71,7 +73,7 @@ class GroupPattern:
 
 
 def parse_pattern(text: str) -> GroupPattern | None:
-    """The pattern, or None if it is invalid: its escapes, its stars or its length."""
+    """Return the pattern, or None if its escapes, its stars or its length are invalid."""
     parts = _parts(text)
     stars = _ESCAPED.sub("", text).count("*")
     if parts is None or not 1 <= len(text) <= LENGTH_LIMIT or stars > STAR_LIMIT:
@@ -96,7 +98,7 @@ def _parts(text: str) -> list[_Part] | None:
 
 
 def _add_star(parts: list[_Part]) -> None:
-    """Two stars, or more, are one wildcard."""
+    # Two or more stars in a row are the wildcard ANY.
     if parts and parts[-1] in (Wildcard.SOME, Wildcard.ANY):
         parts[-1] = Wildcard.ANY
     else:

@@ -1,7 +1,4 @@
-"""Which event handler gets which events: the settings of a hub, and the file that they come from.
-
-Nothing is read or sent from here.
-"""
+"""The settings of event handlers: which one gets which events, and their JSON form."""
 
 import re
 from collections.abc import Iterator
@@ -11,10 +8,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from webpubsub_emulator.events import Event
-from webpubsub_emulator.messages import is_hub_name, parse_json
+from webpubsub_emulator.json_text import parse_json
+from webpubsub_emulator.names import is_hub_name
 
+# The events of every connection (howto-develop-eventhandler).
 SYSTEM_EVENTS = ("connect", "connected", "disconnected")
-"""The events that a client's life has without its doing (howto-develop-eventhandler)."""
 
 _PLACEHOLDER = re.compile(r"\{(hub|event)\}", re.IGNORECASE)
 _LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -22,10 +20,10 @@ _LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 @dataclass(frozen=True, slots=True)
 class EventHandlerSetting:
-    """One event handler of a hub; ValueError says what is wrong with a value.
+    """One event handler of a hub. Raises ValueError if a value is invalid.
 
-    System and user events are matched independently, names in any case. The pattern is "*", or
-    event names with commas between them; an empty one takes no user event.
+    System and user events are matched independently, with names in any case. The pattern is "*"
+    or a list of event names with commas between them. An empty pattern matches no user event.
     """
 
     url_template: str = field(repr=False)  # its query may have a code in it
@@ -38,20 +36,20 @@ class EventHandlerSetting:
         check_pattern(self.user_event_pattern)
 
     def takes(self, event: Event) -> bool:
-        """Whether this event handler gets the event, if none before it does."""
+        """Return whether this event handler gets the event, if no earlier one does."""
         if event.kind == "sys":
             return event.name in (name.lower() for name in self.system_events)
         names = _listed(self.user_event_pattern)
         return names == ["*"] or event.name.lower() in names
 
     def url(self, hub: str, event: str) -> str:
-        """The template with {hub} and {event}, in any case, replaced and percent-encoded."""
+        """Return the URL, with {hub} and {event} (in any case) replaced and percent-encoded."""
         values = {"hub": quote(hub, safe=""), "event": quote(event, safe="")}
         return _PLACEHOLDER.sub(lambda found: values[found[1].lower()], self.url_template)
 
 
 def check_template(template: str) -> None:
-    """ValueError if the event handler URL template cannot be used (howto-develop-eventhandler)."""
+    """Raise ValueError if the URL template cannot be used (howto-develop-eventhandler)."""
     try:
         parts = urlsplit(template)
         host, _ = parts.hostname, parts.port
@@ -64,11 +62,11 @@ def check_template(template: str) -> None:
     if "{" in parts.netloc or "}" in parts.netloc:
         raise ValueError("The event handler URL must not have a parameter in its host name.")
     if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
-        raise ValueError("The event handler URL knows two parameters: {hub} and {event}.")
+        raise ValueError("The event handler URL may only have two parameters: {hub} and {event}.")
 
 
 def check_system_events(names: tuple[str, ...]) -> None:
-    """ValueError if one of these is no system event."""
+    """Raise ValueError if one of the names is not a system event."""
     for name in names:
         if name.lower() not in SYSTEM_EVENTS:
             known = ", ".join(SYSTEM_EVENTS)
@@ -76,7 +74,7 @@ def check_system_events(names: tuple[str, ...]) -> None:
 
 
 def check_pattern(pattern: str) -> None:
-    """ValueError if the pattern is neither "*" nor event names with commas between them."""
+    """Raise ValueError if the pattern is neither "*" nor a list of event names."""
     names = _listed(pattern)
     if names != ["*"] and not all(_LISTED_NAME.fullmatch(name) for name in names):
         raise ValueError(
@@ -91,17 +89,17 @@ def _listed(pattern: str) -> list[str]:
 
 
 def check_hub_name(hub: str) -> None:
-    """ValueError if no hub can have this name."""
+    """Raise ValueError if no hub can have this name."""
     if not is_hub_name(hub):
         raise ValueError(f"{hub!r} is not a hub name.")
 
 
 def read_settings(text: str) -> list[tuple[str, EventHandlerSetting]]:
-    """Hubs and their event handlers, in the order of the file.
+    """Return the event handlers in a JSON text, each with its hub, in their order.
 
-    The form is that of the ARM resource Microsoft.SignalRService/webPubSub/hubs, all hubs in
-    one object: {"hubs": {"chat": {"eventHandlers": [{"urlTemplate": "..."}]}}}. As there, an
-    event handler gets only the events that it names. ValueError says where and what is wrong.
+    Each hub has the form of the ARM resource Microsoft.SignalRService/webPubSub/hubs:
+    {"hubs": {"chat": {"eventHandlers": [{"urlTemplate": "..."}]}}}. As in Azure, an event
+    handler gets only the events that it lists. Raises ValueError, which names the place.
     """
     content = _object(parse_json(text), ("hubs",))
     with _at("hubs"):
@@ -112,7 +110,7 @@ def read_settings(text: str) -> list[tuple[str, EventHandlerSetting]]:
 def _read_hub(hub: str, value: Any) -> list[EventHandlerSetting]:
     with _at(f"hub {hub}"):
         check_hub_name(hub)
-        # Differs from Azure: no `anonymousConnectPolicy`, which is "deny", and no `eventListeners`.
+        # Differs from Azure: no `anonymousConnectPolicy` (it is "deny") and no `eventListeners`.
         handlers = _object(value, ("eventHandlers",)).get("eventHandlers")
         with _at("eventHandlers"):
             return [_read_handler(index, one) for index, one in enumerate(_list(handlers))]
@@ -120,7 +118,7 @@ def _read_hub(hub: str, value: Any) -> list[EventHandlerSetting]:
 
 def _read_handler(index: int, value: Any) -> EventHandlerSetting:
     with _at(f"[{index}]"):
-        # Differs from Azure: no `auth`; events go out without an Authorization header.
+        # Differs from Azure: no `auth`. Events have no Authorization header.
         fields = _object(value, ("urlTemplate", "systemEvents", "userEventPattern"))
         with _at("urlTemplate"):
             url_template = _text(fields.get("urlTemplate"))
@@ -136,7 +134,7 @@ def _read_handler(index: int, value: Any) -> EventHandlerSetting:
 
 @contextmanager
 def _at(place: str) -> Iterator[None]:
-    """Puts the place before the text of an error."""
+    """Prefix the text of a ValueError with its place."""
     try:
         yield
     except ValueError as error:
@@ -144,7 +142,7 @@ def _at(place: str) -> Iterator[None]:
 
 
 def _object(value: Any, keys: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The value if it is an object, with no other keys than these; any keys if none is named."""
+    """Return the value if it is an object with these keys only; any keys if none are given."""
     if not isinstance(value, dict):
         raise ValueError("Must be an object.")
     for key in value:
@@ -161,5 +159,5 @@ def _list(value: Any) -> list[Any]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("Must be a text.")
+        raise ValueError("Must be a string.")
     return value

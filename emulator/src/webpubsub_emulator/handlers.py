@@ -1,7 +1,7 @@
-"""The event handlers of the hubs: which one gets an event, whether it may, and its delivery.
+"""The event handlers of the hubs: finds the one for an event, and delivers the event to it.
 
-Settings are in handler_settings.py, what requests and answers mean is in upstream.py, and how
-often a request is tried in deliveries.py.
+Settings are in handler_settings.py, requests and answers in upstream.py, retries in
+deliveries.py and abuse protection in validator.py.
 """
 
 import asyncio
@@ -30,8 +30,7 @@ from webpubsub_emulator.upstream import (
 )
 from webpubsub_emulator.validator import Validator
 
-EVENT_SECONDS = 100.0
-"""The longest time for the delivery of an event, retries included."""
+EVENT_SECONDS = 100.0  # for the delivery of an event with its retries
 
 _log = logging.getLogger("emulator")
 
@@ -39,8 +38,8 @@ _log = logging.getLogger("emulator")
 class EventHandlers:
     """The event handlers of each hub. `retry_delays` are seconds, `clock` is for validations.
 
-    Every delivery takes an asyncio.Event and sets it when the request is on its way, at the
-    latest when the delivery is over; so a caller can keep the order of events.
+    Every delivery takes an asyncio.Event and sets it when the request is on its way, or at the
+    latest when the delivery ends. With it a caller keeps events in order.
     """
 
     def __init__(
@@ -61,28 +60,28 @@ class EventHandlers:
         self._transport: Transport | None = None
 
     def add(self, hub: str, setting: EventHandlerSetting) -> None:
-        """Append to the hub's list; an event goes to the first that takes it."""
+        """Append to the hub's list. An event goes to the first event handler that takes it."""
         check_hub_name(hub)
         self._settings[hub.lower()].append(setting)
 
     def clear(self, hub: str) -> None:
-        """Take all of the hub's away."""
+        """Remove all event handlers of the hub."""
         self._settings.pop(hub.lower(), None)
 
     def settings(self) -> dict[str, tuple[EventHandlerSetting, ...]]:
-        """Those of each hub that has some, in their order."""
+        """Return the event handlers of each hub that has some, in their order."""
         return {hub: tuple(settings) for hub, settings in self._settings.items() if settings}
 
     def use(self, transport: Transport) -> None:
-        """Send over this transport, which the caller closes, after `close`."""
+        """Send over this transport. The caller closes it after `close`."""
         self._transport = transport
 
     async def close(self) -> None:
-        """Give up the validations that are under way."""
+        """Cancel the validations that are running."""
         await self._validator.close()
 
     async def connect(self, event: Event, started: asyncio.Event) -> ConnectAnswer | Refusal:
-        """Ask the app about a connection; without an event handler every client may come in."""
+        """Ask the app about a connection. Without an event handler every client is accepted."""
         setting = self._find(event)
         if setting is None:
             started.set()
@@ -90,10 +89,10 @@ class EventHandlers:
         return read_connect_answer(await self._deliver(event, setting, started))
 
     async def ask(self, event: Event, started: asyncio.Event) -> EventAnswer | None:
-        """Deliver a user event; None if it failed, also for want of an event handler."""
+        """Deliver a user event. Return None if it failed or has no event handler."""
         setting = self._find(event)
         if setting is None:
-            # Differs from Azure: no event listeners; there one that takes the event is enough.
+            # Differs from Azure: no event listeners. In Azure one that takes the event is enough.
             started.set()
             _log.warning("no event handler: event=%s hub=%s", event.name, event.hub)
             return None
@@ -104,7 +103,7 @@ class EventHandlers:
         return answer
 
     async def notify(self, event: Event, started: asyncio.Event) -> None:
-        """Deliver an event whose answer does not matter."""
+        """Deliver an event whose answer has no effect."""
         setting = self._find(event)
         if setting is not None:
             await self._deliver(event, setting, started)
@@ -129,10 +128,7 @@ class EventHandlers:
         return delivery.response
 
     async def _post(self, event: Event, url: str, started: asyncio.Event) -> Delivery:
-        """Every event of every kind that has an event handler goes out here, once.
-
-        Under faults it may go out otherwise: event_faults.py.
-        """
+        """Send any event that has an event handler: once, or as an active fault says."""
         request = build_request(event, self._sender, url, datetime.now(UTC), str(uuid.uuid4()))
 
         def send() -> Coroutine[Any, Any, Delivery]:
@@ -151,7 +147,7 @@ class EventHandlers:
     ) -> Delivery:
         transport, on_its_way = self._transport, started or asyncio.Event()
         if transport is None:
-            raise RuntimeError("EventHandlers.use() comes first.")
+            raise RuntimeError("Call EventHandlers.use() first.")
         return await deliver(
             lambda: transport.send(request, on_its_way), self._retry_delays, seconds
         )

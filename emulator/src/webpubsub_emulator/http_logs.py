@@ -1,4 +1,4 @@
-"""The logger of a local server's HTTP part."""
+"""The logger for aiohttp's server."""
 
 import logging
 
@@ -6,9 +6,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 
 def server_logger(name: str) -> logging.Logger:
-    """For aiohttp's server: errors of a handler are logged, malformed requests are not.
+    """Return a logger that drops records about malformed requests.
 
-    aiohttp quotes the line that it cannot read, and that may be a token's.
+    aiohttp quotes the line that it cannot read, which may contain a token.
     """
     logger = logging.getLogger(name)
     logger.addFilter(_is_no_malformed_request)

@@ -1,4 +1,4 @@
-"""What people may see of an emulator, as JSON values. No token, state, cookie or key is in it."""
+"""The state of an emulator as JSON values. Without tokens, connection states, cookies and keys."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,8 @@ from webpubsub_emulator.permissions import ACTIONS
 
 
 def describe_hub(hub: Hub) -> dict[str, Any]:
-    """The connections of a hub, and the connection ids of its groups."""
-    connections = hub.connections()
+    """Return the connections of a hub, and the connection ids of each group."""
+    connections = sorted(hub.connections.everyone(), key=lambda connection: connection.id)
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for connection in connections:
         for group in connection.groups:
@@ -40,13 +40,13 @@ def _describe_connection(connection: Connection) -> dict[str, Any]:
 def describe_handlers(
     settings: Mapping[str, Sequence[EventHandlerSetting]],
 ) -> dict[str, list[dict[str, Any]]]:
-    """The event handlers of each hub, as the ARM resource has them."""
+    """Return the event handlers of each hub, in the form of the ARM resource."""
     return {hub: [_describe_handler(one) for one in each] for hub, each in settings.items()}
 
 
 def _describe_handler(setting: EventHandlerSetting) -> dict[str, Any]:
     return {
-        # Its query may have a code in it.
+        # Without its query, which may contain a secret code.
         "urlTemplate": setting.url_template.partition("?")[0],
         "systemEvents": list(setting.system_events),
         "userEventPattern": setting.user_event_pattern,
@@ -54,7 +54,7 @@ def _describe_handler(setting: EventHandlerSetting) -> dict[str, Any]:
 
 
 def describe_faults(faults: Faults) -> dict[str, Any]:
-    """The active faults, and how often each happened."""
+    """Return the active faults, and how often each has happened."""
     return {
         "seed": faults.seed,
         "faults": [{"fault": str(fault), "happened": count} for fault, count in faults.counts()],
@@ -62,7 +62,7 @@ def describe_faults(faults: Faults) -> dict[str, Any]:
 
 
 def describe_journal(journal: Journal) -> dict[str, Any]:
-    """The last events and calls, oldest first."""
+    """Return the last events and calls, oldest first."""
     return {
         "events": [_describe_event(record) for record in journal.events],
         "calls": [_describe_call(record) for record in journal.calls],

@@ -1,31 +1,28 @@
-"""The last events and REST calls, for people to look at. No token, query or body gets here."""
+"""The last events and REST calls, for the control endpoint. Without tokens, queries and bodies."""
 
 from collections import deque
 from dataclasses import dataclass
 
-KEPT = 200
-"""How many events and how many calls are kept."""
+KEPT = 200  # events, and as many calls
 
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event whose delivery is over. `time` is of its end, in UTC, as ISO 8601."""
+    """An event whose delivery has ended. `time` is the end, in UTC, as ISO 8601."""
 
     time: str
     hub: str
     connection: str
     name: str
     ce_id: str
-    status: int | None
-    """None without an answer."""
-    failure: str
-    """Why there is none; empty with an answer."""
+    status: int | None  # None without an answer
+    failure: str  # why there is no answer; empty with an answer
     attempts: int
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A REST call that was answered. The path is as it was sent, without the query."""
+    """A REST call that was answered. `path` is as it was sent, without the query."""
 
     time: str
     method: str
@@ -34,7 +31,7 @@ class CallRecord:
 
 
 class Journal:
-    """The newest come last; beyond KEPT the oldest go."""
+    """The last KEPT events and the last KEPT calls, oldest first."""
 
     def __init__(self) -> None:
         self.events: deque[EventRecord] = deque(maxlen=KEPT)

@@ -1,10 +1,11 @@
-"""Message data to and from an HTTP body with its Content-Type: REST calls, event handlers."""
+"""Message data in HTTP bodies with a Content-Type, for REST calls and event requests."""
 
 from email.message import Message
 
-from webpubsub_emulator.messages import DataType, Payload, parse_json
+from webpubsub_emulator.json_text import parse_json
+from webpubsub_emulator.messages import DataType, Payload
 
-# REST specification 2024-12-01: a closed set.
+# The only types of the REST specification 2024-12-01.
 _DATA_TYPES: dict[str, DataType] = {
     "text/plain": "text",
     "application/json": "json",
@@ -19,24 +20,23 @@ _CONTENT_TYPES: dict[DataType, str] = {
 
 
 class MediaTypeError(Exception):
-    """A Content-Type that messages cannot have, or an unknown charset in it."""
+    """A Content-Type that messages cannot have, or one with an unknown charset."""
 
 
 def content_type_of(payload: Payload) -> str:
-    """The Content-Type for sending this payload to an event handler, always in UTF-8."""
+    """Return the Content-Type of an event request with this payload, which is always in UTF-8."""
     return _CONTENT_TYPES[payload.data_type]
 
 
 def is_protobuf(content_type: str | None) -> bool:
-    """Whether this is the type of protobuf data, which is read from JSON frames only."""
+    """Return whether this is the type of protobuf data, which only JSON frames can carry."""
     return content_type is not None and _media_type(content_type) == _CONTENT_TYPES["protobuf"]
 
 
 def payload_from_body(content_type: str | None, body: bytes) -> Payload:
-    """The body as message data; no Content-Type means binary.
+    """Return the body as message data, with text in UTF-8. Without a Content-Type it is binary.
 
-    Text is transcoded to UTF-8. Raises MediaTypeError, or ValueError for a body that is not
-    what its type says.
+    Raises MediaTypeError for the type, or ValueError for a body that does not have its type.
     """
     if content_type is None:
         return Payload("binary", body)
@@ -52,7 +52,7 @@ def payload_from_body(content_type: str | None, body: bytes) -> Payload:
 
 
 def _media_type(content_type: str) -> str:
-    # Not the parser's own idea of the type: it reads a malformed one as text/plain.
+    # Not with email.message, which reads a malformed type as text/plain.
     return content_type.partition(";")[0].strip().lower()
 
 

@@ -1,28 +1,28 @@
-"""Message metadata: its form and its limits, wherever it comes from."""
+"""Message metadata: its form and its limits, in frames, REST calls and event answers."""
 
 import re
 from collections.abc import Iterable
 
 HEADER_PREFIX = "x-webpubsub-metadata-"
+# Limits in bytes. The total is for all keys and values of a message.
 KEY_LIMIT = 256
 VALUE_LIMIT = 1024
 TOTAL_LIMIT = 8 * 1024
-"""Limits in bytes; the last one is for all keys and values of a message together."""
 
-Metadata = tuple[tuple[str, str], ...]
-"""Keys and values in their order; no key comes twice."""
+# Keys and values in their order. No key comes twice.
+type Metadata = tuple[tuple[str, str], ...]
 
-# RFC 9110, section 5.6.2: what the name of a header may consist of.
+# The characters of a header's name (RFC 9110, section 5.6.2).
 _KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NO_HEADER = frozenset("\r\n\0")
 
 
 class MetadataError(ValueError):
-    """Metadata that the service refuses; the text says why, without the value."""
+    """Metadata that the service refuses. The text says why and does not quote the value."""
 
 
 def check_metadata(pairs: Iterable[tuple[str, str]]) -> Metadata:
-    """The pairs, or MetadataError."""
+    """Return the pairs. Raises MetadataError if they break a limit."""
     metadata = tuple(pairs)
     for key, value in metadata:
         _check(key, value)
@@ -38,8 +38,8 @@ def _check(key: str, value: str) -> None:
         raise MetadataError("A metadata key contains invalid characters.")
     if len(key) > KEY_LIMIT:
         raise MetadataError(f"A metadata key exceeds {KEY_LIMIT} bytes.")
-    # Line ends and null bytes, too: values go on to event handlers, as headers, which cannot
-    # carry these. Azure does not say what it does with them.
+    # Line ends and null bytes are refused because values become headers of event requests, which
+    # cannot carry them. Azure does not document what it does with them.
     if not value.isascii() or not _NO_HEADER.isdisjoint(value):
         raise MetadataError(f"The metadata value for key '{key}' must be ASCII.")
     if len(value) > VALUE_LIMIT:
@@ -47,10 +47,10 @@ def _check(key: str, value: str) -> None:
 
 
 def metadata_from_headers(headers: Iterable[tuple[str, str]]) -> Metadata:
-    """Metadata in a request's headers, or MetadataError.
+    """Return the metadata in a request's headers, with keys in lower case.
 
-    Keys are in lower case. Of several values the last one counts, be it in a header of its
-    own or after a comma.
+    The last of several values counts, in a header of its own or after a comma. Raises
+    MetadataError.
     """
     found = {}
     for name, value in headers:

@@ -1,23 +1,22 @@
-"""Continuation tokens of group listings: opaque, and good for one group of one hub."""
+"""Continuation tokens of group listings: opaque, and valid for one group of one hub."""
 
 import base64
 import hashlib
 import hmac
 
-TOKEN_LIMIT = 2048
-"""The longest continuation token in characters."""
+TOKEN_LIMIT = 2048  # characters of a continuation token
 
 _MARK_BYTES = 16
 
 
 def encode_cursor(access_key: str, scope: str, last_id: str) -> str:
-    """A token for what comes after `last_id` in `scope`; base64url, so that it can be quoted."""
+    """Return a token, in base64url, for the entries after `last_id` in `scope`."""
     mark = _mark(access_key, scope, last_id)
     return base64.urlsafe_b64encode(mark + last_id.encode()).decode().rstrip("=")
 
 
 def decode_cursor(access_key: str, scope: str, token: str) -> str:
-    """The connection id in a token; ValueError if the token was not made for `scope`."""
+    """Return the connection id in a token. Raises ValueError if it was not made for `scope`."""
     if not 1 <= len(token) <= TOKEN_LIMIT:
         raise ValueError("length")
     content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)

@@ -1,13 +1,14 @@
-"""The query parameters of REST calls: read and checked, before anybody asks who is calling."""
+"""The query parameters of REST operations. They are checked before the token."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from multidict import MultiMapping
 
 from webpubsub_emulator.filters import Filter, FilterError, parse_filter
-from webpubsub_emulator.messages import TTL_MAX_SECONDS, is_group_name
+from webpubsub_emulator.messages import TTL_MAX_SECONDS
+from webpubsub_emulator.names import is_group_name
 from webpubsub_emulator.paging import TOKEN_LIMIT
 from webpubsub_emulator.problems import bad_request, not_implemented
 
@@ -15,14 +16,14 @@ PAGE_LIMIT = 200
 DEFAULT_MINUTES = 60
 INT32_MAX = 2**31 - 1
 
-Query = MultiMapping[str]
+type Query = MultiMapping[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a call's query says, as far as its operation knows it.
+    """The parameters of a call. Those that its operation does not have keep their defaults.
 
-    Of a parameter that is there twice, but takes one value, the first value counts.
+    If a parameter for one value is repeated, the first value counts.
     """
 
     excluded: frozenset[str] = frozenset()
@@ -38,59 +39,55 @@ class Parameters:
     target_name: str = ""
 
 
-def read_parameters(operation: str, query: Query) -> Parameters:
-    """The parameters that the operation has (REST specification 2024-12-01); 400 if one is wrong.
-
-    The operation does not know the others, so that they may be anything.
-    """
-    # Differs from Azure: a parameter works in versions that are older than it, too.
-    return _READERS.get(operation, _read_nothing)(query)
-
-
 def read_filter(text: str | None, target: str) -> Filter | None:
-    """The filter, or None where there is none to keep to; 400 names `target`."""
+    """Return the filter, or None without a text. Raises 400 for `target`."""
     with naming_filter(target):
         return parse_filter(text) if text else None
 
 
 @contextmanager
 def naming_filter(target: str) -> Iterator[None]:
-    """A FilterError in here is answered with 400 and the name of the parameter."""
+    """Turn a FilterError into 400 with the name of the parameter."""
     try:
         yield
     except FilterError as error:
         raise bad_request(str(error), target) from None
 
 
-def _read_nothing(query: Query) -> Parameters:
+# One function for each set of parameters (REST specification 2024-12-01). Parameters that the
+# operation does not have are ignored, whatever their values. Each raises 400 for a wrong value.
+# Differs from Azure: a parameter also works in api-versions that are older than the parameter.
+
+
+def read_nothing(_query: Query) -> Parameters:
     return Parameters()
 
 
-def _read_close(query: Query) -> Parameters:
+def read_close(query: Query) -> Parameters:
     return Parameters(excluded=_excluded(query), reason=query.get("reason", ""))
 
 
-def _read_close_connection(query: Query) -> Parameters:
+def read_close_connection(query: Query) -> Parameters:
     return Parameters(reason=query.get("reason", ""))
 
 
-def _read_send(query: Query) -> Parameters:
+def read_send(query: Query) -> Parameters:
     _check_ttl(query)
     where = read_filter(query.get("filter"), "filter")
     return Parameters(excluded=_excluded(query), where=where)
 
 
-def _read_send_to_user(query: Query) -> Parameters:
+def read_send_to_user(query: Query) -> Parameters:
     _check_ttl(query)
     return Parameters(where=read_filter(query.get("filter"), "filter"))
 
 
-def _read_send_to_connection(query: Query) -> Parameters:
+def read_send_to_connection(query: Query) -> Parameters:
     _check_ttl(query)
     return Parameters()
 
 
-def _read_token(query: Query) -> Parameters:
+def read_token(query: Query) -> Parameters:
     minutes = _integer(query, "minutesToExpire", 1, INT32_MAX)
     groups = tuple(query.getall("group", []))
     if not all(is_group_name(group) for group in groups):
@@ -104,7 +101,7 @@ def _read_token(query: Query) -> Parameters:
     )
 
 
-def _read_list(query: Query) -> Parameters:
+def read_list(query: Query) -> Parameters:
     token = query.get("continuationToken")
     if token is not None and not 1 <= len(token) <= TOKEN_LIMIT:
         raise bad_request("The continuation token is invalid.", "continuationToken")
@@ -115,33 +112,16 @@ def _read_list(query: Query) -> Parameters:
     )
 
 
-def _read_permission(query: Query) -> Parameters:
-    # The specification calls it optional; without it there is nothing to grant.
+def read_permission(query: Query) -> Parameters:
+    # The specification says that it is optional, but without it there is nothing to grant.
     target = query.get("targetName", "")
     if not is_group_name(target):
         raise bad_request("The target name must be the name of a group.", "targetName")
     return Parameters(target_name=target)
 
 
-_READERS: dict[str, Callable[[Query], Parameters]] = {
-    "CloseAllConnections": _read_close,
-    "CloseGroupConnections": _read_close,
-    "CloseUserConnections": _read_close,
-    "CloseConnection": _read_close_connection,
-    "SendToAll": _read_send,
-    "SendToGroup": _read_send,
-    "SendToUser": _read_send_to_user,
-    "SendToConnection": _read_send_to_connection,
-    "GenerateClientToken": _read_token,
-    "ListConnectionsInGroup": _read_list,
-    "GrantPermission": _read_permission,
-    "RevokePermission": _read_permission,
-    "CheckPermission": _read_permission,
-}
-
-
 def _excluded(query: Query) -> frozenset[str]:
-    """One id per parameter: a comma is part of an id."""
+    # One id for each parameter, because a comma is part of an id.
     return frozenset(query.getall("excluded", []))
 
 
@@ -151,7 +131,7 @@ def _check_ttl(query: Query) -> None:
 
 
 def _check_client_type(client_type: str) -> None:
-    # Differs from Azure: there are no clients of these types that could use a token.
+    # Differs from Azure: the emulator has no clients of these types.
     if client_type.lower() in ("mqtt", "socketio"):
         raise not_implemented(f"The client type {client_type}")
     if client_type.lower() != "default":

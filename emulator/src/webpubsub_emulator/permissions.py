@@ -1,50 +1,48 @@
-"""What a connection may do with groups: by its roles, and by grants and revocations."""
+"""What a connection may do with groups, by its roles and by grants and revocations."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from webpubsub_emulator.group_patterns import GroupPattern, Wildcard, parse_pattern
-from webpubsub_emulator.messages import is_group_name
+from webpubsub_emulator.names import is_group_name
 
-Action = Literal["joinLeaveGroup", "sendToGroup"]
+type Action = Literal["joinLeaveGroup", "sendToGroup"]
 ACTIONS: tuple[Action, ...] = ("joinLeaveGroup", "sendToGroup")
 
-# By name, or by number in the enumeration WebPubSubPermission of the official .NET client.
+# The names of actions in REST calls, in lower case: the name itself, or its number in the
+# enumeration WebPubSubPermission of the official .NET client.
 ACTIONS_BY_NAME: dict[str, Action] = {
     "sendtogroup": "sendToGroup",
     "1": "sendToGroup",
     "joinleavegroup": "joinLeaveGroup",
     "2": "joinLeaveGroup",
 }
-"""What a REST call may call an action, in lower case; it may use any."""
 
-LITERAL_LIMIT = 1_000
-"""How many groups a connection may have rules of their own for, per action."""
-PATTERN_LIMIT = 9
-"""How many patterns with wildcards count, per action; they count in the order of the roles."""
+# The limits of one connection and one action.
+LITERAL_LIMIT = 1_000  # groups with a rule of their own
+PATTERN_LIMIT = 9  # patterns with wildcards; later ones, in the order of the roles, are ignored
 
 
 class PermissionLimitError(Exception):
-    """The connection has LITERAL_LIMIT rules for the action already; nothing was changed."""
+    """The connection already has LITERAL_LIMIT rules for the action. Nothing was changed."""
 
 
 @dataclass(slots=True)
 class _Rules:
-    """The groups of one action. A group's own rule always differs from what holds without it."""
+    """The rules of one action. `groups` has only the groups that differ from the other rules."""
 
     any_group: bool = False
     patterns: tuple[GroupPattern, ...] = ()
     groups: dict[str, bool] = field(default_factory=dict)
 
     def allow(self, group: str) -> bool:
-        """Whether the action is allowed for this group."""
         if group in self.groups:
             return self.groups[group]
         return self.any_group or any(pattern.matches(group) for pattern in self.patterns)
 
     def change(self, group: str, allowed: bool) -> None:
-        """Allow or deny just this group, or raise PermissionLimitError."""
+        """Allow or deny the action for this group. Raises PermissionLimitError."""
         if self.allow(group) is allowed:
             return
         if group in self.groups:
@@ -56,7 +54,7 @@ class _Rules:
 
 
 class Permissions:
-    """The group actions that are open to one connection."""
+    """The actions that one connection may do with groups."""
 
     __slots__ = ("_rules",)
 
@@ -65,31 +63,31 @@ class Permissions:
 
     @classmethod
     def from_roles(cls, roles: Iterable[str]) -> "Permissions":
-        """Roles as in a client token (concept-client-protocols, concept-wildcard-group-roles).
+        """Read the roles of a token (concept-client-protocols, concept-wildcard-group-roles).
 
-        A role that means nothing, or that is one too many, is ignored.
+        Unknown roles, and roles beyond the limits, are ignored.
         """
         ordered = sorted(roles)
         return cls({action: _read_roles(action, ordered) for action in ACTIONS})
 
     def allow(self, action: Action, group: str) -> bool:
-        """Whether the connection may do this with this group now."""
+        """Return whether the connection may do this with this group now."""
         return self._rules[action].allow(group)
 
     def rules(self, action: Action) -> dict[str, object]:
-        """The action's rules, to look at: a group's own rule wins over the others."""
+        """Return the action's rules as JSON values. A group's own rule wins over the others."""
         rules = self._rules[action]
         patterns = [str(pattern) for pattern in rules.patterns]
         return {"anyGroup": rules.any_group, "patterns": patterns, "groups": dict(rules.groups)}
 
     def grant(self, action: Action, group: str) -> None:
-        """Allow the action for this group; PermissionLimitError if it takes a rule too many."""
+        """Allow the action for this group. Raises PermissionLimitError."""
         self._rules[action].change(group, True)
 
     def revoke(self, action: Action, group: str) -> None:
-        """Deny the action for this group, whatever role allows it, until it is granted again.
+        """Deny the action for this group, even if a role allows it, until it is granted again.
 
-        PermissionLimitError if it takes a rule too many.
+        Raises PermissionLimitError.
         """
         self._rules[action].change(group, False)
 

@@ -1,4 +1,4 @@
-"""Errors of the data plane and the one place where they become HTTP answers."""
+"""Errors of the data plane, and the one function that turns them into HTTP responses."""
 
 import json
 from collections.abc import Iterable
@@ -11,10 +11,7 @@ _TITLE = "One or more validation errors occurred."
 
 
 class RestError(Exception):
-    """A REST call that is answered with an error. `message` is for the caller to read.
-
-    Without a message the answer has no body.
-    """
+    """A REST call that is answered with an error. Without a message the response has no body."""
 
     def __init__(self, status: int, code: str, message: str = "", target: str = "Request") -> None:
         super().__init__(message or code)
@@ -26,50 +23,50 @@ class RestError(Exception):
 
 
 def bad_request(message: str, target: str = "Request") -> RestError:
-    """400: the call breaks a rule; `target` is the parameter."""
+    """Return a 400. `target` is the name of the wrong parameter."""
     return RestError(HTTPStatus.BAD_REQUEST, "Error.BadRequest", message, target)
 
 
 def unauthorized() -> RestError:
-    """401: no token, or none that opens this call; nothing more is said."""
+    """Return a 401, which does not say what is wrong with the token."""
     return RestError(HTTPStatus.UNAUTHORIZED, "Error.Unauthorized")
 
 
 def not_found(code: str, target: str, name: str) -> RestError:
-    """404: the connection, group or user of that name does not exist now."""
+    """Return a 404 for the connection, group or user with this name."""
     return RestError(HTTPStatus.NOT_FOUND, code, f"{target} `{name}` is not found.", target)
 
 
 def no_such_operation() -> RestError:
-    """404: the path means nothing."""
+    """Return a 404 for an unknown path."""
     return RestError(HTTPStatus.NOT_FOUND, "Error.NotFound", "There is no such operation.", "Path")
 
 
 def method_not_allowed(allowed: Iterable[str]) -> RestError:
-    """405: the path is right, the method is not one of those allowed."""
+    """Return a 405 with the methods that the path has."""
     error = RestError(HTTPStatus.METHOD_NOT_ALLOWED, "Error.MethodNotAllowed")
     error.headers["Allow"] = ", ".join(allowed)
     return error
 
 
 def conflict(message: str) -> RestError:
-    """409: the connection cannot take any more of this."""
+    """Return a 409 for a connection that reached a limit."""
     return RestError(HTTPStatus.CONFLICT, "Error.Connection.Conflict", message, "Connection")
 
 
 def unsupported_media_type() -> RestError:
-    """415: a Content-Type that messages cannot have; the service sends no body, either."""
+    """Return a 415 for a Content-Type that messages cannot have. As in Azure it has no body."""
     return RestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Error.UnsupportedMediaType")
 
 
 def not_implemented(what: str) -> RestError:
-    """501: Azure can do it, the emulator cannot. `what` starts the sentence."""
+    """Return a 501 for what only Azure can do. `what` starts the sentence."""
     message = f"{what} is not supported by the emulator yet."
     return RestError(HTTPStatus.NOT_IMPLEMENTED, "Error.NotImplemented", message)
 
 
 def error_response(error: RestError) -> web.Response:
-    """The answer in the forms that the real service was recorded with."""
+    """Return the response, in the forms of the recordings of the real service."""
     headers = {"x-ms-error-code": error.code, **error.headers}
     if not error.message:
         return web.Response(status=error.status, headers=headers)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.filters import Filter, Subject
 
-_Index = dict[str, dict[str, Connection]]
+type _Index = dict[str, dict[str, Connection]]
 
 
 class Registry:
@@ -18,34 +18,34 @@ class Registry:
         self._hidden: set[str] = set()
 
     def get(self, connection_id: str) -> Connection | None:
-        """The connection of that id."""
+        """Return the connection with this id, hidden or not."""
         return self._connections.get(connection_id)
 
     def find(self, connection_id: str) -> Connection | None:
-        """The connection of that id, unless it is hidden."""
+        """Return the connection with this id, unless it is hidden."""
         return None if connection_id in self._hidden else self.get(connection_id)
 
     def everyone(self) -> Collection[Connection]:
-        """All connections."""
+        """Return all connections, hidden ones included."""
         return self._connections.values()
 
     def members(self, group: str) -> Collection[Connection]:
-        """The group's connections; none for a group that does not exist."""
+        """Return the group's connections, hidden ones included."""
         return self._groups.get(group, {}).values()
 
     def of_user(self, user_id: str) -> Collection[Connection]:
-        """The user's connections that are not hidden; none for a user who has none."""
+        """Return the user's connections that are not hidden."""
         found = self._users.get(user_id, {})
         if self._hidden:
             return [one for one in found.values() if one.id not in self._hidden]
         return found.values()
 
     def hide(self, connection_id: str) -> None:
-        """Neither `find` nor `of_user` gives this connection, until `reveal`."""
+        """Hide a connection from `find` and `of_user` until `reveal` (fault late-visibility)."""
         self._hidden.add(connection_id)
 
     def reveal(self, connection_id: str) -> None:
-        """End the effect of `hide`, if there is one."""
+        """Undo `hide`. The connection may have ended or may not be hidden."""
         self._hidden.discard(connection_id)
 
     def add(self, connection: Connection) -> None:
@@ -60,17 +60,22 @@ class Registry:
         self.reveal(connection.id)
         self.leave_all(connection)
         if connection.user_id is not None:
-            _take_out(self._users, connection.user_id, connection)
+            _remove_entry(self._users, connection.user_id, connection)
+
+    def clear(self) -> None:
+        """Forget every connection, without any event."""
+        for collection in (self._connections, self._groups, self._users, self._hidden):
+            collection.clear()
 
     def join(self, connection: Connection, group: str) -> None:
-        """Make the connection a member; joining twice is joining once."""
+        """Make the connection a member, if it is not one yet."""
         connection.groups.add(group)
         self._groups.setdefault(group, {})[connection.id] = connection
 
     def leave(self, connection: Connection, group: str) -> None:
         """End a membership, if there is one."""
         connection.groups.discard(group)
-        _take_out(self._groups, group, connection)
+        _remove_entry(self._groups, group, connection)
 
     def leave_all(self, connection: Connection) -> None:
         """End all of the connection's memberships."""
@@ -79,7 +84,7 @@ class Registry:
 
 
 def matching(connections: Iterable[Connection], where: Filter | None) -> list[Connection]:
-    """Those that a filter means, or all; FilterError as in `Filter.matches`."""
+    """Return the connections that the filter matches. Raises FilterError as `Filter.matches`."""
     if where is None:
         return list(connections)
     return [connection for connection in connections if where.matches(_subject(connection))]
@@ -91,9 +96,9 @@ def _subject(connection: Connection) -> Subject:
     )
 
 
-def _take_out(index: _Index, key: str, connection: Connection) -> None:
-    """Empty entries go, too, so that they do not pile up."""
+def _remove_entry(index: _Index, key: str, connection: Connection) -> None:
     entry = index.get(key, {})
     entry.pop(connection.id, None)
+    # Otherwise the empty entries of groups and users would pile up.
     if not entry:
         index.pop(key, None)

@@ -1,7 +1,7 @@
-"""The data plane over aiohttp: checks a REST call, has it carried out, answers.
+"""The data plane over aiohttp: checks a REST call, runs its operation and answers.
 
-Paths are in routes.py, parameters in parameters.py, operations in rest_*.py, errors in
-problems.py, tokens in tokens.py.
+The table of operations is in operations.py. Their functions are in rest_*.py, their query
+parameters in parameters.py, the errors in problems.py and the tokens in tokens.py.
 """
 
 import logging
@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from webpubsub_emulator import rest_connections, rest_groups, rest_messages
-from webpubsub_emulator.calls import Call, Handler
+from webpubsub_emulator.calls import Call
 from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.journal import CallRecord, Journal
-from webpubsub_emulator.messages import is_group_name, is_hub_name
-from webpubsub_emulator.parameters import naming_filter, read_parameters
+from webpubsub_emulator.names import is_group_name, is_hub_name
+from webpubsub_emulator.operations import ROUTER, Match, Operation
+from webpubsub_emulator.parameters import naming_filter
 from webpubsub_emulator.permissions import ACTIONS_BY_NAME
 from webpubsub_emulator.problems import (
     RestError,
@@ -26,22 +26,15 @@ from webpubsub_emulator.problems import (
     unauthorized,
 )
 from webpubsub_emulator.rest_faults import call_under_faults
-from webpubsub_emulator.routes import (
-    API_VERSIONS,
-    Match,
-    allowed_methods,
-    match_route,
-    split_path,
-    versions_of,
-)
+from webpubsub_emulator.routes import API_VERSIONS, Segments, split_path
 from webpubsub_emulator.service import Service
-from webpubsub_emulator.tokens import Client, allows_rest_call, sign_client_token
+from webpubsub_emulator.tokens import allows_rest_call
 
 _log = logging.getLogger("emulator")
 
 
 class DataPlane:
-    """Answers REST calls. Every RestError that is raised on the way becomes its response here."""
+    """Answers REST calls, and turns each RestError into its response."""
 
     def __init__(self, service: Service, access_key: str, faults: Faults, journal: Journal) -> None:
         self._service = service
@@ -50,51 +43,45 @@ class DataPlane:
         self._journal = journal
 
     async def handle(self, request: web.Request) -> web.Response:
-        """The response to any request outside the client endpoint."""
+        """Return the response to any request outside the client endpoint."""
         path = request.rel_url.raw_path
         segments = split_path(path)
-        match = match_route(request.method, segments)
+        match = ROUTER.match(request.method, segments)
         try:
             response = await self._respond(request, segments, match)
         except RestError as error:
             response = error_response(error)
-        # As recorded: with successes and with what is not found, but not with other errors.
-        if response.status < 300 or response.status == 404:
-            versions = versions_of(match.operation) if match else API_VERSIONS
-            response.headers["api-supported-versions"] = ", ".join(versions)
-        if request.method == "HEAD" and response.status == 200:
-            # aiohttp's server leaves it out, and its client then gives up the connection.
-            response.headers["Content-Length"] = "0"
+        _complete_headers(request, response, match)
         _log.info("%s %s %d", request.method, path, response.status)
         now = datetime.now(UTC).isoformat()
         self._journal.calls.append(CallRecord(now, request.method, path, response.status))
         return response
 
     async def _respond(
-        self, request: web.Request, segments: tuple[str, ...], match: Match | None
+        self, request: web.Request, segments: Segments, match: Match | None
     ) -> web.Response:
-        """Versions, names and parameters come before the caller; the body comes after."""
+        """Check version, names and parameters before the token, as the service does; then act."""
         if match is None:
-            allowed = allowed_methods(segments)
+            allowed = ROUTER.allowed_methods(segments)
             raise method_not_allowed(allowed) if allowed else no_such_operation()
-        _check_api_version(request, match.operation)
-        if match.operation == "GetServiceStatus":
-            return web.Response()
+        operation = match.operation
+        _check_api_version(request, operation)
         _check_names(match.names)
-        parameters = read_parameters(match.operation, request.query)
-        self._authenticate(request, segments)
+        parameters = operation.read_parameters(request.query)
         call = Call(request, match.names, parameters, self._service, self._access_key)
-        handler = _HANDLERS[match.operation]
+        if not operation.needs_token:
+            return await operation.handler(call)
+        self._authenticate(request, segments)
         with naming_filter("filter"):
             if self._faults.active:
-                return await call_under_faults(self._faults, handler, call)
-            return await handler(call)
+                return await call_under_faults(self._faults, operation.handler, call)
+            return await operation.handler(call)
 
-    def _authenticate(self, request: web.Request, segments: tuple[str, ...]) -> None:
+    def _authenticate(self, request: web.Request, segments: Segments) -> None:
         """Raise 401 unless the bearer token is for this URL or for the whole data plane."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        # The path decoded, and as the service reads it. A token for the path as it was sent
-        # matches, too, for tokens.py decodes its audience as well.
+        # The audience may have the path decoded, or as the service reads it. The path as it was
+        # sent matches too, because tokens.py also decodes the audience.
         decoded = unquote(request.rel_url.raw_path)
         targets = [request.host + spelling for spelling in (decoded, "/".join(segments))]
         if scheme.lower() != "bearer" or not allows_rest_call(
@@ -103,11 +90,21 @@ class DataPlane:
             raise unauthorized()
 
 
-def _check_api_version(request: web.Request, operation: str) -> None:
+def _complete_headers(request: web.Request, response: web.Response, match: Match | None) -> None:
+    # In the recordings of the service, successes and 404s have this header, other errors do not.
+    if response.status < 300 or response.status == 404:
+        versions = match.operation.versions if match else API_VERSIONS
+        response.headers["api-supported-versions"] = ", ".join(versions)
+    if request.method == "HEAD" and response.status == 200:
+        # aiohttp's server omits this header, and aiohttp's client then drops the connection.
+        response.headers["Content-Length"] = "0"
+
+
+def _check_api_version(request: web.Request, operation: Operation) -> None:
     versions = request.query.getall("api-version", [])
     if len(versions) > 1:
         raise bad_request("The parameter api-version must not be repeated.", "api-version")
-    if versions and versions[0] not in versions_of(operation):
+    if versions and versions[0] not in operation.versions:
         raise bad_request(
             f"The HTTP resource that matches the request URI '{request.url}' does not support "
             f"the API version '{versions[0]}'.",
@@ -125,19 +122,3 @@ def _check_names(names: dict[str, str]) -> None:
             raise bad_request("The permission is unknown.", "permission")
         if not name.strip():
             raise bad_request(f"The parameter {parameter} must not be empty.", parameter)
-
-
-async def _generate_token(call: Call) -> web.Response:
-    asked = call.parameters
-    audience = f"{call.request.scheme}://{call.request.host}/client/hubs/{call.hub.name}"
-    client = Client(asked.user_id, asked.roles, asked.groups, claims={})
-    token = sign_client_token(call.access_key, audience, client, asked.minutes_to_expire)
-    return web.json_response({"token": token})
-
-
-_HANDLERS: dict[str, Handler] = {
-    "GenerateClientToken": _generate_token,
-    **rest_messages.HANDLERS,
-    **rest_connections.HANDLERS,
-    **rest_groups.HANDLERS,
-}

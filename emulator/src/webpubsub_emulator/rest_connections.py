@@ -1,8 +1,8 @@
-"""The data plane's calls on connections as such: whether they exist, their end, permissions."""
+"""REST operations on connections: whether they exist, closing them, and their permissions."""
 
 from aiohttp import web
 
-from webpubsub_emulator.calls import Call, Handler
+from webpubsub_emulator.calls import Call
 from webpubsub_emulator.permissions import (
     ACTIONS_BY_NAME,
     Action,
@@ -14,21 +14,21 @@ from webpubsub_emulator.problems import RestError, conflict, not_found
 # --- existence -------------------------------------------------------------------------
 
 
-async def _connection_exists(call: Call) -> web.Response:
+async def connection_exists(call: Call) -> web.Response:
     connection_id = call.names["connectionId"]
-    if not call.hub.has_connection(connection_id):
+    if call.hub.connections.find(connection_id) is None:
         raise not_found("Warning.Connection.NotExisted", "Connection", connection_id)
     return web.Response()
 
 
-async def _group_exists(call: Call) -> web.Response:
-    if not call.hub.has_group(call.names["group"]):
+async def group_exists(call: Call) -> web.Response:
+    if not call.hub.groups.exists(call.names["group"]):
         raise not_found("Warning.Group.NotExisted", "Group", call.names["group"])
     return web.Response()
 
 
-async def _user_exists(call: Call) -> web.Response:
-    if not call.hub.has_user(call.names["userId"]):
+async def user_exists(call: Call) -> web.Response:
+    if not call.hub.connections.of_user(call.names["userId"]):
         raise not_found("Warning.User.NotExisted", "User", call.names["userId"])
     return web.Response()
 
@@ -36,39 +36,39 @@ async def _user_exists(call: Call) -> web.Response:
 # --- closing ---------------------------------------------------------------------------
 
 
-async def _close_connection(call: Call) -> web.Response:
-    call.run(call.hub.close_connection(call.names["connectionId"], call.parameters.reason))
+async def close_connection(call: Call) -> web.Response:
+    call.run(call.hub.endings.close(call.names["connectionId"], call.parameters.reason))
     return web.Response(status=204)
 
 
-async def _close_all(call: Call) -> web.Response:
-    call.run(call.hub.close_all(call.parameters.reason, call.parameters.excluded))
+async def close_all_connections(call: Call) -> web.Response:
+    call.run(call.hub.endings.close_all(call.parameters.reason, call.parameters.excluded))
     return web.Response(status=204)
 
 
-async def _close_group(call: Call) -> web.Response:
+async def close_group_connections(call: Call) -> web.Response:
     reason, excluded = call.parameters.reason, call.parameters.excluded
-    call.run(call.hub.close_group(call.names["group"], reason, excluded))
+    call.run(call.hub.endings.close_group(call.names["group"], reason, excluded))
     return web.Response(status=204)
 
 
-async def _close_user(call: Call) -> web.Response:
+async def close_user_connections(call: Call) -> web.Response:
     reason, excluded = call.parameters.reason, call.parameters.excluded
-    call.run(call.hub.close_user(call.names["userId"], reason, excluded))
+    call.run(call.hub.endings.close_user(call.names["userId"], reason, excluded))
     return web.Response(status=204)
 
 
 # --- permissions -----------------------------------------------------------------------
 
 
-async def _check_permission(call: Call) -> web.Response:
+async def check_permission(call: Call) -> web.Response:
     permissions = _permissions(call)
     if permissions is None or not permissions.allow(_action(call), call.parameters.target_name):
         raise _no_connection(call)
     return web.Response()
 
 
-async def _grant_permission(call: Call) -> web.Response:
+async def grant_permission(call: Call) -> web.Response:
     permissions = _permissions(call)
     if permissions is None:
         raise _no_connection(call)
@@ -79,7 +79,7 @@ async def _grant_permission(call: Call) -> web.Response:
     return web.Response()
 
 
-async def _revoke_permission(call: Call) -> web.Response:
+async def revoke_permission(call: Call) -> web.Response:
     permissions = _permissions(call)
     try:
         if permissions is not None:
@@ -90,7 +90,7 @@ async def _revoke_permission(call: Call) -> web.Response:
 
 
 def _permissions(call: Call) -> Permissions | None:
-    return call.hub.permissions(call.names["connectionId"])
+    return call.hub.groups.permissions(call.names["connectionId"])
 
 
 def _action(call: Call) -> Action:
@@ -103,17 +103,3 @@ def _no_connection(call: Call) -> RestError:
 
 def _too_many(call: Call) -> RestError:
     return conflict(f"The connection has too many rules for {_action(call)}.")
-
-
-HANDLERS: dict[str, Handler] = {
-    "ConnectionExists": _connection_exists,
-    "GroupExists": _group_exists,
-    "UserExists": _user_exists,
-    "CloseConnection": _close_connection,
-    "CloseAllConnections": _close_all,
-    "CloseGroupConnections": _close_group,
-    "CloseUserConnections": _close_user,
-    "CheckPermission": _check_permission,
-    "GrantPermission": _grant_permission,
-    "RevokePermission": _revoke_permission,
-}

@@ -1,4 +1,4 @@
-"""REST calls under faults: refused, answered wrongly, answered late. Which, is in faults.py."""
+"""Faults of REST calls: refused, answered with an error or late. faults.py decides when."""
 
 import asyncio
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from webpubsub_emulator.problems import RestError
 
 
 async def call_under_faults(faults: Faults, handler: Handler, call: Call) -> web.Response:
-    """The answer to a call that is otherwise right; RestError as from the handler."""
+    """Return the response to a call that passed all checks. Raises RestError."""
     _refuse(faults)
     try:
         response = await handler(call)
@@ -24,13 +24,13 @@ async def call_under_faults(faults: Faults, handler: Handler, call: Call) -> web
 
 
 def _refuse(faults: Faults) -> None:
-    """Before the call has any effect."""
+    # Before the call has any effect.
     throttled = faults.strike("rest-throttled")
     if throttled is not None:
         error = _error(throttled, HTTPStatus.TOO_MANY_REQUESTS)
         error.headers["Retry-After"] = str(throttled.retry_after)
         raise error
-    # As a caller of Microsoft Entra is answered that has no role for the call.
+    # The answer to a Microsoft Entra identity that lacks the role for the call.
     forbidden = faults.strike("rest-forbidden")
     if forbidden is not None:
         raise _error(forbidden, HTTPStatus.FORBIDDEN)
@@ -40,12 +40,12 @@ def _refuse(faults: Faults) -> None:
 
 
 def _deny(faults: Faults) -> None:
-    """After the call has had its effect."""
+    # After the call had its effect.
     failed = faults.strike("rest-error-after")
     if failed is not None:
         raise _error(failed, failed.status)
 
 
 def _error(fault: Fault, status: int) -> RestError:
-    # The code says where the failure came from, so that nobody looks for it elsewhere.
+    # The code names the fault, so that the error is not taken for a real one.
     return RestError(status, f"Fault.{fault.name}")

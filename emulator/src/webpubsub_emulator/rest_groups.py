@@ -1,4 +1,4 @@
-"""The data plane's calls on memberships: of a connection, a user, or all that a filter means."""
+"""REST operations on memberships: of a connection, a user, or all that a filter matches."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from webpubsub_emulator.calls import Call, Handler
+from webpubsub_emulator.calls import Call
 from webpubsub_emulator.filters import Filter
+from webpubsub_emulator.json_text import parse_json
 from webpubsub_emulator.media_types import MediaTypeError, payload_from_body
-from webpubsub_emulator.messages import is_group_name, parse_json
+from webpubsub_emulator.names import is_group_name
 from webpubsub_emulator.paging import decode_cursor, encode_cursor
 from webpubsub_emulator.parameters import naming_filter, read_filter
 from webpubsub_emulator.problems import bad_request, not_found, unsupported_media_type
@@ -18,76 +19,76 @@ from webpubsub_emulator.routes import API_VERSIONS
 # --- one connection, one user ----------------------------------------------------------
 
 
-async def _add_connection(call: Call) -> web.Response:
+async def add_connection_to_group(call: Call) -> web.Response:
     connection_id = call.names["connectionId"]
-    if not call.hub.add_to_group(connection_id, call.names["group"]):
+    if not call.hub.groups.add(connection_id, call.names["group"]):
         raise not_found("Error.Connection.NotExisted", "Connection", connection_id)
     return web.Response()
 
 
-async def _remove_connection(call: Call) -> web.Response:
-    call.hub.remove_from_group(call.names["connectionId"], call.names["group"])
+async def remove_connection_from_group(call: Call) -> web.Response:
+    call.hub.groups.remove(call.names["connectionId"], call.names["group"])
     return web.Response(status=204)
 
 
-async def _remove_connection_from_all(call: Call) -> web.Response:
-    call.hub.remove_from_all_groups(call.names["connectionId"])
+async def remove_connection_from_all_groups(call: Call) -> web.Response:
+    call.hub.groups.remove_from_all(call.names["connectionId"])
     return web.Response(status=204)
 
 
-async def _add_user(call: Call) -> web.Response:
-    if not call.hub.add_user_to_group(call.names["userId"], call.names["group"]):
+async def add_user_to_group(call: Call) -> web.Response:
+    if not call.hub.groups.add_user(call.names["userId"], call.names["group"]):
         raise not_found("Warning.User.NotExisted", "User", call.names["userId"])
     return web.Response()
 
 
-async def _remove_user(call: Call) -> web.Response:
-    call.hub.remove_user_from_group(call.names["userId"], call.names["group"])
+async def remove_user_from_group(call: Call) -> web.Response:
+    call.hub.groups.remove_user(call.names["userId"], call.names["group"])
     return web.Response(status=204)
 
 
-async def _remove_user_from_all(call: Call) -> web.Response:
-    call.hub.remove_user_from_all_groups(call.names["userId"])
+async def remove_user_from_all_groups(call: Call) -> web.Response:
+    call.hub.groups.remove_user_from_all(call.names["userId"])
     return web.Response(status=204)
 
 
-# --- all that a filter means -----------------------------------------------------------
+# --- all that a filter matches ---------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """The body of the calls on many connections and many groups."""
+class _GroupsRequest:
+    """The body of a call on many connections and many groups."""
 
     groups: list[str]
     where: Filter | None
 
 
-async def _add_matching(call: Call) -> web.Response:
-    wish = await _read_wish(call)
+async def add_connections_to_groups(call: Call) -> web.Response:
+    asked = await _read_groups_request(call)
     with naming_filter("Filter"):
-        call.hub.add_to_groups(wish.groups, wish.where)
+        call.hub.groups.add_matching(asked.groups, asked.where)
     return web.Response()
 
 
-async def _remove_matching(call: Call) -> web.Response:
-    wish = await _read_wish(call)
+async def remove_connections_from_groups(call: Call) -> web.Response:
+    asked = await _read_groups_request(call)
     with naming_filter("Filter"):
-        call.hub.remove_from_groups(wish.groups, wish.where)
+        call.hub.groups.remove_matching(asked.groups, asked.where)
     return web.Response()
 
 
-async def _read_wish(call: Call) -> _Wish:
+async def _read_groups_request(call: Call) -> _GroupsRequest:
     fields = await _read_object(call)
     groups, where = fields.get("groups"), fields.get("filter")
     if not isinstance(groups, list) or not groups or not all(map(_is_group, groups)):
         raise bad_request("A nonempty list of valid group names is required.", "Groups")
     if where is not None and not isinstance(where, str):
         raise bad_request("The filter must be a string.", "Filter")
-    return _Wish(groups, read_filter(where, "Filter"))
+    return _GroupsRequest(groups, read_filter(where, "Filter"))
 
 
 async def _read_object(call: Call) -> dict[str, Any]:
-    """The members of the JSON object in the body, their names in lower case, as .NET reads it."""
+    """Return the JSON object in the body, with keys in lower case: .NET ignores their case."""
     body = await call.read_body()
     try:
         payload = payload_from_body(call.request.headers.get("Content-Type"), body)
@@ -110,11 +111,12 @@ def _is_group(value: object) -> bool:
 # --- listing ---------------------------------------------------------------------------
 
 
-async def _list_connections(call: Call) -> web.Response:
-    """One page by connection id; members that leave do not shift the pages after."""
+async def list_connections_in_group(call: Call) -> web.Response:
+    """Answer one page, sorted by connection id, so that leaving members shift no later page."""
     after = _cursor(call)
     page_size, top = call.parameters.page_size, call.parameters.top
-    members = [member for member in call.hub.members(call.names["group"]) if member.id > after]
+    everyone = call.hub.groups.members(call.names["group"])
+    members = [member for member in everyone if member.id > after]
     page = members[: min(page_size, top or page_size)]
     value = [{"connectionId": member.id, "userId": member.user_id} for member in page]
     next_link = None
@@ -125,7 +127,8 @@ async def _list_connections(call: Call) -> web.Response:
 
 
 def _cursor(call: Call) -> str:
-    """The id that the page begins after. What is repeated is refused here, not before the 401."""
+    """Return the connection id that comes before the page."""
+    # Checked here, because the service refuses repeated parameters only after the token.
     for parameter in ("maxpagesize", "top", "continuationToken"):
         if len(call.request.query.getall(parameter, [])) > 1:
             raise bad_request(f"The parameter {parameter} must not be repeated.", parameter)
@@ -147,16 +150,3 @@ def _next_link(call: Call, last_id: str, limits: dict[str, Any]) -> str:
 
 def _scope(call: Call) -> str:
     return f"{call.hub.name}\n{call.names['group']}"
-
-
-HANDLERS: dict[str, Handler] = {
-    "AddConnectionToGroup": _add_connection,
-    "RemoveConnectionFromGroup": _remove_connection,
-    "RemoveConnectionFromAllGroups": _remove_connection_from_all,
-    "AddUserToGroup": _add_user,
-    "RemoveUserFromGroup": _remove_user,
-    "RemoveUserFromAllGroups": _remove_user_from_all,
-    "AddConnectionsToGroups": _add_matching,
-    "RemoveConnectionsFromGroups": _remove_matching,
-    "ListConnectionsInGroup": _list_connections,
-}

@@ -1,46 +1,47 @@
-"""The data plane's sends: a message in a request's body goes to connections."""
+"""REST operations that send the message in the request's body."""
 
 from dataclasses import replace
 
 from aiohttp import web
 
-from webpubsub_emulator.calls import Call, Handler
+from webpubsub_emulator.calls import Call
 from webpubsub_emulator.media_types import MediaTypeError, is_protobuf, payload_from_body
 from webpubsub_emulator.messages import Payload
 from webpubsub_emulator.metadata import MetadataError, metadata_from_headers
 from webpubsub_emulator.problems import bad_request, not_implemented, unsupported_media_type
 
 
-async def _send_to_all(call: Call) -> web.Response:
+async def send_to_all(call: Call) -> web.Response:
     payload = await _read_payload(call)
-    call.run(call.hub.send_to_all(payload, call.parameters.excluded, call.parameters.where))
+    call.run(call.hub.sending.to_all(payload, call.parameters.excluded, call.parameters.where))
     return web.Response(status=202)
 
 
-async def _send_to_group(call: Call) -> web.Response:
+async def send_to_group(call: Call) -> web.Response:
     payload = await _read_payload(call)
     chosen = (call.parameters.excluded, call.parameters.where)
-    call.run(call.hub.send_to_group(call.names["group"], payload, *chosen))
+    call.run(call.hub.sending.to_group(call.names["group"], payload, *chosen))
     return web.Response(status=202)
 
 
-async def _send_to_user(call: Call) -> web.Response:
+async def send_to_user(call: Call) -> web.Response:
     payload = await _read_payload(call)
-    call.run(call.hub.send_to_user(call.names["userId"], payload, call.parameters.where))
+    call.run(call.hub.sending.to_user(call.names["userId"], payload, call.parameters.where))
     return web.Response(status=202)
 
 
-async def _send_to_connection(call: Call) -> web.Response:
+async def send_to_connection(call: Call) -> web.Response:
     payload = await _read_payload(call)
-    call.run(call.hub.send_to_connection(call.names["connectionId"], payload))
+    call.run(call.hub.sending.to_connection(call.names["connectionId"], payload))
     return web.Response(status=202)
 
 
 async def _read_payload(call: Call) -> Payload:
-    """The message in body and headers; 400, 415 or 501 if it cannot be sent."""
+    """Return the message in body and headers. Raises RestError (400, 415, 501)."""
     body = await call.read_body()
     content_type = call.request.headers.get("Content-Type")
-    # Differs from Azure: 501 says what is missing; the REST specification has no such type (415).
+    # Differs from Azure: 501 says what the emulator lacks. The REST specification does not have
+    # this type, so the service answers 415.
     if is_protobuf(content_type):
         raise not_implemented("A body of application/x-protobuf")
     try:
@@ -54,11 +55,3 @@ async def _read_payload(call: Call) -> Payload:
     except MetadataError as error:
         raise bad_request(str(error)) from None
     return replace(payload, metadata=metadata)
-
-
-HANDLERS: dict[str, Handler] = {
-    "SendToAll": _send_to_all,
-    "SendToGroup": _send_to_group,
-    "SendToUser": _send_to_user,
-    "SendToConnection": _send_to_connection,
-}

@@ -1,4 +1,4 @@
-"""One emulated Web PubSub resource: its settings, its listening socket and its lifetime."""
+"""The emulator of one Web PubSub resource: its settings, its listening socket and its lifetime."""
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -22,20 +22,22 @@ from webpubsub_emulator.transport import open_transport
 from webpubsub_emulator.upstream import Sender
 
 HOST = "127.0.0.1"
-STOP_SECONDS = 2.0
-"""How long requests may still take when the emulator stops."""
+STOP_SECONDS = 2.0  # for requests that are running when the emulator stops
+# Connections that may wait to be accepted. With aiohttp's default of 128, many clients that connect
+# at once would have to wait for TCP's retries.
 BACKLOG = 4096
-"""Connections that may wait to be accepted: with aiohttp's 128 a crowd's wait for TCP's retries."""
 
 
 class Emulator:
-    """One Web PubSub resource on 127.0.0.1.
+    """One Web PubSub resource on 127.0.0.1: an async context manager that can be used once.
 
-    An async context manager that can be used once: it listens when it is entered, OSError if
-    the port is taken, and leaves nothing running. With port 0 the system picks a port, and
-    `endpoint` is right once it listens. `retry_delays` are the seconds between the attempts
-    to deliver an event, `retention_seconds` the time in which a reliable client can recover.
-    `faults` happen from the start; with `control` they can be changed while it runs (control.py).
+    It listens inside the context and leaves nothing running. With port 0 the system picks a
+    port, and `endpoint` is valid only inside the context. Entering raises OSError if the port is
+    in use. The constructor raises ValueError for a bad access key.
+
+    `retry_delays` are the seconds between attempts to deliver an event. `retention_seconds` is
+    the time in which a reliable client can recover. `faults` are active from the start, and can
+    be changed later with `control`, which serves /control.
     """
 
     def __init__(
@@ -63,17 +65,17 @@ class Emulator:
 
     @property
     def endpoint(self) -> str:
-        """The resource's URL, as in "http://127.0.0.1:8080"."""
+        """The URL of the resource, such as "http://127.0.0.1:8080"."""
         return f"http://{HOST}:{self._port}"
 
     @property
     def connection_string(self) -> str:
-        """Endpoint and access key, as the Azure portal shows them for a resource."""
+        """The connection string, in the form that the Azure portal shows."""
         return f"Endpoint={self.endpoint};AccessKey={self._access_key};Version=1.0;"
 
     @property
     def control_url(self) -> str | None:
-        """Where the control endpoint is, if there is one."""
+        """The URL of the control endpoint, or None without one."""
         return f"{self.endpoint}/control" if self._has_control else None
 
     def add_event_handler(
@@ -84,16 +86,16 @@ class Emulator:
         system_events: Sequence[str] = SYSTEM_EVENTS,
         user_event_pattern: str = "*",
     ) -> None:
-        """Send events of the hub to this URL; {hub} and {event} in it are replaced.
+        """Send events of the hub to this URL, in which {hub} and {event} are replaced.
 
-        Appends to the hub's event handlers: each event goes to the first that takes it. The
-        pattern is "*", or event names with commas between them. ValueError says what is wrong.
+        Appends to the hub's event handlers: each event goes to the first one that takes it. The
+        pattern is "*" or a list of event names with commas between them. Raises ValueError.
         """
         setting = EventHandlerSetting(url_template, tuple(system_events), user_event_pattern)
         self._handlers.add(hub, setting)
 
     def clear_event_handlers(self, hub: str) -> None:
-        """Take the hub's event handlers away; events that are on their way still arrive."""
+        """Remove the hub's event handlers. Events that are on their way still arrive."""
         self._handlers.clear(hub)
 
     async def __aenter__(self) -> Self:
@@ -111,7 +113,7 @@ class Emulator:
             await runner.setup()
             await web.TCPSite(runner, HOST, self._port, backlog=BACKLOG).start()
             self._port = runner.addresses[0][1]
-            # Clients go first: the runner waits for their handlers.
+            # The last callback runs first: the runner would wait for clients that are connected.
             resources.push_async_callback(service.close)
             self._resources = resources.pop_all()
         return self
@@ -125,8 +127,8 @@ class Emulator:
         await self._resources.aclose()
 
     def _application(self, service: Service) -> web.Application:
-        # aiohttp's router decodes paths its own way; routes.py reads them as the service does.
-        # `s`, because an encoded line break may be in a path.
+        # Not by aiohttp's routes, which decode paths differently from the service (routes.py).
+        # The flag `s` is for encoded line breaks in a path.
         application = web.Application()
         if self._has_control:
             control = Control(service, self._handlers, self._faults, self._journal)

@@ -1,4 +1,4 @@
-"""The hubs of one resource, the open sockets, and the running of effects. No HTTP requests here."""
+"""The hubs of one resource and the open sockets: carries out the effects of the hubs."""
 
 import asyncio
 import logging
@@ -22,18 +22,18 @@ from webpubsub_emulator.handlers import EventHandlers
 from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.messages import Frame
 
+# How long a reliable client's connection outlives its socket (client-spec, "Reliable").
 RETENTION_SECONDS = 30.0
-"""How long a reliable client's session outlives its socket (client-spec, "Reliable")."""
 
 _log = logging.getLogger("emulator")
 
-_Deliver = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
+type _Deliver = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
 
 _SLOW_CLIENT = "The client is too slow to take its messages."
 
 
 class Service:
-    """What REST calls and client sockets share."""
+    """The state that REST calls and client sockets share."""
 
     def __init__(
         self, handlers: EventHandlers, *, retention_seconds: float = RETENTION_SECONDS
@@ -49,43 +49,46 @@ class Service:
         self._is_closed = False
 
     def hub(self, name: str) -> Hub:
-        """The hub of that name in any case; hubs need no declaration."""
+        """Return the hub with this name, in any case. Hubs need no declaration."""
         key = name.lower()
-        return self._hubs.setdefault(key, Hub(key))
+        hub = self._hubs.get(key)
+        if hub is None:
+            hub = self._hubs[key] = Hub(key)
+        return hub
 
     def hubs(self) -> list[Hub]:
-        """The hubs that were spoken of so far, by name."""
+        """Return the hubs that were used so far, sorted by name."""
         return [self._hubs[name] for name in sorted(self._hubs)]
 
     def attach(self, connection_id: str, socket: ClientSocket) -> None:
-        """Effects for this connection go to this socket from now on; an earlier one is dropped."""
+        """Carry out effects for this connection on this socket, and drop an earlier one."""
         earlier = self._sockets.get(connection_id)
         if earlier is not None:
             earlier.drop()
         self._sockets[connection_id] = socket
 
     def detach(self, connection_id: str, socket: ClientSocket) -> None:
-        """The socket is gone; later effects for the connection have nowhere to go.
+        """Forget a socket that is gone. Later effects for the connection are dropped.
 
-        Nothing happens if another socket took its place.
+        Does nothing if the connection has another socket by now.
         """
         if self._sockets.get(connection_id) is socket:
             self.run(self.hub(socket.hub).client_lost(connection_id))
             del self._sockets[connection_id]
 
     async def connect(self, event: Event) -> ConnectAnswer | Refusal:
-        """The app's word on a client that wants to connect."""
-        # The first event of a connection: there is none to wait for, and it is answered
-        # before the next one exists.
+        """Ask the app whether a client may connect."""
+        # The first event of a connection has no earlier event to wait for, and it is answered
+        # before the second one exists.
         return await self._handlers.connect(event, asyncio.Event())
 
     def run(self, effects: Sequence[Effect]) -> None:
-        """Carry out what a hub returned. Never waits, so inputs cannot overtake each other."""
+        """Carry out the effects of a hub without waiting, so that inputs cannot overtake others."""
         if self._is_closed:
             return
         for effect in effects:
             match effect:
-                case Send(connection_id, frame):  # The first, because it is by far the most.
+                case Send(connection_id, frame):  # the most frequent effect comes first
                     self._send(connection_id, frame)
                 case Ask(event):
                     self._asking[event.connection_id] = self._spawn(event, self._ask)
@@ -112,13 +115,13 @@ class Service:
 
     def _withdraw(self, connection_id: str) -> None:
         self._asking.pop(connection_id).cancel()
-        # The reader may wait for the answer; it has to see that the connection is over.
+        # The reader may be paused until the answer, and must see that the connection has ended.
         self._run_on_socket(ResumeReading(connection_id))
 
     def _retain(self, hub: str, connection_id: str, drop: int) -> None:
         def expire() -> None:
             del self._retentions[connection_id]
-            self.run(self.hub(hub).retention_expired(connection_id, drop))
+            self.run(self.hub(hub).recovery.expire(connection_id, drop))
 
         earlier = self._retentions.get(connection_id)
         if earlier is not None:
@@ -133,9 +136,9 @@ class Service:
         try:
             socket.send(frame)
         except SlowClientError:
-            # No close frame: it would wait behind the frames that the client does not take.
+            # No close frame: it would wait behind the frames that the client does not read.
             _log.warning("slow client dropped: connection=%s", connection_id)
-            # Later, for this is in the middle of the effects of another input.
+            # Not now, because the effects of another input are still being carried out.
             asyncio.get_running_loop().call_soon(self._give_up, socket.hub, connection_id)
             socket.drop()
 
@@ -150,8 +153,8 @@ class Service:
     def _spawn(self, event: Event, deliver: _Deliver) -> asyncio.Task[None]:
         """Deliver in a task, once the connection's earlier events are on their way.
 
-        They need not have been answered: "disconnected" may reach an app that is still busy
-        with "connected", as in Azure, but never before it.
+        Their answers are not awaited. As in Azure, "disconnected" may reach an app that is still
+        handling "connected", but it never arrives first.
         """
         earlier = [
             start for start in self._starts.get(event.connection_id, ()) if not start.is_set()
@@ -164,29 +167,30 @@ class Service:
         return task
 
     def _delivered(self, task: asyncio.Task[None], event: Event, started: asyncio.Event) -> None:
-        # Also for a task that was cancelled before it ran.
+        # Needed for a task that was cancelled before it ran.
         started.set()
         self._tasks.discard(task)
         if all(start.is_set() for start in self._starts.get(event.connection_id, ())):
             self._starts.pop(event.connection_id, None)
         if not task.cancelled() and task.exception() is not None:
-            _log.error("delivery broke: event=%s", event.name, exc_info=task.exception())
+            _log.error("delivery crashed: event=%s", event.name, exc_info=task.exception())
 
     def drop(self, connection_id: str) -> bool:
-        """Abort the connection's socket without a close frame; false if it has none."""
+        """Abort the connection's socket without a close frame. Return false if it has none."""
         socket = self._sockets.get(connection_id)
         if socket is not None:
             socket.drop()
         return socket is not None
 
     def restart(self) -> None:
-        """Forget everything but the hubs' names, as a service does that is started anew.
+        """Behave like a service that restarts: abort all sockets and forget all connections.
 
-        Sockets are aborted, events under way given up, and nobody is told of any end.
+        Events on their way are cancelled, and no disconnected events are sent. The names of the
+        hubs are kept.
         """
-        # Differs from Azure: a client whose connect event is under way comes in afterwards.
+        # Differs from Azure: a client whose connect event is running is accepted afterwards.
         for hub in self._hubs.values():
-            hub.forget_all()
+            hub.connections.clear()
         for socket in self._sockets.values():
             socket.drop()
         for timer in self._retentions.values():
@@ -197,8 +201,8 @@ class Service:
         self._asking.clear()
 
     async def close(self) -> None:
-        """Close every client with 1001 and give up every event."""
-        # Differs from Azure: no disconnected events when the emulator itself stops.
+        """Close every client with 1001 and cancel every event."""
+        # Differs from Azure: no disconnected events when the emulator stops.
         self._is_closed = True
         for socket in self._sockets.values():
             socket.close(1001, "The emulator is stopping.")

@@ -1,9 +1,11 @@
-"""The client endpoint over aiohttp: the handshake, and a client's WebSocket while it is open."""
+"""The client endpoint over aiohttp: handshakes, and reading from open WebSockets."""
 
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 
@@ -12,10 +14,13 @@ from webpubsub_emulator.client_socket import ClientSocket, new_websocket
 from webpubsub_emulator.effects import Effect
 from webpubsub_emulator.events import ConnectAnswer, Event, Handshake, Refusal
 from webpubsub_emulator.faults import Faults
-from webpubsub_emulator.hub import NORMAL_CLOSURE, Hub
-from webpubsub_emulator.messages import Frame, choose_subprotocol, is_group_name, is_hub_name
+from webpubsub_emulator.hub import Hub
+from webpubsub_emulator.hub_endings import NORMAL_CLOSURE
+from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.names import is_group_name, is_hub_name
 from webpubsub_emulator.routes import split_path
 from webpubsub_emulator.service import Service
+from webpubsub_emulator.subprotocols import choose_subprotocol
 from webpubsub_emulator.tokens import (
     Client,
     allows_recovery,
@@ -29,7 +34,7 @@ _log = logging.getLogger("emulator")
 
 
 class HandshakeError(Exception):
-    """A client that is refused before the upgrade, with this HTTP status and text."""
+    """A client that is refused before the upgrade, with an HTTP status and a text."""
 
     def __init__(self, status: int, text: str = "") -> None:
         super().__init__(text)
@@ -39,7 +44,7 @@ class HandshakeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """A connection and the socket that it has now."""
+    """A connection and its present socket."""
 
     hub: Hub
     connection_id: str
@@ -52,7 +57,7 @@ class _Session:
 
 
 class ClientEndpoint:
-    """Lets clients in at /client/hubs/{hub} and /client/?hub={hub}."""
+    """Accepts clients at /client/hubs/{hub} and /client/?hub={hub}."""
 
     def __init__(self, service: Service, access_key: str, faults: Faults) -> None:
         self._service = service
@@ -60,8 +65,8 @@ class ClientEndpoint:
         self._faults = faults
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """The answer to any request below /client: a WebSocket, or a refusal."""
-        # While a client is idle, nothing of its handshake is kept: all of it is in `_admit`.
+        """Answer any request below /client with a WebSocket or a refusal."""
+        # The handshake is a call of its own, so that an idle client keeps none of its memory.
         try:
             session = await self._admit(request)
         except HandshakeError as error:
@@ -72,7 +77,7 @@ class ClientEndpoint:
         return await self._serve(session)
 
     async def _admit(self, request: web.Request) -> _Session | None:
-        """A session that must be served; None for one that cannot be recovered."""
+        """Return the session of a new or recovered connection; None if it cannot be recovered."""
         hub_name = _hub_name(request)
         if not web.WebSocketResponse(protocols=_offered(request)).can_prepare(request):
             raise HandshakeError(400, "The request is not a WebSocket handshake.")
@@ -96,8 +101,8 @@ class ClientEndpoint:
     async def _enter(
         self, request: web.Request, hub: Hub, handshake: Handshake, mode: PublishMode | None
     ) -> _Session:
-        """A new connection. It is addressable before the client learns of it."""
-        # Differs from Azure: no quota, beyond which a client would be refused with 429.
+        """Open a new connection. It can be addressed before the client gets the upgrade."""
+        # Differs from Azure: no quota. Azure refuses clients beyond it with 429.
         connection_id = handshake.connection_id
         answer = await self._connect(hub, hub.client_arrived(handshake, mode), handshake)
         token = sign_reconnection_token(self._access_key, connection_id)
@@ -105,17 +110,17 @@ class ClientEndpoint:
         session = self._begin(request, hub, connection_id, effects)
         fault = self._faults.strike("late-visibility")
         if fault is not None:
-            hub.hide(connection_id)
-            asyncio.get_running_loop().call_later(fault.ms / 1000, hub.reveal, connection_id)
+            hub.connections.hide(connection_id)
+            _call_later(fault.ms, hub.connections.reveal, connection_id)
         return session
 
     async def _connect(self, hub: Hub, event: Event, handshake: Handshake) -> ConnectAnswer:
-        """Ask the app. The connection cannot be addressed yet."""
+        """Ask the app about a connection, which cannot be addressed yet."""
         answer: ConnectAnswer | Refusal = Refusal(500)
         try:
             answer = await self._service.connect(event)
         finally:
-            # Also when the wait is cut short: a client that arrived must go on or go.
+            # Also when the wait is cancelled, because the hub still has the arriving client.
             answer = _check_subprotocol(handshake, answer)
             if isinstance(answer, Refusal):
                 hub.client_refused(handshake.connection_id)
@@ -124,20 +129,20 @@ class ClientEndpoint:
         return answer
 
     def _recover(self, request: web.Request, hub: Hub) -> _Session | None:
-        """A client that comes back; its access token does not matter any more."""
+        """Continue a connection. The client needs its reconnection token, no access token."""
         connection_id = request.query["awps_connection_id"]
         token = request.query.get("awps_reconnection_token", "")
-        if hub.recoverable(connection_id) is None or not allows_recovery(
+        if hub.recovery.candidate(connection_id) is None or not allows_recovery(
             token, self._access_key, connection_id
         ):
             return None
-        return self._begin(request, hub, connection_id, hub.client_recovered(connection_id))
+        return self._begin(request, hub, connection_id, hub.recovery.recover(connection_id))
 
     def _begin(
         self, request: web.Request, hub: Hub, connection_id: str, effects: list[Effect]
     ) -> _Session:
-        """Carry out the effects of the opening; frames wait in the socket until it is open."""
-        opened = hub.connection(connection_id)
+        """Carry out the effects of the opening. The socket queues frames until it is open."""
+        opened = hub.connections.get(connection_id)
         websocket = new_websocket(opened.subprotocol if opened else None)
         socket = ClientSocket(hub.name, request)
         self._service.attach(connection_id, socket)
@@ -150,7 +155,7 @@ class ClientEndpoint:
             await session.socket.open(session.websocket)
             fault = self._faults.strike("connection-dropped")
             if fault is not None:
-                asyncio.get_running_loop().call_later(fault.ms / 1000, session.socket.drop)
+                _call_later(fault.ms, session.socket.drop)
             _log.info("client opened: %s", session)
             await self._read(session)
             _log.info("client closed: %s", session)
@@ -172,6 +177,10 @@ class ClientEndpoint:
             await socket.readable()
 
 
+def _call_later(ms: int, function: Callable[..., None], *arguments: Any) -> None:
+    asyncio.get_running_loop().call_later(ms / 1000, function, *arguments)
+
+
 def _frame(message: WSMessage) -> Frame:
     if message.type is WSMsgType.TEXT:
         return Frame(message.data.encode())
@@ -179,18 +188,18 @@ def _frame(message: WSMessage) -> Frame:
 
 
 def _last_input(hub: Hub, connection_id: str, message: WSMessage) -> list[Effect]:
-    """What the hub makes of the end: a close frame, a violation, or a socket that is gone."""
+    """Return the effects of a close frame, a violation, or a socket that is gone."""
     if message.type is WSMsgType.CLOSE:
-        # A frame without a code says goodbye, too: browsers send it for a plain close().
+        # No code counts as 1000, because browsers send none for a plain close().
         return hub.client_closed(connection_id, message.data or NORMAL_CLOSURE, message.extra or "")
     if isinstance(message.data, WebSocketError):
-        # aiohttp has closed already: 1002, 1007 for bad UTF-8, or 1009 beyond the limit.
+        # aiohttp has closed already: with 1002, 1007 for bad UTF-8, or 1009 beyond the limit.
         return hub.client_dropped(connection_id)
     return hub.client_lost(connection_id)
 
 
 def _hub_name(request: web.Request) -> str:
-    """The hub in the path or in the query (concept-client-protocols)."""
+    """Return the hub in the path or in the query (concept-client-protocols)."""
     segments = split_path(request.rel_url.raw_path)
     if segments in (("", "client"), ("", "client", "")):
         name = request.query.get("hub", "")
@@ -204,7 +213,7 @@ def _hub_name(request: web.Request) -> str:
 
 
 def _token(request: web.Request) -> str:
-    """The token in the query, its key in any case, or else in the header; or nothing."""
+    """Return the token in the query (its key in any case) or in the header, or an empty text."""
     for key, value in request.query.items():
         if key.lower() == "access_token":
             return value
@@ -245,13 +254,13 @@ def _offered(request: web.Request) -> tuple[str, ...]:
 def _check_subprotocol(
     handshake: Handshake, answer: ConnectAnswer | Refusal
 ) -> ConnectAnswer | Refusal:
-    """The answer, unless the app picked a subprotocol that the client did not offer."""
+    """Return the answer, or a refusal if the app chose a subprotocol that was not offered."""
     picked = None if isinstance(answer, Refusal) else answer.subprotocol
     return answer if picked is None or picked in handshake.subprotocols else Refusal(500)
 
 
 async def _refuse_recovery(request: web.Request) -> web.WebSocketResponse:
-    """The upgrade works, then 1008 says that trying again is of no use (client-spec)."""
+    """Upgrade and close with 1008, after which clients do not retry the recovery (client-spec)."""
     websocket = new_websocket(choose_subprotocol(_offered(request), None))
     await websocket.prepare(request)
     await websocket.close(code=1008, message=b"The connection could not be recovered.")

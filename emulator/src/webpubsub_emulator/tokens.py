@@ -1,4 +1,4 @@
-"""Client and REST tokens: check and sign. HTTP and its errors are not known here."""
+"""Access tokens of clients and REST calls: checking and signing. No HTTP here."""
 
 import json
 import time
@@ -9,26 +9,23 @@ from urllib.parse import unquote
 
 import jwt
 
-# The same on every machine and known to all, like Azurite's: it guards nothing.
+# The default access key. Like Azurite's key it is public, so it protects nothing.
 ACCESS_KEY = "emulator-key-known-to-everyone-it-guards-nothing"
-"""The emulator's access key, unless it is given another."""
 
+# The audience of Microsoft Entra tokens for the data plane, and the issuer of client tokens.
 SERVICE_AUDIENCE = "https://webpubsub.azure.com"
-"""The audience of Microsoft Entra tokens for the data plane, and the issuer of client tokens."""
 
-KEY_ID = "primary"
-"""Which key has signed a generated client token. The service's key ids are opaque, too."""
+KEY_ID = "primary"  # the `kid` of client tokens; the service's key ids are opaque too
 
 CLOCK_SKEW_SECONDS = 300
-RECONNECTION_MINUTES = 7 * 24 * 60
-"""How long a reconnection token is good; the session that it is for ends much earlier."""
+RECONNECTION_MINUTES = 7 * 24 * 60  # validity of a reconnection token; the connection ends earlier
 
 _SCHEMES = ("http", "https", "ws", "wss")
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What a client token says; `claims` are all of them, each a list of texts."""
+    """The values of a client token. `claims` has all its claims, each as a list of texts."""
 
     user_id: str | None
     roles: tuple[str, ...]
@@ -37,7 +34,7 @@ class Client:
 
 
 def check_access_key(access_key: str) -> None:
-    """ValueError if this cannot be an access key: it must fit HS256 and a connection string."""
+    """Raise ValueError if the key does not fit HS256 or a connection string."""
     if len(access_key.encode()) < 32:
         raise ValueError("The access key must have at least 32 bytes.")
     if ";" in access_key or not access_key.isprintable() or access_key != access_key.strip():
@@ -45,14 +42,14 @@ def check_access_key(access_key: str) -> None:
 
 
 def sign_data_plane_token(access_key: str, *, minutes: int = 60) -> str:
-    """A token that opens the whole data plane, in the place of Microsoft Entra's."""
-    # Differs from Azure: signed with the access key; Entra signs with a key of its own.
+    """Return a token for the whole data plane, which replaces a token of Microsoft Entra."""
+    # Differs from Azure: signed with the access key. Entra signs with a key of its own.
     claims = {"aud": SERVICE_AUDIENCE, **_issued(minutes)}
     return jwt.encode(claims, access_key, algorithm="HS256")
 
 
 def sign_client_token(access_key: str, audience: str, client: Client, minutes: int) -> str:
-    """A client access token, with the claims that :generateToken gives."""
+    """Return a client access token, with the claims of a token from :generateToken."""
     claims: dict[str, Any] = {"aud": audience, **_issued(minutes)}
     if client.user_id:
         claims["sub"] = client.user_id
@@ -69,15 +66,15 @@ def _issued(minutes: int) -> dict[str, Any]:
 
 
 def _one_or_many(values: tuple[str, ...]) -> str | list[str]:
-    # The JWT convention that the service follows, too (RFC 7519, section 4.1.3, for aud).
+    # The convention for `aud` in RFC 7519, section 4.1.3, which the service uses for all claims.
     return values[0] if len(values) == 1 else list(values)
 
 
 def allows_rest_call(token: str, access_key: str, targets: Iterable[str]) -> bool:
-    """Whether the token opens a REST call.
+    """Return whether the token allows a REST call.
 
-    `targets` are the call's host, port and path in the spellings that may have been signed.
-    The token is for one of them, or for the whole data plane.
+    `targets` are the call's host, port and path, in all the spellings that a caller may sign.
+    The token's audience must be one of them or the whole data plane.
     """
     claims = _verified(token, access_key)
     if claims is None:
@@ -90,7 +87,7 @@ def allows_rest_call(token: str, access_key: str, targets: Iterable[str]) -> boo
 
 
 def _covers(audience: str, targets: list[str]) -> bool:
-    """Fact: what follows a target in the audience is a query or a deeper path, or nothing."""
+    """Return whether the audience is a target, followed by nothing, a query or a deeper path."""
     return any(
         spelling.startswith(target) and spelling[len(target) : len(target) + 1] in ("", "?", "/")
         for spelling in _spellings(audience)
@@ -99,13 +96,13 @@ def _covers(audience: str, targets: list[str]) -> bool:
 
 
 def _spellings(audience: str) -> list[str]:
-    """The audience without its scheme, as given and decoded once; none for another scheme."""
+    """Return the audience without its scheme, as given and decoded once."""
     scheme, separator, rest = audience.lower().partition("://")
     return [rest, unquote(rest).lower()] if separator and scheme in _SCHEMES else []
 
 
 def check_client_token(token: str, access_key: str, target: str) -> Client | None:
-    """The client behind a token for `target` (host, port and /client/hubs/{hub}); or None."""
+    """Return the client of a token for `target` (host, port and /client/hubs/{hub}), or None."""
     claims = _verified(token, access_key)
     if claims is None:
         return None
@@ -121,13 +118,13 @@ def check_client_token(token: str, access_key: str, target: str) -> Client | Non
 
 
 def sign_reconnection_token(access_key: str, connection_id: str) -> str:
-    """A token that lets its holder recover this connection, any number of times."""
+    """Return a token for recovering this connection any number of times."""
     claims = {"aud": connection_id, **_issued(RECONNECTION_MINUTES)}
     return jwt.encode(claims, access_key, algorithm="HS256")
 
 
 def allows_recovery(token: str, access_key: str, connection_id: str) -> bool:
-    """Whether the token is for this connection and in its time, to the second."""
+    """Return whether the token is for this connection and valid now, without any clock skew."""
     options: Any = {"require": ["exp"]}
     try:
         jwt.decode(
@@ -144,7 +141,7 @@ def allows_recovery(token: str, access_key: str, connection_id: str) -> bool:
 
 
 def _verified(token: str, access_key: str) -> dict[str, Any] | None:
-    """The claims of a token with our signature and in its time; None for any other text."""
+    """Return the claims of a token that is signed with this key and valid now, or None."""
     options: Any = {"require": ["aud", "exp"], "verify_aud": False}
     try:
         return jwt.decode(token, access_key, ["HS256"], options=options, leeway=CLOCK_SKEW_SECONDS)
@@ -153,7 +150,7 @@ def _verified(token: str, access_key: str) -> dict[str, Any] | None:
 
 
 def _texts(value: object) -> list[str]:
-    """A claim as a list of texts, whether it is one value or many."""
+    """Return a claim, which is one value or a list, as a list of texts."""
     if value is None:
         return []
     values = value if isinstance(value, list) else [value]

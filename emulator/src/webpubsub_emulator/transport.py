@@ -1,4 +1,4 @@
-"""Single HTTP requests to event handlers over aiohttp. Nothing is sent twice from here."""
+"""Single HTTP requests to event handlers over aiohttp. Retries are in deliveries.py."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,27 +13,24 @@ from webpubsub_emulator.upstream import ANSWER_LIMIT, Headers, UpstreamRequest, 
 
 
 class Transport:
-    """Sends requests over one session."""
-
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
     async def send(self, request: UpstreamRequest, started: asyncio.Event) -> UpstreamResponse:
-        """One attempt; `started` is set when the request is on its way.
+        """Send once, and set `started` when the request is on its way.
 
-        Raises NetworkError or TransferError. Their texts show no URL, which may have a code in
-        its query.
+        Raises NetworkError or TransferError, without the URL, whose query may contain a code.
         """
         try:
             return await self._send(request, started)
         except (aiohttp.ClientError, ConnectionError) as error:
             raise NetworkError(type(error).__name__) from None
         except ValueError:
-            # A user id or state that no header can carry, or too long an answer.
+            # A user id or a state that no header can carry, or an answer that is too long.
             raise TransferError("not transferable") from None
 
     async def _send(self, request: UpstreamRequest, started: asyncio.Event) -> UpstreamResponse:
-        # Differs from Azure: HTTP/1.1 only; the service asks for HTTP/2 first.
+        # Differs from Azure: HTTP/1.1 only. The service asks for HTTP/2 first.
         async with self._session.request(
             request.method,
             URL(request.url, encoded=True),
@@ -49,7 +46,7 @@ class Transport:
 
 @asynccontextmanager
 async def open_transport() -> AsyncIterator[Transport]:
-    """A transport that mixes no cookies, and where no event waits for a free connection."""
+    """Yield a transport without a cookie jar and without a limit on connections."""
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_mark_started)
     async with aiohttp.ClientSession(

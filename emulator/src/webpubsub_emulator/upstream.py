@@ -1,4 +1,4 @@
-"""Event requests to the app: build, sign, read the answer. Nothing is sent from here."""
+"""Event requests to the app: builds and signs them, and reads the answers. Sends nothing."""
 
 import hashlib
 import hmac
@@ -7,34 +7,35 @@ from datetime import datetime
 from typing import Any
 
 from webpubsub_emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
+from webpubsub_emulator.json_text import parse_json
 from webpubsub_emulator.media_types import MediaTypeError, content_type_of, payload_from_body
-from webpubsub_emulator.messages import Payload, is_group_name, parse_json
+from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.names import is_group_name
 
-ANSWER_LIMIT = 16 * 1024 * 1024
-"""The largest answer in bytes that is read from an event handler."""
+ANSWER_LIMIT = 16 * 1024 * 1024  # bytes of an answer from an event handler
 
 _METADATA_PREFIX = "x-webpubsub-metadata-"
 
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """The headers of an HTTP answer, in their order."""
+    """The headers of an HTTP response, in their order. Names are in any case."""
 
     items: tuple[tuple[str, str], ...]
 
     def all(self, name: str) -> list[str]:
-        """All values of that name, in any case."""
+        """Return all values of a header."""
         return [value for key, value in self.items if key.lower() == name.lower()]
 
     def last(self, name: str) -> str | None:
-        """The last value of that name, in any case; None if there is none."""
+        """Return the last value of a header, or None without one."""
         values = self.all(name)
         return values[-1] if values else None
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """An HTTP request to an event handler; sent again on a retry as it is."""
+    """An HTTP request to an event handler. A retry sends it unchanged."""
 
     method: str
     url: str = field(repr=False)  # its query may have a code in it
@@ -44,7 +45,7 @@ class UpstreamRequest:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamResponse:
-    """What the event handler answered over HTTP."""
+    """The HTTP response of an event handler."""
 
     status: int
     headers: Headers
@@ -52,39 +53,36 @@ class UpstreamResponse:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
 
 def sign(connection_id: str, access_key: str) -> str:
-    """The ce-signature of a connection (reference-cloud-events, "Signature").
-
-    Differs from Azure: one signature, since there is no secondary key here.
-    """
+    """Return the ce-signature of a connection (reference-cloud-events, "Signature")."""
+    # Differs from Azure: one signature, because the emulator has no secondary key.
     digest = hmac.new(access_key.encode(), connection_id.encode(), hashlib.sha256)
     return f"sha256={digest.hexdigest()}"
 
 
 def validation_request(method: str, url: str, origin: str) -> UpstreamRequest:
-    """The request that asks an event handler whether it wants events from this host."""
+    """Return the request that asks an event handler whether it accepts events from this host."""
     headers = {"WebHook-Request-Origin": origin, "ce-awpsversion": "1.0"}
     return UpstreamRequest(method, url, headers, b"")
 
 
 def allows(origin: str, response: UpstreamResponse) -> bool:
-    """Whether the answer permits events (abuse protection, CloudEvents 1.0 webhook spec)."""
+    """Return whether the answer accepts events (CloudEvents 1.0 webhook spec, abuse protection)."""
     allowed = response.headers.last("WebHook-Allowed-Origin")
     return response.is_success and allowed is not None and allowed.lower() in ("*", origin.lower())
 
 
 def is_retryable(status: int) -> bool:
-    """Whether an event is sent again after this status."""
+    """Return whether an event is sent again after this status."""
     return status == 408 or status >= 500
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends events: the service's host name without port, and its key for signing."""
+    """The sender of events: the service's host name without the port, and its signing key."""
 
     origin: str
     access_key: str = field(repr=False)
@@ -93,7 +91,7 @@ class Sender:
 def build_request(
     event: Event, sender: Sender, url: str, sent_at: datetime, request_id: str
 ) -> UpstreamRequest:
-    """The event as a CloudEvents HTTP request (reference-cloud-events). `sent_at` is in UTC."""
+    """Return the event as an HTTP request (reference-cloud-events). `sent_at` is in UTC."""
     headers = {
         "ce-specversion": "1.0",
         "ce-awpsversion": "1.0",
@@ -117,7 +115,7 @@ def build_request(
 
 
 def _content_type(event: Event) -> str:
-    # The reference shows the charset with system events, and user events without it.
+    # The reference has the charset in the examples of system events only.
     if event.kind == "sys":
         return "application/json; charset=utf-8"
     return content_type_of(event.payload)
@@ -133,16 +131,16 @@ def _optional_headers(event: Event) -> dict[str, str]:
         headers["ce-userId"] = event.user_id
     if event.subprotocol:
         headers["ce-subprotocol"] = event.subprotocol
-    # An empty state is a state: the app set it.
+    # An empty state is sent, because the app set it.
     if event.connection_state is not None:
         headers["ce-connectionState"] = event.connection_state
     return headers
 
 
 def read_connect_answer(response: UpstreamResponse | None) -> ConnectAnswer | Refusal:
-    """The app's word on a connection (reference-cloud-events, "Connect").
+    """Return the app's answer to a connect event (reference-cloud-events, "Connect").
 
-    No response, or a success that cannot be read, refuses the client with 500.
+    Without a response, or with a success that cannot be read, the client is refused with 500.
     """
     if response is None:
         return Refusal(500)
@@ -188,7 +186,10 @@ def _strings(value: Any) -> tuple[str, ...] | None:
 
 
 def read_event_answer(response: UpstreamResponse | None) -> EventAnswer | None:
-    """The app's answer to a user event; None if it failed (reference-cloud-events, "Message")."""
+    """Return the app's answer to a user event (reference-cloud-events, "Message").
+
+    None means that the event failed.
+    """
     if response is None or not response.is_success:
         return None
     try:
@@ -199,7 +200,7 @@ def read_event_answer(response: UpstreamResponse | None) -> EventAnswer | None:
 
 
 def _event_payload(response: UpstreamResponse) -> Payload | None:
-    """The message for the client. Without a body it is an empty text if it has metadata."""
+    """Return the message for the client. Metadata without a body make an empty text."""
     metadata = _read_metadata(response.headers)
     if response.body:
         payload = payload_from_body(response.headers.last("Content-Type"), response.body)
@@ -208,7 +209,7 @@ def _event_payload(response: UpstreamResponse) -> Payload | None:
 
 
 def _read_metadata(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """Keys in lower case. Of several values, in one header or in many, the last one counts."""
+    """Return metadata with keys in lower case. The last value of a repeated key counts."""
     metadata = {}
     for name, value in headers.items:
         if name.lower().startswith(_METADATA_PREFIX):

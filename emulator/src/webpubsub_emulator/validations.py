@@ -1,4 +1,4 @@
-"""Which event handler URLs agreed to get events, and when to ask them again. No requests here."""
+"""Which event handler URLs accept events, and when to ask them again. No requests here."""
 
 from dataclasses import dataclass
 
@@ -14,21 +14,20 @@ class _Result:
 
 
 class Validations:
-    """Results of abuse protection per URL. Times are seconds of any one rising clock."""
+    """The results of abuse protection for each URL. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._results: dict[str, _Result] = {}
 
     def is_due(self, url: str, now: float) -> bool:
-        """Whether the URL must be asked, for the first time or again."""
+        """Return whether the URL must be asked, for the first time or again."""
         result = self._results.get(url)
         return result is None or now >= result.due_at
 
     def known(self, url: str, now: float) -> bool | None:
-        """What holds for an event right now; None if it has to wait for the URL's answer.
+        """Return whether an event may be sent now; None if it must wait for the URL's answer.
 
-        A success holds until the next result, however long that takes; a failure until it is
-        due.
+        A success is valid until the next result, a failure until the URL is due again.
         """
         result = self._results.get(url)
         if result is not None and result.allowed:
@@ -36,7 +35,7 @@ class Validations:
         return None if self.is_due(url, now) else False
 
     def record(self, url: str, allowed: bool, now: float) -> None:
-        """Keep a success for 60 s, and failures in a row for 1, 2, 4, ... up to 60 s."""
+        """Store a result: due again after 60 s, or 1, 2, 4, ... 60 s for failures in a row."""
         if allowed:
             self._results[url] = _Result(True, now + SUCCESS_SECONDS, 0.0)
             return

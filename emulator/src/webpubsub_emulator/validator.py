@@ -1,6 +1,6 @@
-"""Asks event handlers whether they want events, before the first one and in the background after.
+"""Asks event handlers whether they accept events, before the first event and again later.
 
-How long an answer holds is in validations.py.
+How long an answer is valid is in validations.py.
 """
 
 import asyncio
@@ -10,14 +10,13 @@ from webpubsub_emulator.deliveries import Delivery
 from webpubsub_emulator.upstream import UpstreamRequest, allows, validation_request
 from webpubsub_emulator.validations import Validations
 
-VALIDATION_SECONDS = 10.0
-"""The longest time for one validation request, retries included."""
+VALIDATION_SECONDS = 10.0  # for one validation request with its retries
 
 
 class Validator:
     """The validation of event handler URLs (CloudEvents 1.0 webhook spec, "Abuse Protection").
 
-    `send` sends a request, for so many seconds at most; `clock` gives seconds.
+    `send` sends a request within a number of seconds. `clock` returns seconds.
     """
 
     def __init__(
@@ -33,14 +32,17 @@ class Validator:
         self._running: dict[str, asyncio.Task[bool]] = {}
 
     async def is_allowed(self, url: str) -> bool:
-        """Whether events may go there. Waits only where nothing is known, or a failure is old."""
+        """Return whether events may be sent to the URL.
+
+        Waits for an answer only if there is none yet, or if the last one is an old failure.
+        """
         now = self._clock()
         known = self._validations.known(url, now)
         if self._validations.is_due(url, now) and url not in self._running:
             self._start(url)
         if known is not None:
             return known
-        # Others wait for it, too: it goes on if this event is given up.
+        # Shielded, because other events may wait for the same answer when this one is cancelled.
         return await asyncio.shield(self._running[url])
 
     def _start(self, url: str) -> None:
@@ -59,7 +61,7 @@ class Validator:
         return await self._send(validation_request(method, url, self._origin), VALIDATION_SECONDS)
 
     async def close(self) -> None:
-        """Give up what is being asked."""
+        """Cancel the requests that are running."""
         running = tuple(self._running.values())
         for task in running:
             task.cancel()

@@ -1,4 +1,4 @@
-"""A small app that takes events: the tests script its answers and read what it got."""
+"""A small app that receives events: tests script its answers and read its requests."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from aiohttp import web
 Answer = Callable[[web.Request], web.Response]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Received:
     """One request of the emulator."""
 
@@ -19,21 +19,20 @@ class Received:
     body: bytes
 
 
-@dataclass
+@dataclass(slots=True)
 class App:
-    """Answers each event as scripted, first come first served, and else with 204."""
+    """Answers each event with its next scripted answer, or with 204 without one."""
 
     received: list[Received] = field(default_factory=list)
     scripts: dict[str, list[web.Response]] = field(default_factory=dict)
     options_status: int = 200
     allowed_origin: str = "*"
+    slow: set[str] = field(default_factory=lambda: {"slow"})  # events that wait for `release`
     release: asyncio.Event = field(default_factory=asyncio.Event)
-    """Events named in `slow` wait for this."""
-    slow: set[str] = field(default_factory=lambda: {"slow"})
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def application(self, hub: str = "{hub}") -> web.Application:
-        """The app for an HTTP server; with a hub, it does not know those of others."""
+        """Return the app for an HTTP server. With a hub it answers 404 for other hubs."""
         application = web.Application()
         application.router.add_route("*", f"/hooks/{hub}/{{event}}", self._handle)
         return application
@@ -41,9 +40,9 @@ class App:
     async def _handle(self, request: web.Request) -> web.Response:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        async with self._news:
+        async with self._changed:
             self.received.append(Received(request.method, request.path_qs, headers, body))
-            self._news.notify_all()
+            self._changed.notify_all()
         if request.method == "OPTIONS":
             return self._permit(self.options_status)
         if request.method == "GET":
@@ -58,17 +57,17 @@ class App:
 
     @property
     def events(self) -> list[str]:
-        """The names of the events that came, in their order."""
+        """The names of the events received, in their order."""
         return [one.headers["ce-eventname"] for one in self.received if one.method == "POST"]
 
     def last(self, name: str) -> Received:
-        """The newest request for an event of that name."""
+        """Return the last request for an event with this name."""
         return next(r for r in reversed(self.received) if r.headers.get("ce-eventname") == name)
 
     async def wait_for(self, *names: str) -> None:
-        """Wait until exactly these events came; the list of those that did, if it takes long."""
+        """Wait until exactly these events arrived. Raises AssertionError after 5 s."""
         try:
-            async with asyncio.timeout(5), self._news:
-                await self._news.wait_for(lambda: self.events == list(names))
+            async with asyncio.timeout(5), self._changed:
+                await self._changed.wait_for(lambda: self.events == list(names))
         except TimeoutError:
             raise AssertionError(self.events) from None

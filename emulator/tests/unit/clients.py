@@ -1,4 +1,4 @@
-"""Keeps the WebSockets of a test: one that nobody refers to any more would be closed early."""
+"""Keeps the WebSockets of a test alive: a WebSocket without a reference would be closed early."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +16,12 @@ class Clients:
     async def connect(
         self, url: str, protocols: Sequence[str] = (), **options: Any
     ) -> aiohttp.ClientWebSocketResponse:
-        """A client that has opened; aiohttp's error for one that is refused."""
+        """Return an open client. Raises aiohttp's error if the client is refused."""
         socket: aiohttp.ClientWebSocketResponse
         socket = await self.session.ws_connect(url, protocols=protocols, **options)
         self._sockets.append(socket)
         return socket
 
     async def close(self) -> None:
-        """Close what is still open."""
         for socket in self._sockets:
             await socket.close()

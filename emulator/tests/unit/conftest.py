@@ -1,4 +1,4 @@
-"""A running emulator and a small app for its events, both on ports of their own."""
+"""Fixtures: a running emulator, and a small app for its events, both on free ports."""
 
 from collections.abc import AsyncIterator
 
@@ -13,14 +13,14 @@ from webpubsub_emulator.server import Emulator
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """An emulator that does not make tests wait between attempts."""
+    """Yield an emulator with very short waits between attempts."""
     async with Emulator(retry_delays=(0.01, 0.01, 0.01)) as running:
         yield running
 
 
 @pytest.fixture
 async def app(emulator: Emulator) -> AsyncIterator[App]:
-    """The event handler of the hub "chat"."""
+    """Yield the event handler of the hub "chat"."""
     subject = App()
     server = TestServer(subject.application())
     await server.start_server()
@@ -31,7 +31,7 @@ async def app(emulator: Emulator) -> AsyncIterator[App]:
 
 @pytest.fixture
 async def clients() -> AsyncIterator[Clients]:
-    """WebSockets of a test, closed at its end, and a session for REST calls."""
+    """Yield a session for REST calls, and WebSockets that are closed at the end."""
     async with aiohttp.ClientSession() as session:
         opened = Clients(session)
         yield opened

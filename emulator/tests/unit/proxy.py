@@ -1,4 +1,4 @@
-"""A TCP line to the emulator that a test can cut."""
+"""A TCP proxy to the emulator whose connections a test can cut."""
 
 import asyncio
 from types import TracebackType
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """Passes bytes on in both directions; an async context manager."""
+    """Forwards bytes in both directions; an async context manager."""
 
     def __init__(self, target: str) -> None:
         self._target = urlsplit(target)
@@ -30,10 +30,10 @@ class Proxy:
         await self._server.wait_closed()
 
     def cut(self) -> None:
-        """End every connection without a close frame: the service's by a reset.
+        """End every connection without a close frame, with a reset on the side of the service.
 
-        The client's ends by an end of file, for the official client does not recover from a
-        reset; and what it still sends is read, or the system would reset its connection.
+        The client's side ends with an end of file, because the official client does not recover
+        from a reset. The proxy still reads from the client, or the system would reset that side.
         """
         for client, service in self._lines:
             service.transport.abort()

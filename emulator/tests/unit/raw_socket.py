@@ -1,4 +1,4 @@
-"""A WebSocket client that sends frames as a test wants them, and reads only when it is told to."""
+"""A WebSocket client that sends any frames, and reads only when a test asks for it."""
 
 import asyncio
 import struct
@@ -11,7 +11,7 @@ FIN = 0x80
 
 
 class RawSocket:
-    """One client; frames are masked with zeros, which leaves their bytes as they are."""
+    """One client. Its frames are masked with zeros, which keeps their bytes unchanged."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -19,7 +19,7 @@ class RawSocket:
 
     @classmethod
     async def connect(cls, url: str, subprotocol: str) -> Self:
-        """A client that has opened."""
+        """Return an open client."""
         parts = URL(url)
         reader, writer = await asyncio.open_connection(parts.host, parts.port)
         writer.write(
@@ -38,7 +38,7 @@ class RawSocket:
         self._writer.write(bytes([first_byte, 0x80 | len(payload)]) + bytes(4) + payload)
 
     async def read(self) -> tuple[int, bytes]:
-        """Opcode and payload of the next frame."""
+        """Return opcode and payload of the next frame."""
         first, length = await self._reader.readexactly(2)
         if length == 126:
             (length,) = struct.unpack("!H", await self._reader.readexactly(2))
@@ -47,12 +47,11 @@ class RawSocket:
         return first & 0xF, await self._reader.readexactly(length)
 
     async def closing(self) -> int:
-        """The code of the close frame, which must come next."""
+        """Return the code of the close frame, which must be the next frame."""
         opcode, payload = await self.read()
         assert opcode == CLOSE, (opcode, payload)
         code: int = struct.unpack("!H", payload[:2])[0]
         return code
 
     def abort(self) -> None:
-        """Reset the TCP connection."""
         self._writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Values that several test files need."""
+"""Values and helpers for several test files."""
 
 from webpubsub_emulator.client_modes import PublishMode
 from webpubsub_emulator.effects import Effect, Notify, Send
@@ -17,7 +17,6 @@ def handshake(
     groups: tuple[str, ...] = (),
     subprotocols: tuple[str, ...] = (JSON,),
 ) -> Handshake:
-    """A client's opening request."""
     return Handshake(connection_id, user_id, roles, groups, subprotocols, {}, {}, {})
 
 
@@ -27,13 +26,13 @@ def enter(
     answer: ConnectAnswer | None = None,
     mode: PublishMode | None = None,
 ) -> list[Effect]:
-    """Let a client in; returns the effects of its opening."""
+    """Let a client in and return the effects of its opening."""
     hub.client_arrived(opening, mode)
     return hub.client_opened(opening.connection_id, answer or ConnectAnswer(), "token")
 
 
 def sent_to(connection_id: str, effects: list[Effect]) -> list[str]:
-    """The texts that a client is sent, in their order."""
+    """Return the texts that a client is sent, in their order."""
     return [
         effect.frame.data.decode()
         for effect in effects
@@ -42,7 +41,7 @@ def sent_to(connection_id: str, effects: list[Effect]) -> list[str]:
 
 
 def notified(effects: list[Effect]) -> list[tuple[str, bytes]]:
-    """The names and bodies of the events that nobody waits for."""
+    """Return names and bodies of the events whose answers have no effect."""
     return [
         (effect.event.name, effect.event.payload.content)
         for effect in effects

@@ -23,7 +23,7 @@ from webpubsub_emulator.client_modes import PublishMode, read_mode
     ],
 )
 def test_modes(query: dict[str, list[str]], mode: PublishMode | None) -> None:
-    """Mode and noEcho in any case, the last of repeated keys; group and noEcho only if needed."""
+    """Mode and noEcho are in any case, the last value counts, and unneeded keys are ignored."""
     assert read_mode(query) == mode
 
 
@@ -39,6 +39,6 @@ def test_modes(query: dict[str, list[str]], mode: PublishMode | None) -> None:
     ],
 )
 def test_bad_modes(query: dict[str, list[str]], text: str) -> None:
-    """A mode that is unknown or lacks something is an error that names it."""
+    """The error names what is wrong."""
     with pytest.raises(ValueError, match=text):
         read_mode(query)

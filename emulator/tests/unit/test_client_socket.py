@@ -1,4 +1,4 @@
-"""Tests of client_socket.py, with stand-ins for aiohttp and the transport."""
+"""Tests of client_socket.py, with a fake request, transport and WebSocket."""
 
 import asyncio
 from typing import cast
@@ -15,9 +15,9 @@ TEXT, BINARY = WSMsgType.TEXT, WSMsgType.BINARY
 
 
 class Wire:
-    """Request, transport, WebSocket and its writer in one: notes what a client would get.
+    """A fake request, transport, WebSocket and writer in one, which records what a client gets.
 
-    With `is_blocked` the client takes nothing, and the transport has room for one byte.
+    With `is_blocked` the client reads nothing, and the transport has room for one byte.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Wire:
         self._drained = asyncio.Event()
 
     def socket(self) -> ClientSocket:
-        """A socket that is not open yet."""
+        """Return a socket that is not open yet."""
         return ClientSocket("chat", cast("web.Request", self))
 
     def abort(self) -> None:
@@ -49,7 +49,7 @@ class Wire:
             await self._drained.wait()
 
     def unblock(self) -> None:
-        """The client takes everything now."""
+        """Let the client read everything."""
         self.is_blocked = False
         self._drained.set()
 
@@ -63,12 +63,11 @@ class Wire:
 
 
 async def opened(wire: Wire, socket: ClientSocket) -> None:
-    """Open the socket on that wire."""
     await socket.open(cast("web.WebSocketResponse", wire))
 
 
 async def test_a_frame_is_written_at_once() -> None:
-    """While the client keeps up, no queue and no task comes between."""
+    """Without a queue and without a task, while the client reads fast enough."""
     wire = Wire()
     socket = wire.socket()
     await opened(wire, socket)
@@ -79,7 +78,7 @@ async def test_a_frame_is_written_at_once() -> None:
 
 
 async def test_frames_are_written_in_order() -> None:
-    """Those from before the opening, those that had to wait, and the close frame as the last."""
+    """Frames from before the opening come first, queued frames next and the close frame last."""
     wire = Wire()
     socket = wire.socket()
     socket.send(Frame(b"1"))
@@ -98,7 +97,7 @@ async def test_frames_are_written_in_order() -> None:
 
 
 async def test_a_client_that_catches_up_is_written_to_at_once_again() -> None:
-    """The queue and its task end when the client has taken all of it."""
+    """Queue and task end when the client has read everything."""
     wire = Wire()
     socket = wire.socket()
     await opened(wire, socket)
@@ -115,7 +114,7 @@ async def test_a_client_that_catches_up_is_written_to_at_once_again() -> None:
 
 
 async def test_the_queue_does_not_overfill_the_transport() -> None:
-    """What waits is written while there is room, also what was sent before the opening."""
+    """The queue is written only while the transport has room."""
     wire = Wire()
     socket = wire.socket()
     wire.is_blocked = True
@@ -130,7 +129,7 @@ async def test_the_queue_does_not_overfill_the_transport() -> None:
     [(Frame(b"x"), FRAME_LIMIT), (Frame(bytes(1024 * 1024)), BYTES_LIMIT // 1024**2)],
 )
 async def test_a_full_queue_is_an_error(frame: Frame, count: int) -> None:
-    """A client that takes nothing may have 1,000 frames or 16 MiB waiting, and no more."""
+    """1,000 frames or 16 MiB may be queued."""
     wire = Wire()
     socket = wire.socket()
     await opened(wire, socket)
@@ -143,7 +142,7 @@ async def test_a_full_queue_is_an_error(frame: Frame, count: int) -> None:
 
 
 async def test_a_close_comes_before_the_opening() -> None:
-    """A connection that ends while the client shakes hands is closed as soon as it is open."""
+    """A connection that ends during the handshake is closed as soon as it is open."""
     wire = Wire()
     socket = wire.socket()
     socket.close(1000, "")
@@ -154,7 +153,7 @@ async def test_a_close_comes_before_the_opening() -> None:
 
 
 async def test_a_lost_client_is_no_error() -> None:
-    """Whoever sends to many does not notice that one of them has just gone."""
+    """A broadcast goes on when one receiver has just gone."""
     wire = Wire()
     socket = wire.socket()
     await opened(wire, socket)
@@ -164,7 +163,7 @@ async def test_a_lost_client_is_no_error() -> None:
 
 
 async def test_a_dropped_client_is_aborted_and_ignored() -> None:
-    """After a drop the TCP connection is gone, reading goes on, and no frame can be too much."""
+    """Its TCP connection is aborted, reading continues, and later frames are ignored."""
     wire = Wire()
     socket = wire.socket()
     socket.pause()
@@ -178,7 +177,7 @@ async def test_a_dropped_client_is_aborted_and_ignored() -> None:
 
 
 async def test_reading_pauses() -> None:
-    """Between pause and resume nothing more is read."""
+    """Nothing is read between pause and resume."""
     socket = Wire().socket()
     await socket.readable()
     socket.pause()
@@ -190,7 +189,7 @@ async def test_reading_pauses() -> None:
 
 
 async def test_a_close_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that does not take its last frames in time is aborted."""
+    """A client that does not read its last frames in time is aborted."""
     monkeypatch.setattr(client_socket, "CLOSE_SECONDS", 0.01)
     wire = Wire()
     socket = wire.socket()
@@ -204,6 +203,6 @@ async def test_a_close_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_subprotocol_is_answered_whatever_was_offered() -> None:
-    """A recovered client gets its first subprotocol, even if it did not offer it again."""
+    """A recovered client gets its first subprotocol, even if it did not offer the name again."""
     assert new_websocket("x").headers.get("Sec-WebSocket-Protocol") == "x"
     assert "Sec-WebSocket-Protocol" not in new_websocket(None).headers

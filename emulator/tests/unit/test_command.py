@@ -1,4 +1,4 @@
-"""Tests of command.py, as far as they need no process of their own."""
+"""Tests of command.py that need no process of their own."""
 
 import logging
 import socket
@@ -18,7 +18,7 @@ FILE = """{"hubs": {"chat": {"eventHandlers": [
 
 @pytest.fixture
 def taken_port() -> Iterator[str]:
-    """A port that is in use, so that nothing can start there."""
+    """Yield a port that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield str(listening.getsockname()[1])
 
@@ -44,7 +44,7 @@ def test_an_invalid_handlers_file_is_one_line(
     content: str | None,
     message: str,
 ) -> None:
-    """The line names the file and the place in it, and nothing starts."""
+    """The line names the file and the place in it, and the emulator does not start."""
     file = tmp_path / "handlers.json"
     if content is not None:
         file.write_text(content)
@@ -57,7 +57,7 @@ def test_an_invalid_handlers_file_is_one_line(
 def test_an_invalid_handler_is_one_line(
     taken_port: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The line names the hub and the problem, and nothing starts."""
+    """The line names the hub and the problem, and the emulator does not start."""
     assert main(["--port", taken_port, "--handler", "chat=ftp://h/"]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert "hub 'chat'" in line
@@ -67,7 +67,7 @@ def test_an_invalid_handler_is_one_line(
 def test_the_order_of_event_handlers(
     tmp_path: Path, taken_port: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Event handlers of the file come before those of --handler, which keep their order."""
+    """Event handlers of the file come first, then each --handler in its order."""
     file = tmp_path / "handlers.json"
     file.write_text(FILE)
     added: list[tuple[str, EventHandlerSetting]] = []
@@ -102,6 +102,6 @@ def test_a_port_in_use_is_named(taken_port: str, capsys: pytest.CaptureFixture[s
 def test_ready_line(
     capsys: pytest.CaptureFixture[str], as_json: bool, keys: dict[str, str] | None, output: str
 ) -> None:
-    """Programs get one JSON object, people one line each."""
+    """Programs get one JSON object, people get one line for each fact."""
     announce_ready(as_json, {"host": "http://h"}, keys)
     assert capsys.readouterr().out == output

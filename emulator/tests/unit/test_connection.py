@@ -3,6 +3,7 @@
 import pytest
 
 from unit.samples import RELIABLE, handshake
+from webpubsub_emulator.client_protocol import ClientProtocol
 from webpubsub_emulator.connection import (
     ACK_MEMORY,
     Connection,
@@ -11,11 +12,13 @@ from webpubsub_emulator.connection import (
     State,
 )
 from webpubsub_emulator.events import ConnectAnswer
-from webpubsub_emulator.messages import Protocol
+from webpubsub_emulator.subprotocols import SIMPLE, SUBPROTOCOLS
+
+RELIABLE_JSON = SUBPROTOCOLS[RELIABLE]
 
 
 def connection() -> Connection:
-    """A connection whose connect event is under way."""
+    """Return a connection whose connect event is running."""
     return Connection("chat", "c1")
 
 
@@ -31,7 +34,7 @@ def connection() -> Connection:
     ],
 )
 def test_a_life(inputs: list[Input], states: list[State]) -> None:
-    """The legal moves lead from connecting to closed."""
+    """Legal moves lead from connecting to closed."""
     subject, seen = connection(), []
     for happened in inputs:
         subject.move(happened)
@@ -39,8 +42,7 @@ def test_a_life(inputs: list[Input], states: list[State]) -> None:
     assert seen == states
 
 
-def test_what_is_not_in_the_table_is_an_error() -> None:
-    """An illegal move names the state and the input."""
+def test_an_illegal_move_names_state_and_input() -> None:
     with pytest.raises(IllegalMoveError, match=r"connecting cannot be asked the app"):
         connection().move(Input.ASKED)
 
@@ -48,15 +50,15 @@ def test_what_is_not_in_the_table_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("answer", "user_id", "may_send", "protocol"),
     [
-        (ConnectAnswer(), "ann", True, Protocol.RELIABLE_JSON),
-        (ConnectAnswer(user_id="bob", roles=()), "bob", False, Protocol.RELIABLE_JSON),
-        (ConnectAnswer(user_id="", subprotocol="mine"), None, True, Protocol.SIMPLE),
+        (ConnectAnswer(), "ann", True, RELIABLE_JSON),
+        (ConnectAnswer(user_id="bob", roles=()), "bob", False, RELIABLE_JSON),
+        (ConnectAnswer(user_id="", subprotocol="mine"), None, True, SIMPLE),
     ],
 )
-def test_the_apps_answer_wins(
-    answer: ConnectAnswer, user_id: str | None, may_send: bool, protocol: Protocol
+def test_the_apps_answer_replaces_the_token(
+    answer: ConnectAnswer, user_id: str | None, may_send: bool, protocol: ClientProtocol
 ) -> None:
-    """The app may change what the token says; an empty user id clears it."""
+    """An empty user id in the answer removes the user id."""
     subject = connection()
     subject.accept(
         handshake(roles=("webpubsub.sendToGroup",), subprotocols=("mine", RELIABLE)), answer
@@ -66,7 +68,7 @@ def test_the_apps_answer_wins(
 
 
 def test_the_oldest_ack_id_is_forgotten() -> None:
-    """The last 1,000 acknowledged ids are known, and no more."""
+    """The last 1,000 acknowledged ids are remembered."""
     subject = connection()
     for ack_id in range(ACK_MEMORY + 1):
         subject.remember_ack(ack_id)

@@ -24,7 +24,7 @@ URL = "http://127.0.0.1:7071/hooks/chat/connect?code=c0de"
     ],
 )
 def test_cookies(set_cookies: list[str], url: str, header: str | None) -> None:
-    """A cookie goes back to where it came from, until it is replaced or taken away."""
+    """A cookie is sent to the host that set it, until it is replaced or deleted."""
     jar = Cookies()
     for value in set_cookies:
         jar.keep(URL, [value])
@@ -40,7 +40,7 @@ def test_hosts(host: str) -> None:
 
 
 def test_several_headers_of_one_answer() -> None:
-    """Each Set-Cookie header counts; an unreadable one does no harm."""
+    """Each Set-Cookie header counts, and an unreadable one is ignored."""
     jar = Cookies()
     jar.keep(URL, ["a=1; Path=/; Expires=nonsense", ";;;", "b=2"])
     header = jar.header(URL)

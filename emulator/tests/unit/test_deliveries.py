@@ -19,7 +19,7 @@ Outcome = int | Exception
 
 
 def attempts(outcomes: list[Outcome], seconds: float) -> Callable[[], Awaitable[UpstreamResponse]]:
-    """Attempts that take so many seconds and end with a status or an error, one by one."""
+    """Return an attempt function: each call takes some seconds and gives a status or an error."""
 
     async def attempt() -> UpstreamResponse:
         outcome = outcomes.pop(0)
@@ -32,7 +32,7 @@ def attempts(outcomes: list[Outcome], seconds: float) -> Callable[[], Awaitable[
 
 
 def facts(delivery: Delivery) -> tuple[int | None, str, int]:
-    """Status, failure and number of attempts."""
+    """Return status, failure and number of attempts."""
     status = delivery.response.status if delivery.response else None
     return status, delivery.failure if status is None else "", delivery.attempts
 
@@ -59,7 +59,7 @@ LOST = NetworkError("lost")
 def test_attempts(
     outcomes: list[Outcome], result: tuple[int | None, str, int], seconds: float
 ) -> None:
-    """Network errors, 408 and 5xx are tried again after 1, 3 and 5 s; all else is final."""
+    """Network errors, 408 and 5xx are retried after 1, 3 and 5 s; other outcomes are final."""
     delivery, took = run(deliver(attempts(list(outcomes), 0), RETRY_DELAYS, 100))
     assert (facts(delivery), took) == (result, seconds)
 
@@ -69,7 +69,7 @@ def test_attempts(
     [(101, 1, 100), (40, 3, 100), (24, 4, 96)],
 )
 def test_all_attempts_share_the_time(seconds: float, count: int, took: float) -> None:
-    """A request that is not over in time has failed, and is not tried again."""
+    """A request that is not answered in time has failed and is not retried."""
     outcomes: list[Outcome] = [503] * 4
     delivery, virtual = run(deliver(attempts(outcomes, seconds), (0, 0, 0), 100))
     assert (delivery.attempts, virtual) == (count, took)

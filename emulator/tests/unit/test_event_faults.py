@@ -14,7 +14,7 @@ from webpubsub_emulator.upstream import Headers, UpstreamResponse
 
 
 class Line:
-    """Where events go. Counts what is sent, and answers with 201, 202 and so on."""
+    """A fake delivery that counts the requests and answers 201, 202 and so on."""
 
     def __init__(self, *faults: str) -> None:
         self.faults = Faults([parse_fault(text) for text in faults])
@@ -22,7 +22,7 @@ class Line:
         self.sent: list[str] = []
 
     async def deliver(self, name: str, started: asyncio.Event | None = None) -> Delivery:
-        """One event of connection c1."""
+        """Deliver one event of connection c1."""
         payload = Payload("json", b"{}")
         event = Event("chat", "c1", "sys", name, 0, payload)
         on_its_way = started or asyncio.Event()
@@ -39,7 +39,7 @@ class Line:
 
 
 def test_nothing_happens_without_faults() -> None:
-    """An event goes out once, at once; and it need not even come here."""
+    """The event is sent once and at once, and `are_needed` is false."""
     line = Line()
     delivery, seconds = run(line.deliver("connected"))
     assert (line.sent, delivery.attempts, seconds) == (["connected"], 1, 0)
@@ -47,7 +47,7 @@ def test_nothing_happens_without_faults() -> None:
 
 
 def test_a_lost_event() -> None:
-    """It is not sent, which counts as no attempt and has no answer."""
+    """The event is not sent: no attempt and no response."""
     line = Line("event-lost:event=connected")
     delivery, _ = run(line.deliver("connected"))
     assert delivery == Delivery(0, None, "fault event-lost")
@@ -56,7 +56,7 @@ def test_a_lost_event() -> None:
 
 
 def test_a_duplicated_event() -> None:
-    """It is sent twice, and the answer to the second request is taken."""
+    """The event is sent twice, and the second answer counts."""
     line = Line("event-duplicated")
     delivery, _ = run(line.deliver("connect"))
     assert line.sent == ["connect", "connect"]
@@ -65,7 +65,7 @@ def test_a_duplicated_event() -> None:
 
 
 def test_a_delayed_event() -> None:
-    """It is sent later, and does not count as started before."""
+    """The event is sent later, and is not started before."""
 
     async def deliver() -> bool:
         started = asyncio.Event()
@@ -82,7 +82,7 @@ def test_a_delayed_event() -> None:
 
 
 def test_a_slow_handler() -> None:
-    """The event is sent at once, its answer is taken later."""
+    """The event is sent at once, and its answer counts later."""
 
     async def deliver() -> None:
         task = asyncio.create_task(line.deliver("connect"))
@@ -100,7 +100,7 @@ def test_a_slow_handler() -> None:
     [((), ["disconnected", "connected"]), (("event-lost",), ["connected"])],
 )
 def test_a_reordered_notification(later: tuple[str, ...], expected: list[str]) -> None:
-    """It lets the next event go and follows it, also when that one is lost."""
+    """The event is sent after the connection's next event, even if that one is lost."""
 
     async def deliver() -> None:
         started = asyncio.Event()
@@ -120,7 +120,7 @@ def test_a_reordered_notification(later: tuple[str, ...], expected: list[str]) -
 
 
 def test_a_reordered_notification_behind_a_late_event() -> None:
-    """It waits until the next event is really on its way."""
+    """The event waits until the next event is really on its way."""
 
     async def deliver() -> None:
         first = asyncio.create_task(line.deliver("connected"))
@@ -134,7 +134,7 @@ def test_a_reordered_notification_behind_a_late_event() -> None:
 
 
 def test_what_is_never_reordered() -> None:
-    """connect, which is answered before there is another; disconnected, which is the last."""
+    """connect is answered before the next event exists, and disconnected is the last event."""
     line = Line("event-reordered")
     for name in ("connect", "disconnected"):
         run(line.deliver(name))
@@ -142,8 +142,8 @@ def test_what_is_never_reordered() -> None:
     assert [count for _, count in line.faults.counts()] == [0]
 
 
-def test_a_reordered_event_that_is_given_up() -> None:
-    """Nothing of it is kept, and the next event is sent as ever."""
+def test_a_reordered_event_that_is_cancelled() -> None:
+    """It leaves no state, and the next event is sent as usual."""
 
     async def deliver() -> None:
         task = asyncio.create_task(line.deliver("connected"))

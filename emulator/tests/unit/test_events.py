@@ -8,7 +8,7 @@ from webpubsub_emulator.events import connect_payload, connected_payload, discon
 
 
 def test_the_body_of_connect() -> None:
-    """Claims by the token's own names, query and headers are lists of texts, each."""
+    """Claims keep their names; claims, query and headers are lists of texts."""
     opening = replace(
         handshake(subprotocols=("a", "b")),
         claims={"sub": ["ann"], "webpubsub.group": ["g", "h"], "exp": ["1"]},

@@ -27,20 +27,20 @@ from webpubsub_emulator.faults import FAULTS, Fault, FaultError, Faults, parse_f
         ("connection-dropped:rate=1,ms=7", Fault("connection-dropped", ms=7)),
     ],
 )
-def test_what_faults_look_like(text: str, fault: Fault) -> None:
-    """Parameters come in any order, each with a default; what is written can be read again."""
+def test_faults_are_read(text: str, fault: Fault) -> None:
+    """Parameters are in any order and optional; a printed fault can be read again."""
     assert parse_fault(text) == fault
     assert parse_fault(str(fault)) == fault
 
 
-def test_a_fault_says_all_that_holds() -> None:
-    """Also what was not given; and nothing that the fault does not have."""
+def test_a_fault_prints_all_its_parameters() -> None:
+    """Defaults are printed, and parameters of other faults are not."""
     assert str(parse_fault("rest-throttled")) == "rest-throttled:rate=1.0,retry-after=1"
     assert str(parse_fault("event-delayed")) == "event-delayed:ms=500,rate=1.0"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         ("", f"there is no such fault; there are {', '.join(FAULTS)}."),
         ("rest-eror", "there is no such fault"),
@@ -59,21 +59,21 @@ def test_a_fault_says_all_that_holds() -> None:
         ("event-lost:event=", "event must be the name of an event."),
     ],
 )
-def test_what_faults_do_not_look_like(text: str, told: str) -> None:
-    """One sentence repeats the fault and says what is wrong with it."""
+def test_bad_faults(text: str, reason: str) -> None:
+    """The error is one sentence that quotes the fault and says what is wrong."""
     with pytest.raises(FaultError) as caught:
         parse_fault(text)
     assert str(caught.value).startswith(f"fault {text!r}: ")
-    assert told in str(caught.value)
+    assert reason in str(caught.value)
 
 
 def strikes(faults: Faults, name: str, count: int = 100) -> Sequence[bool]:
-    """Whether the fault happens, so many times."""
+    """Return whether the fault happens, for each of several calls."""
     return [faults.strike(name) is not None for _ in range(count)]
 
 
 def test_a_seed_repeats_itself() -> None:
-    """The same seed, the same strikes; another seed, others."""
+    """The same seed gives the same results, another seed gives others."""
     fault = parse_fault("rest-error:rate=0.3")
     first, second, other = (Faults([fault], seed) for seed in (7, 7, 8))
     expected = strikes(first, "rest-error")
@@ -83,17 +83,17 @@ def test_a_seed_repeats_itself() -> None:
 
 
 def test_faults_do_not_change_each_other() -> None:
-    """What one draws is the same whether another is there and used or not."""
+    """A fault draws the same numbers whether another one is active or not."""
     error, slow = parse_fault("rest-error:rate=0.3"), parse_fault("rest-slow:rate=0.3")
     alone, both = Faults([error]), Faults([slow, error])
     mixed = [(both.strike("rest-slow"), both.strike("rest-error"))[1] for _ in range(100)]
     assert [strike is not None for strike in mixed] == strikes(alone, "rest-error")
-    # Nor do they strike together.
+    # They do not happen at the same calls.
     assert strikes(Faults([slow]), "rest-slow") != strikes(Faults([error]), "rest-error")
 
 
 def test_rates() -> None:
-    """0 is never, 1 is always, and what is not there never happens."""
+    """0 is never, 1 is always, and an inactive fault never happens."""
     faults = Faults([parse_fault("rest-error:rate=0"), parse_fault("rest-slow:rate=1")])
     assert not any(strikes(faults, "rest-error"))
     assert all(strikes(faults, "rest-slow"))
@@ -101,7 +101,7 @@ def test_rates() -> None:
 
 
 def test_a_fault_of_one_event() -> None:
-    """It leaves others alone, and does not draw for them; a second one may mean another event."""
+    """It neither happens to other events nor draws for them; two faults may be for two events."""
     fault = parse_fault("event-lost:event=connected,rate=0.5")
     alone, among = Faults([fault]), Faults([fault, parse_fault("event-lost:event=message")])
     expected = [alone.strike("event-lost", "connected") for _ in range(50)]
@@ -116,15 +116,15 @@ def test_a_fault_of_one_event() -> None:
 
 
 def test_the_first_of_several_happens() -> None:
-    """In their order, and it alone is counted."""
+    """Only the first one happens and is counted."""
     first, second = parse_fault("rest-error:status=501"), parse_fault("rest-error:status=502")
     faults = Faults([first, second])
     assert faults.strike("rest-error") == first
     assert faults.counts() == [(first, 1), (second, 0)]
 
 
-def test_new_faults_take_the_place_of_all() -> None:
-    """Counts and draws begin again."""
+def test_new_faults_replace_all() -> None:
+    """Counts and random numbers start again."""
     old, new = parse_fault("rest-slow"), parse_fault("rest-error:rate=0.5")
     faults = Faults([old])
     faults.strike("rest-slow")

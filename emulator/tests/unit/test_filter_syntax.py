@@ -30,12 +30,11 @@ from webpubsub_emulator.filter_syntax import (
     ],
 )
 def test_precedence(text: str, printed: str) -> None:
-    """`in` binds before `not`, then comparisons, `and`, `or`; a tree prints as the service's."""
+    """`in` binds tightest, then `not`, comparisons, `and`, `or`; trees print as in the service."""
     assert describe(parse(text)) == printed
 
 
 def test_quotes_are_doubled_in_strings() -> None:
-    """Two quotes in a string are one."""
     assert describe(parse("'O''Brien, (x) and'")) == "'O'Brien, (x) and'"
 
 
@@ -67,14 +66,14 @@ def test_quotes_are_doubled_in_strings() -> None:
     ],
 )
 def test_mistakes(text: str, position: int) -> None:
-    """What the grammar does not have is refused with its position."""
+    """The error names the position."""
     with pytest.raises(FilterSyntaxError, match=rf"Syntax error at position {position} in "):
         parse(text)
 
 
 @pytest.mark.parametrize(("before", "after"), [("(", ")"), ("not ", ""), ("f(", ")")])
 def test_nesting_has_a_limit(before: str, after: str) -> None:
-    """Depth is limited, so that no filter can exhaust the stack."""
+    """No filter can exhaust Python's stack."""
     parse(before * NESTING_LIMIT + "a" + after * NESTING_LIMIT)
     for depth in (NESTING_LIMIT + 1, 100_000):
         with pytest.raises(FilterSyntaxError, match="nested too deeply"):

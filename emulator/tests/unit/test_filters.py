@@ -8,13 +8,13 @@ from webpubsub_emulator.filter_syntax import NESTING_LIMIT
 from webpubsub_emulator.filters import FilterError, Subject, parse_filter
 
 ANN = Subject("Ann", "c1", ("g1", "g2"), "json.webpubsub.azure.v1")
-NOBODY = Subject(None, "c2", (), None)
+ANONYMOUS = Subject(None, "c2", (), None)
 
 
 @pytest.mark.parametrize(
-    ("text", "ann", "nobody"),
+    ("text", "ann", "anonymous"),
     [
-        # Identifiers, in any case; values in their own case.
+        # Identifiers are in any case, values are not.
         ("userId eq 'Ann'", True, False),
         ("USERID eq 'ann'", False, False),
         ("connectionid ne 'c1'", False, True),
@@ -29,7 +29,7 @@ NOBODY = Subject(None, "c2", (), None)
         ("(true or false) and false", False, False),
         ("not 'g1' in groups", False, True),
         ("not (userId eq 'Ann')", False, True),
-        # Equality crosses types without an error.
+        # Comparing different types for equality is not an error.
         ("userId eq null", False, True),
         ("null eq userId", False, True),
         ("userId ne null", True, False),
@@ -38,7 +38,7 @@ NOBODY = Subject(None, "c2", (), None)
         ("1 ne '1'", True, True),
         ("userId eq 1", False, False),
         ("0 eq false", False, False),
-        # Order needs integers; a null is never ordered.
+        # Order needs integers, and null has no order.
         ("length(userId) ge 3", True, False),
         ("length(userId) lt 3", False, False),
         ("length(userId) le 3 and length(userId) gt 2", True, False),
@@ -80,10 +80,10 @@ NOBODY = Subject(None, "c2", (), None)
         ("substring(connectionId, 1) eq '1'", True, False),
     ],
 )
-def test_filters_match(text: str, ann: bool, nobody: bool) -> None:
+def test_filters_match(text: str, ann: bool, anonymous: bool) -> None:
     """Each rule of reference-odata-filter, for a connection with a user and one without."""
     subject = parse_filter(text)
-    assert (subject.matches(ANN), subject.matches(NOBODY)) == (ann, nobody)
+    assert (subject.matches(ANN), subject.matches(ANONYMOUS)) == (ann, anonymous)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_filters_match(text: str, ann: bool, nobody: bool) -> None:
         ("a/any()", "'a/any()': Syntax error at position 1 in 'a/any()'."),
     ],
 )  # fmt: skip
-def test_mistakes_are_found_before_any_connection_is_looked_at(text: str, message: str) -> None:
-    """Tokens, arguments and types are checked with the service's own texts, behind `or`, too."""
+def test_mistakes_are_found_when_the_filter_is_read(text: str, message: str) -> None:
+    """Tokens, arguments and types are checked with the service's own texts, even after `or`."""
     with pytest.raises(FilterError) as caught:
         parse_filter(text)
     assert str(caught.value) == f"Invalid syntax for {message} (Parameter 'filter')"
@@ -129,16 +129,16 @@ def test_mistakes_are_found_before_any_connection_is_looked_at(text: str, messag
 
 @pytest.mark.parametrize("text", ["contains(userId, 1)", "length(userId) gt 'a'"])
 def test_a_null_hides_a_mistake(text: str) -> None:
-    """What only a connection with a user shows is a FilterError when it is looked at."""
+    """A type error that only a connection with a user shows is raised by `matches`."""
     subject = parse_filter(text)
-    assert not subject.matches(NOBODY)
+    assert not subject.matches(ANONYMOUS)
     with pytest.raises(FilterError, match="Type"):
         subject.matches(ANN)
 
 
 @pytest.mark.parametrize("count", [100, 20_000])
 def test_many_clauses(count: int) -> None:
-    """A hundred clauses are allowed, and more do not harm; a mistake in the last is found."""
+    """Far more than a hundred clauses are allowed, and an error in the last one is found."""
     text = " or ".join(f"userId eq 'u{number}'" for number in range(count))
     assert parse_filter(text).matches(Subject(f"u{count - 1}", "c", (), None))
     with pytest.raises(FilterError, match="expect 'bool'"):
@@ -146,7 +146,7 @@ def test_many_clauses(count: int) -> None:
 
 
 def test_the_deepest_filter_is_evaluated() -> None:
-    """The nesting limit leaves room on the stack, whatever is nested."""
+    """The nesting limit leaves room on the stack for every kind of nesting."""
     inner = "true"
     for _ in range(NESTING_LIMIT):
         inner = f"false or true and true eq ({inner})"
@@ -163,10 +163,10 @@ TEXTS = st.text(max_size=40) | st.lists(WORDS, max_size=25).map(" ".join)
 @given(TEXTS)
 @settings(deadline=None, max_examples=500)
 def test_any_text_is_a_filter_or_a_filter_error(text: str) -> None:
-    """No text does anything else, neither when it is read nor when it is matched."""
+    """No text causes another exception, neither when it is read nor when it is matched."""
     try:
         subject = parse_filter(text)
-        results = [subject.matches(one) for one in (ANN, NOBODY)]
+        results = [subject.matches(one) for one in (ANN, ANONYMOUS)]
     except FilterError:
         return
     assert all(isinstance(result, bool) for result in results)

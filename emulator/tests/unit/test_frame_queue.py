@@ -7,7 +7,7 @@ from webpubsub_emulator.messages import Frame
 
 
 def test_first_in_first_out() -> None:
-    """Frames leave in the order in which they came, as the same objects."""
+    """Frames leave in their order, as the same objects."""
     subject = FrameQueue()
     frames = [Frame(b"1"), Frame(b"2")]
     for frame in frames:
@@ -21,7 +21,7 @@ def test_first_in_first_out() -> None:
     ("size", "count"), [(1, FRAME_LIMIT), (BYTES_LIMIT, 1), (BYTES_LIMIT // 4, 4)]
 )
 def test_limits(size: int, count: int) -> None:
-    """1,000 frames or 16 MiB may wait; one more is too much until one has left."""
+    """1,000 frames or 16 MiB are allowed; one frame more is too much until another one leaves."""
     assert (FRAME_LIMIT, BYTES_LIMIT) == (1_000, 16_777_216)
     subject = FrameQueue()
     for _ in range(count):

@@ -27,7 +27,7 @@ from webpubsub_emulator.group_patterns import LENGTH_LIMIT, parse_pattern
     ],
 )
 def test_wildcards(pattern: str, fits: list[str], misses: list[str]) -> None:
-    """`?` and `*` stop at dots, `**` does not; the whole name has to fit, in its case."""
+    """`?` and `*` do not match dots, `**` does; the whole name must match, including its case."""
     subject = parse_pattern(pattern)
     assert subject is not None
     assert [group for group in (*fits, *misses) if subject.matches(group)] == fits
@@ -52,7 +52,7 @@ def test_wildcards(pattern: str, fits: list[str], misses: list[str]) -> None:
     ],
 )
 def test_validity(pattern: str, valid: bool) -> None:
-    """Escapes must be known ones, stars at most five (two in a row are two), characters 1,024."""
+    """Only known escapes, at most five stars (two in a row count as two) and 1,024 characters."""
     assert (parse_pattern(pattern) is not None) is valid
 
 
@@ -60,14 +60,14 @@ def test_validity(pattern: str, valid: bool) -> None:
     ("pattern", "literal"), [("a.b", "a.b"), (r"a\*", "a*"), ("a*", None), ("?", None)]
 )
 def test_literals(pattern: str, literal: str | None) -> None:
-    """Without a wildcard a pattern names one group."""
+    """A pattern without a wildcard matches one group."""
     subject = parse_pattern(pattern)
     assert subject is not None
     assert subject.literal == literal
 
 
 def test_the_worst_pattern_is_quick() -> None:
-    """All ways through a pattern are followed at once, not one after the other."""
+    """All alternatives are followed at the same time."""
     subject = parse_pattern("*a*a*a*a*b")
     assert subject is not None
     assert not subject.matches("a" * 1024)
@@ -89,7 +89,7 @@ def test_patterns_match_as_expressions_do(text: str, group: str) -> None:
 
 @given(st.text("a.*?\\", max_size=8))
 def test_a_pattern_can_be_read_again(text: str) -> None:
-    """Its text means the same as the one that it was made from."""
+    """The text of a pattern has the meaning of the pattern."""
     subject = parse_pattern(text)
     if subject is not None:
         assert parse_pattern(str(subject)) == subject

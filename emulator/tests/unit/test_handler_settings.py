@@ -14,7 +14,7 @@ URL = "http://h/{event}?code=c0de"
 
 
 def takes(setting: EventHandlerSetting, kind: Literal["sys", "user"], name: str) -> bool:
-    """Whether the event handler gets an event of that kind and name."""
+    """Return whether the event handler gets an event of that kind and name."""
     return setting.takes(Event("chat", "c1", kind, name, 0, Payload("text", b"")))
 
 
@@ -34,40 +34,39 @@ def takes(setting: EventHandlerSetting, kind: Literal["sys", "user"], name: str)
     ],
 )
 def test_user_event_patterns(pattern: str, name: str, taken: bool) -> None:
-    """A star, a name or names with commas, in any case, blanks around them ignored."""
+    """A star, or names with commas, in any case and with blanks around them."""
     assert takes(EventHandlerSetting(URL, (), pattern), "user", name) is taken
 
 
 @pytest.mark.parametrize("pattern", ["room.*", "a,*", "*,*", "?", "[ab]", "a b", "é"])
 def test_other_patterns_are_refused(pattern: str) -> None:
-    """No other wildcards, and no names that an event cannot have."""
+    """There are no other wildcards, and names must be possible event names."""
     with pytest.raises(ValueError, match="user event pattern"):
         EventHandlerSetting(URL, (), pattern)
 
 
 def test_system_and_user_events_are_independent() -> None:
-    """A user event that is called like a system event is a user event."""
+    """A user event with the name of a system event is a user event."""
     setting = EventHandlerSetting(URL, ("Connected",), "")
     assert [takes(setting, "sys", name) for name in SYSTEM_EVENTS] == [False, True, False]
     assert not takes(setting, "user", "connected")
     assert not takes(EventHandlerSetting(URL, (), "*"), "sys", "connected")
 
 
-def test_an_event_handler_takes_everything_unless_told() -> None:
-    """Without further settings it gets all system events and all user events."""
+def test_an_event_handler_takes_everything_by_default() -> None:
     setting = EventHandlerSetting(URL)
     assert all(takes(setting, "sys", name) for name in SYSTEM_EVENTS)
     assert takes(setting, "user", "e")
 
 
 def test_unknown_system_events_are_refused() -> None:
-    """The error names it and those that there are."""
+    """The error names the event, and the events that exist."""
     with pytest.raises(ValueError, match=r"'message' is not.*connect, connected, disconnected"):
         EventHandlerSetting(URL, ("connect", "message"))
 
 
 def test_the_code_is_not_shown() -> None:
-    """The repr of a setting has no URL, since a code may be in its query."""
+    """The repr of a setting has no URL, whose query may contain a code."""
     assert "c0de" not in repr(EventHandlerSetting(URL))
 
 
@@ -79,7 +78,7 @@ def test_the_code_is_not_shown() -> None:
     ],
 )
 def test_templates_are_resolved(template: str, url: str) -> None:
-    """Parameters in any case are replaced and encoded; all else stays as it is."""
+    """Parameters in any case are replaced and encoded; the rest is unchanged."""
     assert EventHandlerSetting(template).url("cha[t", "a.b") == url
 
 
@@ -97,13 +96,12 @@ def test_templates_are_resolved(template: str, url: str) -> None:
     ],
 )
 def test_bad_templates_are_explained(template: str, text: str) -> None:
-    """The error says what is wrong with an event handler URL."""
     with pytest.raises(ValueError, match=text):
         EventHandlerSetting(template)
 
 
 def test_a_settings_file() -> None:
-    """Hubs with their event handlers, in order; a handler gets the events that it names."""
+    """Hubs and event handlers keep their order, and a handler gets only the events it lists."""
     text = """{"hubs": {
         "chat": {"eventHandlers": [
             {"urlTemplate": "http://a/", "systemEvents": ["connect"], "userEventPattern": "x, y"},
@@ -123,25 +121,25 @@ GOOD = {"urlTemplate": "http://a/?code=c0de"}
     ("second", "error"),
     [
         ("text", "Must be an object."),
-        ({}, "urlTemplate: Must be a text."),
+        ({}, "urlTemplate: Must be a string."),
         ({"urlTemplate": "ftp://c0de/"}, "urlTemplate: .*http"),
         (GOOD | {"systemEvents": "connect"}, "systemEvents: Must be a list."),
-        (GOOD | {"systemEvents": [1]}, "systemEvents: Must be a text."),
+        (GOOD | {"systemEvents": [1]}, "systemEvents: Must be a string."),
         (GOOD | {"systemEvents": ["message"]}, "systemEvents: 'message' is not a system event"),
-        (GOOD | {"userEventPattern": ["*"]}, "userEventPattern: Must be a text."),
+        (GOOD | {"userEventPattern": ["*"]}, "userEventPattern: Must be a string."),
         (GOOD | {"userEventPattern": "room.*"}, "userEventPattern: 'room.*' is not"),
         (GOOD | {"auth": {"type": "None"}}, "'auth' is not supported here; known: urlTemplate, "),
     ],
 )
 def test_a_mistake_in_an_event_handler(second: Any, error: str) -> None:
-    """The error names the hub, the index and the key, in one line without the URL."""
+    """The error names hub, index and key in one line, without the URL."""
     text = json.dumps({"hubs": {"chat": {"eventHandlers": [GOOD, second]}}})
     with pytest.raises(ValueError, match=r"^hub chat: eventHandlers: \[1\]: ") as caught:
         read_settings(text)
-    told = str(caught.value)
-    assert re.search(rf"\[1\]: {error}", told)
-    assert "\n" not in told
-    assert "c0de" not in told
+    error_text = str(caught.value)
+    assert re.search(rf"\[1\]: {error}", error_text)
+    assert "\n" not in error_text
+    assert "c0de" not in error_text
 
 
 @pytest.mark.parametrize(
@@ -161,7 +159,7 @@ def test_a_mistake_in_an_event_handler(second: Any, error: str) -> None:
         ),
     ],
 )
-def test_a_mistake_around_them(text: str, error: str) -> None:
-    """Broken JSON, wrong types and unknown keys are named with their place."""
+def test_a_mistake_around_event_handlers(text: str, error: str) -> None:
+    """Broken JSON, wrong types and unknown keys are reported with their place."""
     with pytest.raises(ValueError, match=rf"^{re.escape(error)}"):
         read_settings(text)

@@ -1,4 +1,4 @@
-"""Tests of handlers.py, with a stand-in for HTTP and in virtual time."""
+"""Tests of handlers.py, with a fake transport and in virtual time."""
 
 import asyncio
 import logging
@@ -18,7 +18,6 @@ from webpubsub_emulator.upstream import Headers, Sender, UpstreamRequest, Upstre
 
 
 def response(status: int, *headers: tuple[str, str], body: bytes = b"") -> UpstreamResponse:
-    """An answer of the app."""
     return UpstreamResponse(status, Headers(headers), body)
 
 
@@ -26,7 +25,7 @@ ALLOWED = response(200, ("WebHook-Allowed-Origin", "*"))
 
 
 class App:
-    """In the place of a Transport: answers events as scripted, else with 204, after `seconds`."""
+    """A fake Transport: answers events as scripted or with 204, after `seconds`."""
 
     def __init__(self, *answers: UpstreamResponse | Exception, seconds: float = 0) -> None:
         self.answers = list(answers)
@@ -58,12 +57,12 @@ class App:
 
     @property
     def urls(self) -> list[str]:
-        """Where events went."""
+        """Return the URLs that events were sent to."""
         return [request.url for request in self.posts]
 
 
 def handlers(app: App, *settings: EventHandlerSetting) -> EventHandlers:
-    """The event handlers of the hub "chat"."""
+    """Return the event handlers of the hub "chat"."""
     subject = EventHandlers(
         Sender("127.0.0.1", "k" * 32), clock=lambda: asyncio.get_running_loop().time()
     )
@@ -76,7 +75,7 @@ def handlers(app: App, *settings: EventHandlerSetting) -> EventHandlers:
 def event(
     name: str, kind: Literal["sys", "user"] = "user", *, hub: str = "chat", number: int = 1
 ) -> Event:
-    """An event of the connection c1."""
+    """Return an event of the connection c1."""
     return Event(hub, "c1", kind, name, number, Payload("text", b"x"))
 
 
@@ -84,7 +83,7 @@ EVERYTHING = EventHandlerSetting("http://app/{event}")
 
 
 def test_the_first_that_takes_an_event_gets_it() -> None:
-    """Event handlers are tried in their order, system and user events each for itself."""
+    """Event handlers are tried in their order, for system and user events independently."""
     app = App()
     subject = handlers(
         app,
@@ -109,7 +108,7 @@ def test_the_first_that_takes_an_event_gets_it() -> None:
     ids=["none", "none that takes it"],
 )
 def test_without_an_event_handler(subject: EventHandlers, caplog: pytest.LogCaptureFixture) -> None:
-    """Clients come in, user events fail, notifications go nowhere; nobody is kept waiting."""
+    """Clients are accepted, user events fail, notifications are dropped, all without waiting."""
     starts = [asyncio.Event() for _ in range(3)]
 
     async def deliver() -> tuple[object, object]:
@@ -127,20 +126,19 @@ def test_without_an_event_handler(subject: EventHandlers, caplog: pytest.LogCapt
 
 
 def test_there_is_no_default_hub() -> None:
-    """The event handlers of one hub get nothing of another."""
+    """The event handlers of one hub get no events of another."""
     app = App()
     assert run(handlers(app, EVERYTHING).ask(event("e", hub="other"), asyncio.Event()))[0] is None
     assert app.posts == []
 
 
 def test_a_bad_hub_name_is_refused() -> None:
-    """No event could ever come from such a hub."""
     with pytest.raises(ValueError, match="not a hub name"):
         handlers(App()).add("a-b", EVERYTHING)
 
 
 def test_each_resolved_url_is_validated_once() -> None:
-    """{event} is "validate" then; a template without {hub} is one URL for all hubs."""
+    """{event} becomes "validate"; a template without {hub} is one URL for all hubs."""
     app = App()
     subject = handlers(app, EVERYTHING)
     subject.add("second", EVERYTHING)
@@ -154,8 +152,8 @@ def test_each_resolved_url_is_validated_once() -> None:
     assert app.validated == ["http://app/validate", "http://app/third/validate"]
 
 
-def test_a_validation_is_tried_again() -> None:
-    """After 1 and 3 s, as an event; the event waits for it."""
+def test_a_validation_is_retried() -> None:
+    """After 1 and 3 s, as events are; the event waits for it."""
     app = App()
     app.first_validations = [NetworkError("lost"), response(503)]
     asked = handlers(app, EVERYTHING).ask(event("e"), asyncio.Event())
@@ -163,7 +161,7 @@ def test_a_validation_is_tried_again() -> None:
     assert app.validated == ["http://app/validate"] * 3
 
 
-def test_where_the_validation_failed(caplog: pytest.LogCaptureFixture) -> None:
+def test_events_after_a_failed_validation(caplog: pytest.LogCaptureFixture) -> None:
     """Clients are refused with 500, user events fail, notifications are dropped and logged."""
     app = App()
     app.validation = response(405)
@@ -187,7 +185,7 @@ def test_where_the_validation_failed(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_retries_are_the_same_request() -> None:
-    """After 1, 3 and 5 s comes what came before: number, request id, time and body."""
+    """After 1, 3 and 5 s, with the same number, request id, time and body."""
     app = App(NetworkError("lost"), response(500), response(408), response(200, body=b"x"))
     asked = handlers(app, EVERYTHING).ask(event("e"), asyncio.Event())
     assert run(asked) == (EventAnswer(Payload("binary", b"x")), 9)
@@ -213,7 +211,7 @@ def test_every_event_has_a_request_id_of_its_own() -> None:
     ("name", "result"), [("connect", Refusal(500)), ("connected", None), ("e", None)]
 )
 def test_an_event_has_100_seconds(name: str, result: object) -> None:
-    """An app that takes longer has failed, and is not asked again."""
+    """An app that takes longer has failed and gets no retry."""
     app = App(seconds=EVENT_SECONDS + 1)
     assert run(_deliver(handlers(app, EVERYTHING), name)) == (result, 100)
     assert len(app.posts) == 1
@@ -227,8 +225,8 @@ def _deliver(subject: EventHandlers, name: str) -> Coroutine[Any, Any, object]:
     return subject.ask(event(name), asyncio.Event())
 
 
-def test_a_user_event_can_be_given_up() -> None:
-    """Its request ends with the wait for it."""
+def test_a_user_event_can_be_cancelled() -> None:
+    """The request ends with the delivery."""
     app = App(seconds=50)
 
     async def deliver() -> None:
@@ -242,7 +240,7 @@ def test_a_user_event_can_be_given_up() -> None:
 
 
 def test_an_answer_that_cannot_be_read_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
-    """The app is told so by a log record, without what it answered."""
+    """A log record says so, without the answer."""
     app = App(response(200, ("Content-Type", "text/html"), body=b"<p>"))
     assert run(handlers(app, EVERYTHING).ask(event("e"), asyncio.Event()))[0] is None
     assert "unreadable answer: event=e hub=chat" in caplog.text
@@ -250,7 +248,7 @@ def test_an_answer_that_cannot_be_read_is_a_failure(caplog: pytest.LogCaptureFix
 
 
 def test_cookies_stay_with_the_connection() -> None:
-    """A cookie of any event's success goes with all later events of that connection only."""
+    """A cookie of a successful answer is sent with later events of that connection only."""
     app = App(
         response(204, ("Set-Cookie", "a=1; Path=/")),
         response(200, ("set-cookie", "b=2"), ("Set-Cookie", "c=3")),

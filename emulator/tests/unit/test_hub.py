@@ -13,6 +13,7 @@ from unit.samples import (
     sent_to,
 )
 from webpubsub_emulator.client_modes import PublishMode
+from webpubsub_emulator.connection import HELD_FRAMES
 from webpubsub_emulator.effects import (
     Ask,
     Close,
@@ -23,7 +24,7 @@ from webpubsub_emulator.effects import (
     Withdraw,
 )
 from webpubsub_emulator.events import ConnectAnswer, EventAnswer
-from webpubsub_emulator.hub import HELD_FRAMES, Hub
+from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.messages import Frame, Payload
 
 ANY_GROUP = ("webpubsub.joinLeaveGroup", "webpubsub.sendToGroup")
@@ -31,36 +32,40 @@ TEXT = Payload("text", b"hello")
 
 
 def frame(**fields: object) -> Frame:
-    """A JSON client's frame."""
+    """Return a JSON client's frame."""
     return Frame(json.dumps(fields).encode())
 
 
 def asked(effects: list[Effect]) -> list[str]:
-    """The bodies of the user events in effects."""
+    """Return the bodies of the user events in effects."""
     return [e.event.payload.content.decode() for e in effects if isinstance(e, Ask)]
 
 
 def test_a_client_is_addressable_when_it_has_opened() -> None:
-    """During connect REST cannot see the connection; with the connected event it can."""
+    """REST calls do not see the connection during connect, and see it from connected on."""
     hub = Hub("chat")
     opening = handshake(groups=("g",))
     event = hub.client_arrived(opening)
     assert (event.name, event.number, event.subprotocol) == ("connect", 0, None)
-    assert hub.connection("c1") is None
+    assert hub.connections.get("c1") is None
     effects = hub.client_opened("c1", ConnectAnswer(connection_state="s"), "token")
-    assert hub.has_user("ann")
-    assert hub.has_group("g")
+    assert hub.connections.of_user("ann")
+    assert hub.groups.exists("g")
     assert notified(effects) == [("connected", b"{}")]
     assert json.loads(sent_to("c1", effects)[0])["event"] == "connected"
     assert "token" not in sent_to("c1", effects)[0]
 
 
 def test_a_refused_client_leaves_no_trace() -> None:
-    """After a refusal there is no connection, no user and no group."""
+    """There is no connection, no user and no group."""
     hub = Hub("chat")
     hub.client_arrived(handshake(groups=("g",)))
     hub.client_refused("c1")
-    assert (hub.connection("c1"), hub.has_user("ann"), hub.has_group("g")) == (None, False, False)
+    assert (
+        hub.connections.get("c1"),
+        bool(hub.connections.of_user("ann")),
+        hub.groups.exists("g"),
+    ) == (None, False, False)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +76,9 @@ def test_a_refused_client_leaves_no_trace() -> None:
     ],
 )
 def test_groups_of_the_app_replace_the_tokens(answer: ConnectAnswer, groups: set[str]) -> None:
-    """Groups in the connect answer take the place of those in the token."""
     hub = Hub("chat")
     enter(hub, handshake(groups=("token",)), answer)
-    assert {name for name in ("token", "app") if hub.has_group(name)} == groups
+    assert {name for name in ("token", "app") if hub.groups.exists(name)} == groups
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_groups_of_the_app_replace_the_tokens(answer: ConnectAnswer, groups: set
 def test_acks(
     roles: tuple[str, ...], request_: dict[str, object], reply: dict[str, object]
 ) -> None:
-    """A request with an ack id is answered; the same one without is silent."""
+    """A request with an ack id is answered; without one it is silent."""
     hub = Hub("chat")
     enter(hub, handshake(roles=roles))
     effects = hub.client_sent("c1", frame(**request_, ackId=5))
@@ -121,7 +125,7 @@ def test_acks(
 
 
 def test_ack_ids_are_remembered_after_success_only() -> None:
-    """A failed id may be used again; one that succeeded is a duplicate."""
+    """An id that failed may be used again; one that succeeded is a duplicate."""
     hub = Hub("chat")
     enter(hub, handshake(roles=("webpubsub.sendToGroup.g", "webpubsub.joinLeaveGroup")))
     forbidden = hub.client_sent("c1", frame(type="sendToGroup", group="x", data=1, ackId=1))
@@ -136,7 +140,7 @@ def test_ack_ids_are_remembered_after_success_only() -> None:
 
 @pytest.mark.parametrize(("no_echo", "echoes"), [(True, 0), (False, 1)])
 def test_publishing(no_echo: bool, echoes: int) -> None:
-    """Members get the message with its sender; the sender itself unless it asked for no echo."""
+    """Members get the message with its sender; the sender gets it unless it asked for no echo."""
     hub = Hub("chat")
     enter(hub, handshake("c1", roles=ANY_GROUP, groups=("g",)))
     enter(hub, handshake("c2", user_id=None, subprotocols=(), groups=("g",)))
@@ -151,14 +155,14 @@ def test_publishing(no_echo: bool, echoes: int) -> None:
 
 
 def test_sequence_ids_count_messages_of_one_reliable_client() -> None:
-    """Each reliable client counts its own messages from 1; acks and pongs do not count."""
+    """From 1 for each client, without acks and pongs."""
     hub = Hub("chat")
     opened = enter(hub, handshake("c1", subprotocols=(RELIABLE,)))
     assert json.loads(sent_to("c1", opened)[0])["reconnectionToken"] == "token"
-    hub.send_to_connection("c1", TEXT)
+    hub.sending.to_connection("c1", TEXT)
     enter(hub, handshake("c2", subprotocols=(RELIABLE,)))
     hub.client_sent("c1", frame(type="ping"))
-    effects = hub.send_to_all(TEXT, ())
+    effects = hub.sending.to_all(TEXT, ())
     numbers = [json.loads(sent_to(client, effects)[0])["sequenceId"] for client in ("c1", "c2")]
     assert numbers == [2, 1]
 
@@ -166,18 +170,18 @@ def test_sequence_ids_count_messages_of_one_reliable_client() -> None:
 @pytest.mark.parametrize(
     ("effects_of", "receivers"),
     [
-        (lambda hub: hub.send_to_all(TEXT, ()), ["c1", "c2", "c3"]),
-        (lambda hub: hub.send_to_all(TEXT, {"c2", "c1,c3"}), ["c1", "c3"]),
-        (lambda hub: hub.send_to_group("g", TEXT, {"c1"}), ["c2"]),
-        (lambda hub: hub.send_to_group("none", TEXT, ()), []),
-        (lambda hub: hub.send_to_user("ann", TEXT), ["c1", "c3"]),
-        (lambda hub: hub.send_to_user("Ann", TEXT), []),
-        (lambda hub: hub.send_to_connection("c3", TEXT), ["c3"]),
-        (lambda hub: hub.send_to_connection("gone", TEXT), []),
+        (lambda hub: hub.sending.to_all(TEXT, ()), ["c1", "c2", "c3"]),
+        (lambda hub: hub.sending.to_all(TEXT, {"c2", "c1,c3"}), ["c1", "c3"]),
+        (lambda hub: hub.sending.to_group("g", TEXT, {"c1"}), ["c2"]),
+        (lambda hub: hub.sending.to_group("none", TEXT, ()), []),
+        (lambda hub: hub.sending.to_user("ann", TEXT), ["c1", "c3"]),
+        (lambda hub: hub.sending.to_user("Ann", TEXT), []),
+        (lambda hub: hub.sending.to_connection("c3", TEXT), ["c3"]),
+        (lambda hub: hub.sending.to_connection("gone", TEXT), []),
     ],
 )
 def test_rest_sends(effects_of: Callable[[Hub], list[Effect]], receivers: list[str]) -> None:
-    """A REST send reaches whom it names, without those it excludes."""
+    """A send reaches its audience without the excluded connections."""
     hub = Hub("chat")
     enter(hub, handshake("c1", groups=("g",)))
     enter(hub, handshake("c2", user_id="bob", groups=("g",)))
@@ -196,7 +200,7 @@ def test_rest_sends(effects_of: Callable[[Hub], list[Effect]], receivers: list[s
 def test_a_violation_ends_its_own_connection(
     subprotocols: tuple[str, ...], bad: Frame, code: int
 ) -> None:
-    """The client that broke the protocol is closed, its text is the reason; others stay."""
+    """The close has a reason, and other connections stay."""
     hub = Hub("chat")
     enter(hub, handshake("c1", subprotocols=subprotocols))
     enter(hub, handshake("c2"))
@@ -206,7 +210,7 @@ def test_a_violation_ends_its_own_connection(
     assert notified(effects) == [
         ("disconnected", json.dumps({"reason": closes[0].reason}).encode())
     ]
-    assert (hub.connection("c1"), hub.connection("c2") is None) == (None, False)
+    assert (hub.connections.get("c1"), hub.connections.get("c2") is None) == (None, False)
 
 
 PUBLISH = PublishMode("g", no_echo=False)
@@ -223,7 +227,7 @@ PUBLISH = PublishMode("g", no_echo=False)
 def test_a_simple_client_that_publishes(
     frame_: Frame, mode: PublishMode, receivers: list[str]
 ) -> None:
-    """In the mode sendToGroup frames go to the group as they are, unless without an echo."""
+    """In the mode sendToGroup frames go to the group unchanged, with or without an echo."""
     hub = Hub("chat")
     for name in ("c1", "c2"):
         enter(hub, handshake(name, roles=ANY_GROUP, groups=("g",), subprotocols=()), mode=mode)
@@ -234,24 +238,24 @@ def test_a_simple_client_that_publishes(
 
 
 def test_publishing_does_not_join() -> None:
-    """A simple client in the mode sendToGroup is no member for that; nor does it need to be."""
+    """A simple client in the mode sendToGroup is not a member, and need not be one."""
     hub = Hub("chat")
     enter(hub, handshake(roles=ANY_GROUP, subprotocols=()), mode=PUBLISH)
     assert hub.client_sent("c1", Frame(b"hi")) == []
-    assert not hub.has_group("g")
+    assert not hub.groups.exists("g")
 
 
 def test_publishing_without_the_role_ends_a_simple_client() -> None:
-    """It came in, but its first frame closes it with 1008, for it cannot be told otherwise."""
+    """The handshake works, but the first frame closes the connection with 1008."""
     hub = Hub("chat")
     enter(hub, handshake(subprotocols=()), mode=PUBLISH)
     effects = hub.client_sent("c1", Frame(b"hi"))
     assert isinstance(effects[0], Close)
-    assert (effects[0].code, hub.connection("c1")) == (1008, None)
+    assert (effects[0].code, hub.connections.get("c1")) == (1008, None)
 
 
 def test_json_clients_have_no_mode() -> None:
-    """The mode in the URL is for simple clients; the app's pick of a subprotocol decides."""
+    """The mode in the URL is for simple clients, whatever subprotocol the app chooses."""
     hub = Hub("chat")
     enter(hub, handshake(), mode=PUBLISH)
     assert sent_to("c1", hub.client_sent("c1", frame(type="ping"))) == ['{"type":"pong"}']
@@ -283,11 +287,11 @@ def test_event_answers(answer: EventAnswer | None, texts: list[str]) -> None:
     enter(hub, handshake())
     hub.client_sent("c1", frame(type="event", event="e", data=1, ackId=1))
     assert sent_to("c1", hub.event_answered("c1", answer)) == texts
-    assert hub.connection("c1") is not None
+    assert hub.connections.get("c1") is not None
 
 
 def test_a_failed_event_closes_a_simple_client() -> None:
-    """A client without acks can be told of a failure in no other way."""
+    """Simple clients have no acks, so there is no other way to report the failure."""
     hub = Hub("chat")
     enter(hub, handshake(subprotocols=()))
     effects = hub.client_sent("c1", Frame(b"hi"))
@@ -299,7 +303,7 @@ def test_a_failed_event_closes_a_simple_client() -> None:
 
 
 def test_an_event_blocks_the_clients_next_frames() -> None:
-    """Frames after an event wait for its answer, in their order, then the next event asks."""
+    """They wait for its answer, and are then carried out in order up to the next event."""
     hub = Hub("chat")
     enter(hub, handshake(roles=ANY_GROUP))
     assert asked(hub.client_sent("c1", frame(type="event", event="e", data=1))) == ["1"]
@@ -309,7 +313,7 @@ def test_an_event_blocks_the_clients_next_frames() -> None:
         frame(type="ping"),
     ):
         assert hub.client_sent("c1", later) == []
-    assert not hub.has_group("g")
+    assert not hub.groups.exists("g")
     effects = hub.event_answered("c1", EventAnswer(connection_state="s"))
     assert sent_to("c1", effects) == ['{"type":"ack","ackId":1,"success":true}']
     assert asked(effects) == ["2"]
@@ -318,7 +322,7 @@ def test_an_event_blocks_the_clients_next_frames() -> None:
 
 
 def test_reading_pauses_when_too_much_is_held() -> None:
-    """A client that floods a busy app is not read any more until the app has caught up."""
+    """A client that floods a busy app is read again once the app has caught up."""
     hub = Hub("chat")
     enter(hub, handshake())
     hub.client_sent("c1", frame(type="event", event="e", data=1))
@@ -329,7 +333,7 @@ def test_reading_pauses_when_too_much_is_held() -> None:
 
 
 def test_a_close_frame_waits_for_what_came_before() -> None:
-    """All that a client sent before it said goodbye still happens, then it is gone."""
+    """All earlier frames are carried out before the connection ends."""
     hub = Hub("chat")
     enter(hub, handshake())
     hub.client_sent("c1", frame(type="event", event="e", data=1))
@@ -339,18 +343,18 @@ def test_a_close_frame_waits_for_what_came_before() -> None:
     assert asked(hub.event_answered("c1", EventAnswer())) == ["2"]
     effects = hub.event_answered("c1", EventAnswer())
     assert notified(effects) == [("disconnected", b'{"reason": "bye"}')]
-    assert hub.connection("c1") is None
+    assert hub.connections.get("c1") is None
 
 
 def test_a_lost_client_ends_at_once() -> None:
-    """Unless it is reliable: its pending event is withdrawn; a late answer has no effect."""
+    """Unless it is reliable. Its event is withdrawn, and a late answer has no effect."""
     hub = Hub("chat")
     enter(hub, handshake(groups=("g",)))
     hub.client_sent("c1", frame(type="event", event="e", data=1))
     effects = hub.client_lost("c1")
     assert effects[0] == Withdraw("c1")
     assert notified(effects) == [("disconnected", b'{"reason": "The connection ended."}')]
-    assert (hub.has_user("ann"), hub.has_group("g")) == (False, False)
+    assert (bool(hub.connections.of_user("ann")), hub.groups.exists("g")) == (False, False)
     assert hub.event_answered("c1", EventAnswer(TEXT)) == []
     assert hub.client_lost("c1") == []
 
@@ -364,7 +368,7 @@ def test_a_lost_client_ends_at_once() -> None:
     ],
 )
 def test_a_close_frame_ends_a_json_client(code: int, reason: str, text: str) -> None:
-    """With any code; the app reads the reason of a normal closure only."""
+    """With any code; the app gets the reason of a normal closure only."""
     hub = Hub("chat")
     enter(hub, handshake())
     effects = hub.client_closed("c1", code, reason)
@@ -379,18 +383,18 @@ def test_a_close_frame_ends_a_json_client(code: int, reason: str, text: str) -> 
     ],
 )
 def test_rest_close(reason: str, text: str) -> None:
-    """A JSON client reads why; the close frame itself has no reason. It happens once."""
+    """A JSON client gets the reason in a frame, not in the close frame. It happens once."""
     hub = Hub("chat")
     enter(hub, handshake())
-    effects = hub.close_connection("c1", reason)
+    effects = hub.endings.close("c1", reason)
     assert [json.loads(sent)["message"] for sent in sent_to("c1", effects)] == [text]
     assert effects[1] == Close("c1", 1000)
     assert notified(effects) == [("disconnected", json.dumps({"reason": text}).encode())]
-    assert hub.close_connection("c1", reason) == []
+    assert hub.endings.close("c1", reason) == []
 
 
 def test_events_are_numbered_in_their_order() -> None:
-    """connect is 0, then connected, user events and disconnected count on."""
+    """connect is 0; connected, user events and disconnected count on."""
     hub = Hub("chat")
     connect = hub.client_arrived(handshake(subprotocols=(RELIABLE,)))
     connected = hub.client_opened("c1", ConnectAnswer(), "t")[-1]
@@ -407,12 +411,12 @@ def test_events_are_numbered_in_their_order() -> None:
 
 
 def test_membership_by_rest() -> None:
-    """A connection that exists can be added and removed; one that does not is reported."""
+    """Existing connections can be added and removed; a missing one is reported."""
     hub = Hub("chat")
     enter(hub, handshake("b"))
     enter(hub, handshake("a"))
-    assert [hub.add_to_group(name, "g") for name in ("b", "a", "gone")] == [True, True, False]
-    assert [member.id for member in hub.members("g")] == ["a", "b"]
+    assert [hub.groups.add(name, "g") for name in ("b", "a", "gone")] == [True, True, False]
+    assert [member.id for member in hub.groups.members("g")] == ["a", "b"]
     for name in ("a", "gone", "b"):
-        hub.remove_from_group(name, "g")
-    assert not hub.has_group("g")
+        hub.groups.remove(name, "g")
+    assert not hub.groups.exists("g")

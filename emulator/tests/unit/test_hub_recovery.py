@@ -1,4 +1,4 @@
-"""Tests of hub.py: what a reliable client loses, and gets back."""
+"""Tests of hub_recovery.py: what a reliable client loses and gets back."""
 
 import json
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from unit.samples import JSON, RELIABLE, enter, handshake, notified, sent_to
+from webpubsub_emulator.connection import HELD_FRAMES
 from webpubsub_emulator.effects import Ask, Close, Effect, PauseReading, Retain, Send
 from webpubsub_emulator.events import EventAnswer
 from webpubsub_emulator.frame_queue import FRAME_LIMIT
-from webpubsub_emulator.hub import HELD_FRAMES, Hub
+from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.messages import Frame, Payload
 
 ROLES = ("webpubsub.joinLeaveGroup", "webpubsub.sendToGroup")
@@ -19,49 +20,48 @@ GONE = [("disconnected", b'{"reason": "The connection ended."}')]
 
 
 def text(content: str) -> Payload:
-    """A message's data."""
     return Payload("text", content.encode())
 
 
 def reliable(name: str = "c1") -> Hub:
-    """A hub with one reliable client."""
+    """Return a hub with one reliable client."""
     hub = Hub("chat")
     enter(hub, handshake(name, roles=ROLES, groups=("g",), subprotocols=(RELIABLE,)))
     return hub
 
 
 def acknowledge(hub: Hub, sequence_id: int) -> list[Effect]:
-    """The client has everything up to that id."""
+    """Acknowledge everything up to that id."""
     return hub.client_sent("c1", Frame(b'{"type":"sequenceAck","sequenceId":%d}' % sequence_id))
 
 
 def data(effects: list[Effect]) -> list[tuple[int, str]]:
-    """Sequence id and data of the messages that the client is sent."""
+    """Return sequence id and data of the messages that the client is sent."""
     messages = [json.loads(sent) for sent in sent_to("c1", effects)]
     return [(message["sequenceId"], message["data"]) for message in messages]
 
 
-def test_unacknowledged_messages_come_again() -> None:
-    """As they were and in their order, then the new ones; no frame greets the client."""
+def test_unacknowledged_messages_are_sent_again() -> None:
+    """Unchanged and in order, then the new ones; there is no second connected frame."""
     hub = reliable()
-    first = [hub.send_to_all(text(name), ()) for name in ("a", "b", "c")]
+    first = [hub.sending.to_all(text(name), ()) for name in ("a", "b", "c")]
     assert acknowledge(hub, 1) == []
     hub.client_lost("c1")
-    hub.send_to_group("g", text("d"), ())
-    effects = hub.client_recovered("c1")
+    hub.sending.to_group("g", text("d"), ())
+    effects = hub.recovery.recover("c1")
     assert data(effects) == [(2, "b"), (3, "c"), (4, "d")]
     assert effects[:2] == [*first[1], *first[2]]
-    assert data(hub.send_to_connection("c1", text("e"))) == [(5, "e")]
+    assert data(hub.sending.to_connection("c1", text("e"))) == [(5, "e")]
 
 
 def test_a_recovery_may_happen_twice() -> None:
-    """What is still not acknowledged comes each time."""
+    """Each time, everything that is not acknowledged is sent again."""
     hub = reliable()
-    hub.send_to_all(text("a"), ())
-    assert data(hub.client_recovered("c1")) == [(1, "a")]
-    assert data(hub.client_recovered("c1")) == [(1, "a")]
+    hub.sending.to_all(text("a"), ())
+    assert data(hub.recovery.recover("c1")) == [(1, "a")]
+    assert data(hub.recovery.recover("c1")) == [(1, "a")]
     acknowledge(hub, 1)
-    assert hub.client_recovered("c1") == []
+    assert hub.recovery.recover("c1") == []
 
 
 @pytest.mark.parametrize(
@@ -71,17 +71,17 @@ def test_a_recovery_may_happen_twice() -> None:
         (lambda hub: hub.client_closed("c1", 1001, "away"), True),
         (lambda hub: hub.client_closed("c1", 1006, ""), True),
         (lambda hub: hub.client_closed("c1", 1000, ""), False),
-        (lambda hub: hub.close_connection("c1", ""), False),
+        (lambda hub: hub.endings.close("c1", ""), False),
         (lambda hub: hub.client_sent("c1", Frame(b"nonsense")), False),
         (lambda hub: hub.client_sent("c1", Frame(b"", is_text=False)), False),
         (lambda hub: hub.client_dropped("c1"), False),
     ],
 )
-def test_what_ends_a_session(lose: Callable[[Hub], list[Effect]], is_kept: bool) -> None:
-    """A goodbye, a close by the app and a violation; nothing else a socket can die of."""
+def test_what_ends_a_connection(lose: Callable[[Hub], list[Effect]], is_kept: bool) -> None:
+    """A normal closure, a close by the app, a violation or a slow client, but not a lost socket."""
     hub = reliable()
     effects = lose(hub)
-    assert (hub.recoverable("c1") is not None) is is_kept
+    assert (hub.recovery.candidate("c1") is not None) is is_kept
     assert bool(notified(effects)) is not is_kept
     assert [effect for effect in effects if isinstance(effect, Retain)] == (
         [Retain("chat", "c1", 1)] if is_kept else []
@@ -91,40 +91,40 @@ def test_what_ends_a_session(lose: Callable[[Hub], list[Effect]], is_kept: bool)
 
 @pytest.mark.parametrize("subprotocols", [(), (JSON,)])
 def test_only_reliable_clients_are_kept(subprotocols: tuple[str, ...]) -> None:
-    """Any other client ends with its socket."""
+    """Any other connection ends with its socket."""
     hub = Hub("chat")
     enter(hub, handshake(subprotocols=subprotocols))
-    assert hub.recoverable("c1") is None
-    assert hub.client_recovered("c1") == []
+    assert hub.recovery.candidate("c1") is None
+    assert hub.recovery.recover("c1") == []
     assert notified(hub.client_lost("c1")) == GONE
 
 
 def test_without_a_socket_the_connection_still_exists() -> None:
-    """For every REST call: it can be found, added, removed and closed, and its end is told once."""
+    """REST calls find, add, remove and close it; there is one disconnected event."""
     hub = reliable()
     hub.client_lost("c1")
-    assert (hub.has_user("ann"), hub.has_group("g")) == (True, True)
-    assert hub.add_to_group("c1", "h")
-    assert [member.id for member in hub.members("h")] == ["c1"]
-    hub.remove_from_group("c1", "g")
-    assert not hub.has_group("g")
-    hub.client_recovered("c1")
-    assert [member.id for member in hub.members("h")] == ["c1"]
+    assert (bool(hub.connections.of_user("ann")), hub.groups.exists("g")) == (True, True)
+    assert hub.groups.add("c1", "h")
+    assert [member.id for member in hub.groups.members("h")] == ["c1"]
+    hub.groups.remove("c1", "g")
+    assert not hub.groups.exists("g")
+    hub.recovery.recover("c1")
+    assert [member.id for member in hub.groups.members("h")] == ["c1"]
     hub.client_lost("c1")
-    closed = hub.close_connection("c1", "late")
+    closed = hub.endings.close("c1", "late")
     reason = b'{"reason": "Application server closed the connection. Reason: late"}'
     assert notified(closed) == [("disconnected", reason)]
-    assert hub.recoverable("c1") is None
-    assert hub.retention_expired("c1", 2) == []
+    assert hub.recovery.candidate("c1") is None
+    assert hub.recovery.expire("c1", 2) == []
 
 
-def test_memory_survives() -> None:
-    """User, permissions, connection state and ack ids are the ones from before."""
+def test_a_recovered_connection_is_unchanged() -> None:
+    """User, permissions, connection state and ack ids stay."""
     hub = reliable()
     hub.client_sent("c1", EVENT)
     hub.event_answered("c1", EventAnswer(connection_state="s"))
     hub.client_lost("c1")
-    hub.client_recovered("c1")
+    hub.recovery.recover("c1")
     duplicate = hub.client_sent("c1", EVENT)
     assert '"Duplicate"' in sent_to("c1", duplicate)[0]
     join = Frame(b'{"type":"joinGroup","group":"h","ackId":8}')
@@ -134,82 +134,82 @@ def test_memory_survives() -> None:
 
 
 def test_the_retention_time() -> None:
-    """When it is over the connection ends, and the app hears why, once."""
+    """After it the connection ends once, with a reason for the app."""
     hub = reliable()
     hub.client_lost("c1")
-    effects = hub.retention_expired("c1", 1)
+    effects = hub.recovery.expire("c1", 1)
     reason = b'{"reason": "The connection recovery timeout expired."}'
     assert notified(effects) == [("disconnected", reason)]
-    assert (hub.has_user("ann"), hub.has_group("g")) == (False, False)
-    assert hub.retention_expired("c1", 1) == []
-    assert hub.client_recovered("c1") == []
+    assert (bool(hub.connections.of_user("ann")), hub.groups.exists("g")) == (False, False)
+    assert hub.recovery.expire("c1", 1) == []
+    assert hub.recovery.recover("c1") == []
 
 
 def test_the_timer_of_an_earlier_drop() -> None:
-    """It means nothing after a recovery, nor after a later drop."""
+    """It has no effect after a recovery or a later drop."""
     hub = reliable()
     assert hub.client_lost("c1") == [Retain("chat", "c1", 1)]
-    hub.client_recovered("c1")
-    assert hub.retention_expired("c1", 1) == []
+    hub.recovery.recover("c1")
+    assert hub.recovery.expire("c1", 1) == []
     assert hub.client_lost("c1") == [Retain("chat", "c1", 2)]
-    assert hub.retention_expired("c1", 1) == []
-    assert hub.recoverable("c1") is not None
+    assert hub.recovery.expire("c1", 1) == []
+    assert hub.recovery.candidate("c1") is not None
 
 
 @pytest.mark.parametrize("is_attached", [True, False])
 def test_too_much_is_unacknowledged(is_attached: bool) -> None:
-    """1,001 messages close the client with 1008 and end its session; others get the message."""
+    """1,001 messages close the client with 1008 for good; others get the message."""
     hub = reliable()
     enter(hub, handshake("c2"))
     if not is_attached:
         hub.client_lost("c1")
     for _ in range(FRAME_LIMIT):
-        hub.send_to_connection("c1", text("x"))
-    effects = hub.send_to_all(text("y"), ())
+        hub.sending.to_connection("c1", text("x"))
+    effects = hub.sending.to_all(text("y"), ())
     full = "The reliable message buffer is full."
     assert effects[0] == Close("c1", 1008, full)
     assert notified(effects) == [("disconnected", json.dumps({"reason": full}).encode())]
     assert len(sent_to("c2", effects)) == 1
-    assert (hub.recoverable("c1"), hub.has_group("g")) == (None, False)
+    assert (hub.recovery.candidate("c1"), hub.groups.exists("g")) == (None, False)
 
 
 def test_acknowledged_messages_do_not_count() -> None:
     """A client that acknowledges in time gets any number of messages."""
     hub = reliable()
     for number in range(1, 3 * FRAME_LIMIT):
-        hub.send_to_connection("c1", text("x"))
+        hub.sending.to_connection("c1", text("x"))
         acknowledge(hub, number)
-    assert hub.recoverable("c1") is not None
+    assert hub.recovery.candidate("c1") is not None
 
 
 def test_an_event_outlives_the_socket() -> None:
-    """The app's answer is kept for the client; frames from before the drop are carried out."""
+    """The app's answer is kept for the client, and earlier frames are carried out."""
     hub = reliable()
     hub.client_sent("c1", EVENT)
     hub.client_sent("c1", Frame(b'{"type":"joinGroup","group":"h"}'))
     assert hub.client_lost("c1") == [Retain("chat", "c1", 1)]
     hub.event_answered("c1", EventAnswer(text("answer")))
-    assert hub.has_group("h")
-    assert data(hub.client_recovered("c1")) == [(1, "answer")]
+    assert hub.groups.exists("h")
+    assert data(hub.recovery.recover("c1")) == [(1, "answer")]
 
 
 def test_a_recovered_client_does_not_flood_a_busy_app() -> None:
-    """Reading from the new socket pauses, too, when enough is held already."""
+    """Reading from the new socket pauses if enough frames are held already."""
     hub = reliable()
     hub.client_sent("c1", EVENT)
     for _ in range(HELD_FRAMES):
         hub.client_sent("c1", PING)
     hub.client_lost("c1")
-    assert hub.client_recovered("c1") == [PauseReading("c1")]
+    assert hub.recovery.recover("c1") == [PauseReading("c1")]
 
 
 def test_a_client_that_said_goodbye_does_not_come_back() -> None:
-    """Not even while its last event is still with the app."""
+    """Not even while its last event is with the app."""
     hub = reliable()
     assert isinstance(hub.client_sent("c1", EVENT)[0], Ask)
     assert hub.client_closed("c1", 1000, "bye") == []
     assert hub.client_lost("c1") == []
-    assert hub.recoverable("c1") is None
+    assert hub.recovery.candidate("c1") is None
     effects = hub.event_answered("c1", EventAnswer())
     assert notified(effects) == [("disconnected", b'{"reason": "bye"}')]
     assert isinstance(effects[0], Send)

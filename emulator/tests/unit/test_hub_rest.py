@@ -1,4 +1,4 @@
-"""Tests of hub.py: what REST calls do to memberships and connections."""
+"""Tests of hub_groups.py, hub_sending.py and hub_endings.py: what REST calls do."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ LATE_MISTAKE = parse_filter("contains(userId, 1)")
 
 
 def hub_of_three() -> Hub:
-    """Ann with two connections, c1 and c3, and Bob with c2; c1 and c2 are in group g."""
+    """Return a hub with Ann's connections c1 and c3, and Bob's c2; c1 and c2 are in group g."""
     hub = Hub("chat")
     enter(hub, handshake("c1", groups=("g",)))
     enter(hub, handshake("c2", user_id="bob", groups=("g",)))
@@ -27,38 +27,38 @@ def hub_of_three() -> Hub:
 
 
 def members(hub: Hub, group: str) -> list[str]:
-    """The ids of a group's members."""
-    return [member.id for member in hub.members(group)]
+    """Return the connection ids of a group's members."""
+    return [member.id for member in hub.groups.members(group)]
 
 
 @pytest.mark.parametrize(
     ("effects_of", "receivers"),
     [
-        (lambda hub: hub.send_to_all(TEXT, (), ANN), ["c1", "c3"]),
-        (lambda hub: hub.send_to_all(TEXT, {"c1"}, ANN), ["c3"]),
-        (lambda hub: hub.send_to_all(TEXT, (), parse_filter("false")), []),
-        (lambda hub: hub.send_to_group("g", TEXT, (), ANN), ["c1"]),
-        (lambda hub: hub.send_to_group("g", TEXT, {"c1"}, ANN), []),
-        (lambda hub: hub.send_to_user("ann", TEXT, parse_filter("'g' in groups")), ["c1"]),
-        (lambda hub: hub.send_to_all(TEXT, (), parse_filter("protocol eq null")), ["c3"]),
-        (lambda hub: hub.send_to_all(TEXT, (), parse_filter("connectionId eq 'c2'")), ["c2"]),
+        (lambda hub: hub.sending.to_all(TEXT, (), ANN), ["c1", "c3"]),
+        (lambda hub: hub.sending.to_all(TEXT, {"c1"}, ANN), ["c3"]),
+        (lambda hub: hub.sending.to_all(TEXT, (), parse_filter("false")), []),
+        (lambda hub: hub.sending.to_group("g", TEXT, (), ANN), ["c1"]),
+        (lambda hub: hub.sending.to_group("g", TEXT, {"c1"}, ANN), []),
+        (lambda hub: hub.sending.to_user("ann", TEXT, parse_filter("'g' in groups")), ["c1"]),
+        (lambda hub: hub.sending.to_all(TEXT, (), parse_filter("protocol eq null")), ["c3"]),
+        (lambda hub: hub.sending.to_all(TEXT, (), parse_filter("connectionId eq 'c2'")), ["c2"]),
     ],
 )
 def test_filters_and_exclusions(
     effects_of: Callable[[Hub], list[Effect]], receivers: list[str]
 ) -> None:
-    """A send reaches those of its audience whom the filter means and nothing excludes."""
+    """A send reaches the matching part of its audience without the excluded connections."""
     sends = [effect for effect in effects_of(hub_of_three()) if isinstance(effect, Send)]
     assert [send.connection_id for send in sends] == receivers
 
 
 def test_a_late_mistake_in_a_filter_changes_nothing() -> None:
-    """A filter that fails on one connection stops the whole call before its first change."""
+    """A filter that fails on one connection stops the call before its first change."""
     hub = hub_of_three()
     for call in (
-        lambda: hub.add_to_groups(["h"], LATE_MISTAKE),
-        lambda: hub.remove_from_groups(["g"], LATE_MISTAKE),
-        lambda: hub.send_to_all(TEXT, (), LATE_MISTAKE),
+        lambda: hub.groups.add_matching(["h"], LATE_MISTAKE),
+        lambda: hub.groups.remove_matching(["g"], LATE_MISTAKE),
+        lambda: hub.sending.to_all(TEXT, (), LATE_MISTAKE),
     ):
         with pytest.raises(FilterError):
             call()
@@ -68,31 +68,31 @@ def test_a_late_mistake_in_a_filter_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("close", "closed"),
     [
-        (lambda hub: hub.close_all("", ()), ["c1", "c2", "c3"]),
-        (lambda hub: hub.close_all("", {"c1", "c2,c3"}), ["c2", "c3"]),
-        (lambda hub: hub.close_group("g", "", {"c2"}), ["c1"]),
-        (lambda hub: hub.close_group("none", "", ()), []),
-        (lambda hub: hub.close_user("ann", "", ()), ["c1", "c3"]),
-        (lambda hub: hub.close_user("ann", "", {"c1"}), ["c3"]),
-        (lambda hub: hub.close_connection("c2", ""), ["c2"]),
+        (lambda hub: hub.endings.close_all("", ()), ["c1", "c2", "c3"]),
+        (lambda hub: hub.endings.close_all("", {"c1", "c2,c3"}), ["c2", "c3"]),
+        (lambda hub: hub.endings.close_group("g", "", {"c2"}), ["c1"]),
+        (lambda hub: hub.endings.close_group("none", "", ()), []),
+        (lambda hub: hub.endings.close_user("ann", "", ()), ["c1", "c3"]),
+        (lambda hub: hub.endings.close_user("ann", "", {"c1"}), ["c3"]),
+        (lambda hub: hub.endings.close("c2", ""), ["c2"]),
     ],
 )
 def test_closing(close: Callable[[Hub], list[Effect]], closed: list[str]) -> None:
-    """Those that a close names end with 1000 and an event; the excluded stay."""
+    """The selected connections end with 1000 and an event; excluded ones stay."""
     hub = hub_of_three()
     effects = close(hub)
     assert [(e.connection_id, e.code) for e in effects if isinstance(e, Close)] == [
         (name, 1000) for name in closed
     ]
     assert [name for name, _ in notified(effects)] == ["disconnected"] * len(closed)
-    left = [name for name in ("c1", "c2", "c3") if hub.connection(name)]
+    left = [name for name in ("c1", "c2", "c3") if hub.connections.get(name)]
     assert left == sorted({"c1", "c2", "c3"} - set(closed))
 
 
 def test_the_reason_of_a_close() -> None:
-    """JSON clients hear the reason before the close, simple ones do not; the app hears it, too."""
+    """JSON clients get it before the close, simple ones do not, and the app gets it always."""
     hub = hub_of_three()
-    effects = hub.close_user("ann", "late", ())
+    effects = hub.endings.close_user("ann", "late", ())
     text = "Application server closed the connection. Reason: late"
     assert json.loads(sent_to("c1", effects)[0])["message"] == text
     assert sent_to("c3", effects) == []
@@ -100,44 +100,44 @@ def test_the_reason_of_a_close() -> None:
 
 
 def test_memberships_of_a_user() -> None:
-    """The user's connections of now are added; a later one is not, nobody is not."""
+    """Present connections are added, later ones are not; an unknown user is reported."""
     hub = hub_of_three()
-    assert hub.add_user_to_group("ann", "h")
-    assert not hub.add_user_to_group("Ann", "h")
+    assert hub.groups.add_user("ann", "h")
+    assert not hub.groups.add_user("Ann", "h")
     enter(hub, handshake("c4"))
     assert members(hub, "h") == ["c1", "c3"]
-    hub.remove_user_from_group("ann", "h")
-    assert not hub.has_group("h")
-    hub.add_user_to_group("ann", "h")
-    hub.remove_user_from_all_groups("ann")
-    hub.remove_user_from_all_groups("nobody")
+    hub.groups.remove_user("ann", "h")
+    assert not hub.groups.exists("h")
+    hub.groups.add_user("ann", "h")
+    hub.groups.remove_user_from_all("ann")
+    hub.groups.remove_user_from_all("nobody")
     assert (members(hub, "g"), members(hub, "h")) == (["c2"], [])
 
 
 def test_all_memberships_of_a_connection() -> None:
-    """One connection leaves all its groups, and no other does; one that is gone is no mistake."""
+    """Only this connection leaves all its groups; an unknown one is ignored."""
     hub = hub_of_three()
-    hub.add_to_group("c1", "h")
-    hub.remove_from_all_groups("c1")
-    hub.remove_from_all_groups("gone")
+    hub.groups.add("c1", "h")
+    hub.groups.remove_from_all("c1")
+    hub.groups.remove_from_all("gone")
     assert (members(hub, "g"), members(hub, "h")) == (["c2"], [])
 
 
 def test_memberships_of_many() -> None:
-    """Without a filter the whole hub joins and leaves, with one those it means; twice is once."""
+    """All connections, or all that a filter matches; repeated calls change nothing."""
     hub = hub_of_three()
-    hub.add_to_groups(["g", "h", "h"], None)
+    hub.groups.add_matching(["g", "h", "h"], None)
     assert (members(hub, "g"), members(hub, "h")) == (["c1", "c2", "c3"], ["c1", "c2", "c3"])
-    hub.remove_from_groups(["g", "none"], ANN)
+    hub.groups.remove_matching(["g", "none"], ANN)
     assert (members(hub, "g"), members(hub, "h")) == (["c2"], ["c1", "c2", "c3"])
-    hub.add_to_groups(["i"], parse_filter("false"))
-    assert not hub.has_group("i")
+    hub.groups.add_matching(["i"], parse_filter("false"))
+    assert not hub.groups.exists("i")
 
 
 def test_permissions_are_changed_at_once_and_alone() -> None:
-    """The next frame meets the new permissions; memberships stay as they are, and so on."""
+    """The next frame has the new permissions; memberships do not change."""
     hub = hub_of_three()
-    permissions = hub.permissions("c1")
+    permissions = hub.groups.permissions("c1")
     assert permissions is not None
     join = Frame(b'{"type":"joinGroup","group":"h","ackId":1}')
     assert "Forbidden" in sent_to("c1", hub.client_sent("c1", join))[0]
@@ -145,62 +145,66 @@ def test_permissions_are_changed_at_once_and_alone() -> None:
     assert '"success":true' in sent_to("c1", hub.client_sent("c1", join))[0]
     permissions.revoke("joinLeaveGroup", "h")
     assert members(hub, "h") == ["c1"]
-    hub.remove_from_group("c1", "g")
+    hub.groups.remove("c1", "g")
     permissions.grant("sendToGroup", "g")
     assert permissions.allow("sendToGroup", "g")
-    assert hub.permissions("gone") is None
+    assert hub.groups.permissions("gone") is None
 
 
 @pytest.mark.parametrize("name", ["c1", "c3"])
 def test_a_hidden_connection(name: str) -> None:
-    """Calls that name it or its user miss it alone, without harm; it still hears its groups."""
+    """Calls that name the connection or its user do not find it; it still gets group messages."""
     hub = hub_of_three()
-    hub.add_to_group(name, "h")
-    hub.hide(name)
-    assert not hub.has_connection(name)
-    assert not hub.add_to_group(name, "i")
-    assert hub.permissions(name) is None
-    hub.remove_from_group(name, "h")
-    hub.remove_from_all_groups(name)
-    assert hub.send_to_connection(name, TEXT) == []
-    assert hub.close_connection(name, "") == []
+    hub.groups.add(name, "h")
+    hub.connections.hide(name)
+    assert hub.connections.find(name) is None
+    assert not hub.groups.add(name, "i")
+    assert hub.groups.permissions(name) is None
+    hub.groups.remove(name, "h")
+    hub.groups.remove_from_all(name)
+    assert hub.sending.to_connection(name, TEXT) == []
+    assert hub.endings.close(name, "") == []
     (other,) = {"c1", "c3"} - {name}
-    assert hub.add_user_to_group("ann", "i")
+    assert hub.groups.add_user("ann", "i")
     assert members(hub, "i") == [other]
-    assert receivers_of(hub.send_to_user("ann", TEXT)) == [other]
+    assert receivers_of(hub.sending.to_user("ann", TEXT)) == [other]
     assert members(hub, "h") == [name]
-    assert receivers_of(hub.send_to_group("h", TEXT, ())) == [name]
-    assert receivers_of(hub.send_to_all(TEXT, ())) == ["c1", "c2", "c3"]
+    assert receivers_of(hub.sending.to_group("h", TEXT, ())) == [name]
+    assert receivers_of(hub.sending.to_all(TEXT, ())) == ["c1", "c2", "c3"]
 
 
-def test_a_connection_that_is_hidden_no_more() -> None:
-    """Everything finds it; hiding ends with the connection, too."""
+def test_a_revealed_connection() -> None:
+    """Every call finds it; the end of a connection also ends its hiding."""
     hub = hub_of_three()
-    hub.hide("c2")
-    assert not hub.has_user("bob")
-    hub.reveal("c2")
-    assert hub.has_connection("c2")
-    assert hub.has_user("bob")
-    hub.hide("c2")
+    hub.connections.hide("c2")
+    assert not bool(hub.connections.of_user("bob"))
+    hub.connections.reveal("c2")
+    assert hub.connections.find("c2") is not None
+    assert hub.connections.of_user("bob")
+    hub.connections.hide("c2")
     hub.client_dropped("c2")
     enter(hub, handshake("c2", user_id="bob"))
-    assert hub.has_user("bob")
-    hub.reveal("never there")
+    assert hub.connections.of_user("bob")
+    hub.connections.reveal("never there")
 
 
 def test_a_hub_that_forgets() -> None:
-    """Connections, users and groups are gone; a client that was arriving comes in."""
+    """Connections, users and groups are gone; a client that was arriving is accepted."""
     hub = hub_of_three()
     hub.client_arrived(handshake("c4"))
-    hub.forget_all()
-    assert hub.connections() == []
-    found = [hub.has_user("ann"), hub.has_group("g"), hub.has_connection("c1")]
+    hub.connections.clear()
+    assert list(hub.connections.everyone()) == []
+    found = [
+        bool(hub.connections.of_user("ann")),
+        hub.groups.exists("g"),
+        (hub.connections.find("c1") is not None),
+    ]
     assert not any(found)
     assert hub.client_lost("c1") == []
     hub.client_opened("c4", ConnectAnswer(), "token")
-    assert [connection.id for connection in hub.connections()] == ["c4"]
+    assert [connection.id for connection in hub.connections.everyone()] == ["c4"]
 
 
 def receivers_of(effects: list[Effect]) -> list[str]:
-    """Who is sent something, by id."""
+    """Return the ids of the receivers."""
     return sorted(effect.connection_id for effect in effects if isinstance(effect, Send))

@@ -17,7 +17,7 @@ from webpubsub_emulator.journal import CallRecord, EventRecord, Journal
 
 
 def test_a_hub() -> None:
-    """Connections by id with all that may be seen of them, and the members of the groups."""
+    """Connections sorted by id with their facts, and the members of the groups."""
     hub = Hub("chat")
     roles = ("webpubsub.sendToGroup.g", "webpubsub.joinLeaveGroups.a.*")
     opening = handshake("c2", roles=roles, groups=("g", "f"), subprotocols=(RELIABLE,))
@@ -54,10 +54,10 @@ def test_a_hub() -> None:
 
 
 def test_secrets_stay_inside() -> None:
-    """Neither the state nor a cookie nor the reconnection token is shown."""
+    """No connection state, cookie or reconnection token is shown."""
     hub = Hub("chat")
     enter(hub, handshake(), ConnectAnswer(connection_state="a secret state"))
-    connection = hub.connection("c1")
+    connection = hub.connections.get("c1")
     assert connection is not None
     connection.cookies.keep("http://127.0.0.1/", ["key=crumbs"])
     shown = json.dumps(describe_hub(hub))
@@ -67,14 +67,14 @@ def test_secrets_stay_inside() -> None:
 
 
 def test_event_handlers() -> None:
-    """In the form of their file, without the key that may be in the URL."""
+    """In the form of the settings file, without the query of the URL."""
     setting = EventHandlerSetting("http://127.0.0.1:7071/{event}?code=secret", ("connect",), "")
     handler = {"urlTemplate": "http://127.0.0.1:7071/{event}", "systemEvents": ["connect"]}
     assert describe_handlers({"chat": [setting]}) == {"chat": [handler | {"userEventPattern": ""}]}
 
 
 def test_faults() -> None:
-    """As they can be written again, each with its count."""
+    """In the form that can be read again, each with its count."""
     faults = Faults([parse_fault("rest-slow:ms=1"), parse_fault("event-lost")], 5)
     faults.strike("event-lost")
     assert describe_faults(faults) == {

@@ -4,7 +4,7 @@ from webpubsub_emulator.journal import KEPT, CallRecord, EventRecord, Journal
 
 
 def test_the_oldest_go() -> None:
-    """200 events and 200 calls are kept, the newest last."""
+    """The last 200 events and 200 calls are kept, newest last."""
     journal = Journal()
     for number in range(KEPT + 1):
         journal.events.append(EventRecord("", "chat", "c1", "e", str(number), 204, "", 1))

@@ -23,7 +23,7 @@ from webpubsub_emulator.messages import Payload
     ],
 )
 def test_bodies_become_payloads(content_type: str | None, body: bytes, payload: Payload) -> None:
-    """The type decides, text becomes UTF-8, JSON keeps its text."""
+    """The type decides, text becomes UTF-8, and JSON keeps its text."""
     assert payload_from_body(content_type, body) == payload
 
 
@@ -31,7 +31,7 @@ def test_bodies_become_payloads(content_type: str | None, body: bytes, payload: 
     "content_type", ["", "nonsense", "application/xml", "text/plain; charset=klingon"]
 )
 def test_other_types_are_refused(content_type: str) -> None:
-    """Messages have three types; unknown charsets are refused with them."""
+    """Messages have three types; unknown charsets are refused too."""
     with pytest.raises(MediaTypeError):
         payload_from_body(content_type, b"{}")
 
@@ -41,7 +41,7 @@ def test_other_types_are_refused(content_type: str) -> None:
     [("application/json", b"{"), ("application/json", b""), ("text/plain", b"\xff")],
 )
 def test_bodies_must_be_what_their_type_says(content_type: str, body: bytes) -> None:
-    """A body that is no JSON, or no text in its charset, is a ValueError."""
+    """Invalid JSON, or text that is not in its charset, is a ValueError."""
     with pytest.raises(ValueError, match=r".+"):
         payload_from_body(content_type, body)
 
@@ -56,6 +56,6 @@ def test_bodies_must_be_what_their_type_says(content_type: str, body: bytes) -> 
     ],
 )
 def test_protobuf_bodies_are_known(content_type: str | None, expected: bool) -> None:
-    """The type of protobuf data is told from others, which are merely wrong."""
+    """The type of protobuf data is distinguished from types that are unknown."""
     assert is_protobuf(content_type) is expected
     assert is_protobuf(content_type_of(Payload("protobuf", b"")))

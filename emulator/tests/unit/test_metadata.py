@@ -26,7 +26,7 @@ FULL = tuple((f"{number:024}", "v" * 1000) for number in range(8))
     ],
 )
 def test_metadata_within_limits(metadata: Metadata) -> None:
-    """Keys are tokens, values ASCII; all together may have 8 KiB."""
+    """Keys are tokens, values are ASCII, all together have at most 8 KiB."""
     assert check_metadata(metadata) == metadata
     assert sum(len(key) + len(value) for key, value in FULL) == TOTAL_LIMIT
 
@@ -49,13 +49,13 @@ def test_metadata_within_limits(metadata: Metadata) -> None:
     ],
 )
 def test_metadata_beyond_limits(pairs: list[tuple[str, str]], message: str) -> None:
-    """What is too long, doubled or no text of the kind is refused."""
+    """Values that are too long, repeated keys and other characters are refused."""
     with pytest.raises(MetadataError, match=message):
         check_metadata(pairs)
 
 
 def test_metadata_in_headers() -> None:
-    """Keys lose their case; the last header counts, and in it what follows the last comma."""
+    """Keys are in lower case; the last header counts, and in it the text after the last comma."""
     headers = [
         ("X-WebPubSub-Metadata-Trace", "1"),
         ("Content-Type", "text/plain"),

@@ -10,7 +10,7 @@ KEY = "k" * 32
 
 
 def test_a_cursor_gives_its_id_back() -> None:
-    """A token survives being quoted in a URL, since it has safe characters only."""
+    """A token has only characters that a URL can have unquoted."""
     token = encode_cursor(KEY, "hub\ngroup", "c1>?")
     assert decode_cursor(KEY, "hub\ngroup", token) == "c1>?"
     assert token.replace("-", "").replace("_", "").isalnum()

@@ -3,8 +3,11 @@
 import pytest
 from multidict import MultiDict
 
-from webpubsub_emulator.parameters import Parameters, read_filter, read_parameters
+from webpubsub_emulator.operations import OPERATIONS
+from webpubsub_emulator.parameters import Parameters, read_filter
 from webpubsub_emulator.problems import RestError
+
+OPERATIONS_BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
 @pytest.mark.parametrize(
@@ -32,8 +35,8 @@ from webpubsub_emulator.problems import RestError
     ],
 )  # fmt: skip
 def test_parameters_of_an_operation(operation: str, query: str, parameters: Parameters) -> None:
-    """An operation knows its own parameters; excluded ids are one per parameter, as written."""
-    assert read_parameters(operation, _query(query)) == parameters
+    """An operation reads its own parameters only; each `excluded` is one id, as written."""
+    assert _read(operation, query) == parameters
 
 
 @pytest.mark.parametrize(
@@ -62,9 +65,9 @@ def test_parameters_of_an_operation(operation: str, query: str, parameters: Para
     ],
 )  # fmt: skip
 def test_mistakes_name_their_parameter(operation: str, query: str, status: int) -> None:
-    """A value out of range is a 400 whose target is the parameter as it was given."""
+    """A value out of range is a 400 with the parameter as its target."""
     with pytest.raises(RestError) as caught:
-        read_parameters(operation, _query(query))
+        _read(operation, query)
     error = caught.value
     assert (error.status, error.target) == (
         status,
@@ -73,19 +76,23 @@ def test_mistakes_name_their_parameter(operation: str, query: str, status: int) 
 
 
 def test_a_target_is_required() -> None:
-    """Permissions are for one group, so that a call without a target is wrong."""
+    """Permissions are for one group, so a call without a group is wrong."""
     with pytest.raises(RestError, match="target name"):
-        read_parameters("CheckPermission", MultiDict())
+        _read("CheckPermission", "")
 
 
 @pytest.mark.parametrize("target", ["filter", "Filter"])
 def test_filters_name_where_they_came_from(target: str) -> None:
-    """A filter in a body has a capital letter in the error, as the service was recorded."""
+    """As recorded, a filter in a body is called `Filter`, and one in a query `filter`."""
     with pytest.raises(RestError, match=r"Invalid syntax for 'x'") as caught:
         read_filter("x", target)
     assert caught.value.target == target
     assert read_filter("", target) is None
     assert read_filter("true", target) is not None
+
+
+def _read(operation: str, query: str) -> Parameters:
+    return OPERATIONS_BY_NAME[operation].read_parameters(_query(query))
 
 
 def _query(text: str) -> MultiDict[str]:

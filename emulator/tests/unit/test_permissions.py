@@ -37,12 +37,12 @@ from webpubsub_emulator.permissions import (
     ],
 )
 def test_roles(role: str, action: Action, group: str, allowed: bool) -> None:
-    """A bare role opens every group, a longer one its group, a plural one what its pattern fits."""
+    """A bare role allows every group, a longer one its group, a plural one matching groups."""
     assert Permissions.from_roles([role]).allow(action, group) is allowed
 
 
 def test_patterns_count_in_the_order_of_the_roles() -> None:
-    """Of more than nine patterns the first nine in sorted order count; literals do not count."""
+    """The first nine patterns in sorted order count; roles without wildcards do not count."""
     letters = "abcdefghijk"
     roles = [f"webpubsub.sendToGroups.{letter}*" for letter in reversed(letters)]
     subject = Permissions.from_roles([*roles, "webpubsub.sendToGroups.z", "webpubsub.x"])
@@ -52,7 +52,7 @@ def test_patterns_count_in_the_order_of_the_roles() -> None:
 
 
 def test_two_stars_alone_mean_any_group() -> None:
-    """They are no pattern that counts, and open every group behind however many patterns."""
+    """They do not count as a pattern, and allow every group after any number of patterns."""
     roles = [f"webpubsub.sendToGroups.!{number}*" for number in range(PATTERN_LIMIT)]
     subject = Permissions.from_roles([*roles, "webpubsub.sendToGroups.**"])
     assert subject.allow("sendToGroup", "any.group")
@@ -60,7 +60,7 @@ def test_two_stars_alone_mean_any_group() -> None:
 
 @pytest.mark.parametrize("role", ["webpubsub.sendToGroup", "webpubsub.sendToGroups.r*"])
 def test_a_revocation_denies_one_group(role: str) -> None:
-    """Under a role for many groups just this one is denied, until it is granted again."""
+    """Only this group is denied, despite a role for many groups, until it is granted again."""
     subject = Permissions.from_roles([role])
     subject.revoke("sendToGroup", "room")
     assert not subject.allow("sendToGroup", "room")
@@ -70,7 +70,7 @@ def test_a_revocation_denies_one_group(role: str) -> None:
 
 
 def test_grants_are_for_one_action_and_one_group() -> None:
-    """A grant has no wildcards, and gives nothing but its action; twice is once."""
+    """A grant has no wildcards, and a repeated grant changes nothing."""
     subject = Permissions.from_roles([])
     for _ in range(2):
         subject.grant("joinLeaveGroup", "*")
@@ -84,7 +84,7 @@ def test_grants_are_for_one_action_and_one_group() -> None:
 
 @pytest.mark.parametrize("revoke", [False, True])
 def test_rules_of_single_groups_have_a_limit(revoke: bool) -> None:
-    """A connection has 1,000 of them per action; one more is refused and changes nothing."""
+    """1,000 for each action; one more is refused and changes nothing."""
     subject = Permissions.from_roles(["webpubsub.sendToGroup"] if revoke else [])
     change = subject.revoke if revoke else subject.grant
     for number in range(LITERAL_LIMIT):
@@ -100,14 +100,14 @@ def test_rules_of_single_groups_have_a_limit(revoke: bool) -> None:
 
 
 def test_roles_beyond_the_limit_are_ignored() -> None:
-    """A token may name more groups than count; it is good all the same."""
+    """The token is accepted."""
     names = [f"g{number:04}" for number in range(LITERAL_LIMIT + 1)]
     subject = Permissions.from_roles(f"webpubsub.sendToGroup.{name}" for name in names)
     assert [subject.allow("sendToGroup", name) for name in names[-2:]] == [True, False]
 
 
-def test_rules_can_be_looked_at() -> None:
-    """What holds for any group, patterns as they were given, and groups with their own rules."""
+def test_rules_can_be_inspected() -> None:
+    """The rule for any group, the patterns as written, and groups with rules of their own."""
     roles = ["webpubsub.sendToGroup", r"webpubsub.sendToGroups.a\*.?.**"]
     subject = Permissions.from_roles(roles)
     subject.revoke("sendToGroup", "g")

@@ -15,7 +15,7 @@ from webpubsub_emulator.problems import (
 
 
 def test_not_found_has_the_recorded_form() -> None:
-    """404 has five keys at the top level, and repeats its code in a header."""
+    """404 has five keys, and its code is also in a header."""
     response = error_response(not_found("Error.Connection.NotExisted", "Connection", "x"))
     assert (response.status, response.headers["x-ms-error-code"]) == (
         404,
@@ -51,7 +51,6 @@ def test_bad_request_has_the_recorded_form() -> None:
 
 
 def test_not_implemented_says_what() -> None:
-    """501 is a sentence about what is missing."""
     response = error_response(not_implemented("The operation X"))
     assert response.status == 501
     message = json.loads(response.text or "")["message"]
@@ -59,7 +58,7 @@ def test_not_implemented_says_what() -> None:
 
 
 def test_bodies_that_are_empty() -> None:
-    """401 and 415 say nothing but their code."""
+    """401 and 415 have only their code."""
     responses = [error_response(error) for error in (unauthorized(), unsupported_media_type())]
     assert [(response.status, response.body) for response in responses] == [
         (401, None),
@@ -69,14 +68,14 @@ def test_bodies_that_are_empty() -> None:
 
 
 def test_other_methods_are_named() -> None:
-    """405 has no body, and a header with the methods that the path has."""
+    """405 has no body, and a header with the methods of the path."""
     response = error_response(method_not_allowed(["HEAD", "PUT"]))
     assert (response.status, response.headers["Allow"]) == (405, "HEAD, PUT")
     assert response.headers["x-ms-error-code"] == "Error.MethodNotAllowed"
 
 
 def test_conflict_is_no_validation_error() -> None:
-    """409 has the keys of a problem document without errors in it."""
+    """409 has the keys of a problem document, without errors in it."""
     response = error_response(conflict("too many"))
     fields = json.loads(response.text or "")
     assert (response.status, fields["code"]) == (409, "Error.Connection.Conflict")

@@ -1,6 +1,6 @@
-"""Tests of server.py: the emulator over sockets, as an object of ours.
+"""Tests of server.py: the emulator over sockets, as a Python object.
 
-How Azure behaves is in contract.
+The behaviour of Azure is tested in contract.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ Socket = aiohttp.ClientWebSocketResponse
 
 
 def service(emulator: Emulator, hub: str = "chat") -> WebPubSubServiceClient:
-    """The official client of the data plane."""
+    """Yield the official client of the data plane."""
     return WebPubSubServiceClient.from_connection_string(emulator.connection_string, hub)
 
 
 async def client_url(emulator: Emulator, **grants: Any) -> str:
-    """A client access URL as the official client makes it."""
+    """Return a client access URL of the official client."""
     async with service(emulator) as client:
         token = await client.get_client_access_token(**grants)
     return str(token["url"])
@@ -38,26 +38,26 @@ async def client_url(emulator: Emulator, **grants: Any) -> str:
 async def opened(
     emulator: Emulator, clients: Clients, subprotocol: str = JSON, **grants: Any
 ) -> tuple[Socket, str]:
-    """A JSON client and its connection id."""
+    """Return a JSON client and its connection id."""
     url = await client_url(emulator, **grants)
     socket = await clients.connect(url, protocols=[subprotocol])
     return socket, (await receive(socket))["connectionId"]
 
 
 async def receive(socket: Socket) -> Any:
-    """The next frame of a JSON client."""
+    """Return the next frame of a JSON client."""
     return json.loads(await socket.receive_str(timeout=5))
 
 
 async def closing(socket: Socket) -> tuple[int | None, str | None]:
-    """Code and reason of the close frame, which must come next."""
+    """Return code and reason of the close frame, which must be the next frame."""
     message = await socket.receive(timeout=5)
     assert message.type is WSMsgType.CLOSE, message
     return message.data, message.extra
 
 
 def bearer() -> dict[str, str]:
-    """The header of a caller who may do everything."""
+    """Return the header of a caller with a token for the whole data plane."""
     return {"Authorization": f"Bearer {sign_data_plane_token(ACCESS_KEY)}"}
 
 
@@ -65,7 +65,7 @@ def bearer() -> dict[str, str]:
 
 
 async def test_nothing_is_left_running(clients: Clients) -> None:
-    """After the end clients are closed with 1001, the port is free and no task is left."""
+    """Clients are closed with 1001, the port is free, and no task is left."""
     async with Emulator() as emulator:
         port = int(emulator.endpoint.rpartition(":")[2])
         socket, _ = await opened(emulator, clients)
@@ -82,7 +82,7 @@ async def test_nothing_is_left_running(clients: Clients) -> None:
 async def test_no_secret_is_logged(
     emulator: Emulator, clients: Clients, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Calls, clients and events are logged, without tokens, queries, signatures and the key."""
+    """Calls, clients and events are logged without tokens, queries, signatures and the key."""
     caplog.set_level(logging.DEBUG, "emulator")
     app.scripts["connected"] = [web.Response(status=400)]
     socket, connection_id = await opened(emulator, clients, user_id="ann")
@@ -113,8 +113,8 @@ async def closing_after_goodbye(socket: Socket) -> None:
 # --- events ------------------------------------------------------------------------------
 
 
-async def test_events_are_tried_again(emulator: Emulator, clients: Clients, app: App) -> None:
-    """Events are sent four times at most, with the same id each time; 4xx is final."""
+async def test_events_are_retried(emulator: Emulator, clients: Clients, app: App) -> None:
+    """At most four times in total, with the same id; 4xx is final."""
     app.scripts["connect"] = [web.Response(status=503), web.Response(status=408)]
     app.scripts["e"] = [web.Response(status=500) for _ in range(4)] + [web.Response(status=429)]
     socket, _ = await opened(emulator, clients)
@@ -129,7 +129,7 @@ async def test_events_are_tried_again(emulator: Emulator, clients: Clients, app:
 
 
 async def test_an_app_that_is_not_there(emulator: Emulator, clients: Clients) -> None:
-    """Nobody listens at the event handler's URL: clients cannot come in."""
+    """If the event handler cannot be reached, clients are refused."""
     emulator.add_event_handler("chat", "http://127.0.0.1:1/")
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         await opened(emulator, clients)
@@ -137,7 +137,7 @@ async def test_an_app_that_is_not_there(emulator: Emulator, clients: Clients) ->
 
 
 async def test_a_client_that_leaves_during_connect(emulator: Emulator, app: App) -> None:
-    """The app that accepted a client which has gone hears of its end, in order."""
+    """An app that accepted a client which is gone gets its events, in order."""
     app.slow.add("connect")
     url = URL(await client_url(emulator))
     _, writer = await asyncio.open_connection(url.host, url.port)

@@ -1,4 +1,4 @@
-"""Tests of sockets.py over sockets: bytes of clients, and their limits."""
+"""Tests of sockets.py over sockets: frames of clients, and their limits."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ PONG = b'{"type":"pong"}'
 
 
 async def raw_socket(emulator: Emulator, subprotocol: str = JSON) -> tuple[RawSocket, str]:
-    """A client that has read its connected frame, and its connection id."""
+    """Return a client that has read its connected frame, and its connection id."""
     socket = await RawSocket.connect(await client_url(emulator), subprotocol)
     _, payload = await socket.read()
     return socket, json.loads(payload)["connectionId"]
@@ -31,13 +31,13 @@ async def raw_socket(emulator: Emulator, subprotocol: str = JSON) -> tuple[RawSo
 
 
 async def test_nothing_is_compressed(emulator: Emulator, clients: Clients) -> None:
-    """The service does not take up an offer to compress."""
+    """An offer to compress is not accepted."""
     socket = await clients.connect(await client_url(emulator), protocols=[JSON], compress=15)
     assert socket.compress == 0
 
 
 async def test_the_text_of_a_refusal(emulator: Emulator, clients: Clients) -> None:
-    """A token with a group that cannot be is 400, and the answer says so."""
+    """A token with an impossible group is answered 400 with a text that says so."""
     url = (await client_url(emulator, groups=[" "])).replace("ws", "http", 1)
     headers = {
         "Connection": "Upgrade",
@@ -51,7 +51,7 @@ async def test_the_text_of_a_refusal(emulator: Emulator, clients: Clients) -> No
 
 
 async def test_a_hub_that_cannot_be(emulator: Emulator, clients: Clients) -> None:
-    """No hub has a hyphen in its name: 400, before the token is looked at."""
+    """A hub name with a hyphen is a 400, even without a token."""
     with pytest.raises(WSServerHandshakeError) as caught:
         await clients.connect(f"{emulator.endpoint}/client/hubs/a-b")
     assert caught.value.status == 400
@@ -61,7 +61,7 @@ async def test_a_hub_that_cannot_be(emulator: Emulator, clients: Clients) -> Non
 
 
 async def test_fragments_are_joined(emulator: Emulator) -> None:
-    """A message in several frames is one message, also with a ping between them."""
+    """Several frames are one message, also with a ping between them."""
     socket, _ = await raw_socket(emulator)
     socket.send(TEXT, PING[:4])
     socket.send(0x0, PING[4:8])
@@ -85,7 +85,7 @@ async def test_fragments_are_joined(emulator: Emulator) -> None:
 async def test_bad_frames(
     emulator: Emulator, app: App, subprotocol: str, first_byte: int, payload: bytes, code: int
 ) -> None:
-    """What breaks RFC 6455 ends the connection at once, a reliable one too, and no other."""
+    """A violation of RFC 6455 ends this connection at once, even a reliable one."""
     bad, bad_id = await raw_socket(emulator, subprotocol)
     good, good_id = await raw_socket(emulator)
     bad.send(first_byte, payload)
@@ -101,7 +101,7 @@ async def test_bad_frames(
 
 
 async def test_a_close_waits_for_the_answer(emulator: Emulator) -> None:
-    """A client that broke the JSON protocol may still finish what it sends, and say goodbye."""
+    """A client that broke the JSON protocol may finish sending and close."""
     socket, _ = await raw_socket(emulator)
     socket.send(FIN | TEXT, b"nonsense")
     for _ in range(100):
@@ -120,12 +120,12 @@ async def test_a_close_waits_for_the_answer(emulator: Emulator) -> None:
 async def test_a_client_that_does_not_read(
     emulator: Emulator, clients: Clients, app: App, subprotocol: str
 ) -> None:
-    """It is closed when too much waits for it; meanwhile everybody else gets all at once."""
+    """It is closed when too much is queued; meanwhile all others get their messages at once."""
     slow, slow_id = await raw_socket(emulator, subprotocol)
     fast = await clients.connect(await client_url(emulator), max_msg_size=0)
     data = "x" * 2**20
     async with service(emulator) as client:
-        for _ in range(40):  # 16 MiB in the emulator, and what the system takes.
+        for _ in range(40):  # 16 MiB in the emulator, and the system's buffers
             await client.send_to_all(data, content_type="text/plain")
             assert await fast.receive_str(timeout=5) == data
         assert not await client.connection_exists(slow_id)

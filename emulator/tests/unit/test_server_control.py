@@ -23,7 +23,7 @@ GONE = (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR)
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """An emulator with a control endpoint."""
+    """Yield an emulator with a control endpoint."""
     async with Emulator(retry_delays=(0.01,), control=True) as running:
         yield running
 
@@ -31,7 +31,7 @@ async def emulator() -> AsyncIterator[Emulator]:
 async def call(
     emulator: Emulator, clients: Clients, method: str, path: str, body: Any = None
 ) -> tuple[int, Any]:
-    """Status and JSON of a control call; an error must be a problem with the same status."""
+    """Return status and JSON of a control call. An error must be a problem with the same status."""
     data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
     url = f"{emulator.control_url}{path}"
     async with clients.session.request(
@@ -45,14 +45,14 @@ async def call(
 
 
 async def state(emulator: Emulator, clients: Clients) -> Any:
-    """All that is to be seen."""
+    """Return the answer of GET /control/state."""
     status, view = await call(emulator, clients, "GET", "/state")
     assert status == 200
     return view
 
 
 async def until[T](look: Callable[[], Awaitable[T]]) -> T:
-    """What it finds, which must be soon."""
+    """Call `look` for up to 5 s until it finds something, and return that."""
     for _ in range(500):
         if found := await look():
             return found
@@ -61,7 +61,7 @@ async def until[T](look: Callable[[], Awaitable[T]]) -> T:
 
 
 async def ended(socket: ClientWebSocketResponse) -> int | None:
-    """Wait for the end; the close code that the client was left with (1006: no close frame)."""
+    """Return the close code at the end of a client (1006: no close frame)."""
     message = await socket.receive(timeout=5)
     assert message.type in GONE, message
     assert message.type is not WSMsgType.CLOSE, message
@@ -71,8 +71,8 @@ async def ended(socket: ClientWebSocketResponse) -> int | None:
 # --- looking -----------------------------------------------------------------------------
 
 
-async def test_it_is_off_unless_asked_for(clients: Clients) -> None:
-    """Then its paths are paths of the data plane like any other that means nothing."""
+async def test_it_is_off_by_default(clients: Clients) -> None:
+    """Its paths are then unknown paths of the data plane."""
     async with Emulator() as emulator:
         assert emulator.control_url is None
         for method, path in (("GET", "state"), ("POST", "restart"), ("PUT", "faults")):
@@ -83,7 +83,7 @@ async def test_it_is_off_unless_asked_for(clients: Clients) -> None:
 
 
 async def test_the_state(emulator: Emulator, clients: Clients, app: App) -> None:
-    """Hubs, connections, groups, events and calls; no token, cookie, state or query."""
+    """Hubs, connections, groups, events and calls; no token, cookie, connection state or query."""
     app.scripts["connect"] = [
         web.json_response({}, headers={"ce-connectionState": "st4te", "Set-Cookie": "k=cr4mb"})
     ]
@@ -114,7 +114,7 @@ async def test_the_state(emulator: Emulator, clients: Clients, app: App) -> None
 
 
 async def test_a_connection_without_a_socket(emulator: Emulator, clients: Clients) -> None:
-    """It is seen waiting for its recovery, and there is nothing of it to drop."""
+    """It is shown as waiting for recovery, and cannot be dropped."""
     socket, name, _ = await reliable(emulator, clients)
     abort(socket)
 
@@ -131,15 +131,15 @@ async def test_a_connection_without_a_socket(emulator: Emulator, clients: Client
     [("GET", ""), ("GET", "/"), ("GET", "/nothing"), ("POST", "/state"), ("GET", "/restart")],
 )
 async def test_unknown_calls(emulator: Emulator, clients: Clients, method: str, path: str) -> None:
-    """A problem says which; nothing goes to the data plane."""
+    """The problem names the call, which does not reach the data plane."""
     status, problem = await call(emulator, clients, method, path)
     assert (status, problem["title"]) == (404, "Not Found")
-    assert problem["detail"] == f"{method} /control{path} is no call of the control endpoint."
+    assert problem["detail"] == f"{method} /control{path} is not a call of the control endpoint."
     assert (await state(emulator, clients))["calls"] == []
 
 
-async def test_event_handlers_are_taken_away(emulator: Emulator, clients: Clients) -> None:
-    """Those of one hub, whose clients come in all the same."""
+async def test_event_handlers_are_cleared(emulator: Emulator, clients: Clients) -> None:
+    """Only for one hub, whose clients are then accepted without an event."""
     emulator.add_event_handler("Chat", "http://127.0.0.1:9/nobody")
     emulator.add_event_handler("other", "http://127.0.0.1:9/nobody")
     emulator.clear_event_handlers("chat")
@@ -151,7 +151,7 @@ async def test_event_handlers_are_taken_away(emulator: Emulator, clients: Client
 
 
 async def test_web_pages_are_refused(emulator: Emulator, clients: Clients) -> None:
-    """A browser names the page's origin with every POST; nothing is done then."""
+    """A browser sends the page's origin with every POST; the call has no effect."""
     socket, name = await opened(emulator, clients)
     headers = {"Origin": "https://evil.example"}
     for path in ("restart", f"connections/{name}/drop"):
@@ -178,7 +178,7 @@ async def test_faults_are_read_replaced_and_removed(emulator: Emulator, clients:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "explanation"),
     [
         (["rest-slow", "rest-eror"], "fault 'rest-eror': there is no such fault"),
         ({"faults": ["rest-slow:ms=x"]}, "fault 'rest-slow:ms=x': ms must be"),
@@ -191,18 +191,18 @@ async def test_faults_are_read_replaced_and_removed(emulator: Emulator, clients:
         (b"[" * 100_000, "The body must be"),
     ],
 )
-async def test_faults_that_cannot_be(
-    emulator: Emulator, clients: Clients, body: Any, told: str
+async def test_bad_faults(
+    emulator: Emulator, clients: Clients, body: Any, explanation: str
 ) -> None:
-    """A problem that names the fault; nothing changes."""
+    """The problem names the fault, and nothing changes."""
     before = await call(emulator, clients, "PUT", "/faults", {"seed": 3, "faults": ["event-lost"]})
     status, problem = await call(emulator, clients, "PUT", "/faults", body)
-    assert (status, told in problem["detail"]) == (400, True)
+    assert (status, explanation in problem["detail"]) == (400, True)
     assert await call(emulator, clients, "GET", "/faults") == before
 
 
 async def test_faults_from_the_start(clients: Clients) -> None:
-    """Those that the emulator was made with are there, and are counted."""
+    """Faults of the constructor are shown and counted."""
     faults = Faults([parse_fault("late-visibility:ms=0")], 9)
     async with Emulator(faults=faults, control=True) as emulator:
         await opened(emulator, clients)
@@ -214,7 +214,6 @@ async def test_faults_from_the_start(clients: Clients) -> None:
 
 
 async def test_a_body_that_is_too_long(emulator: Emulator, clients: Clients) -> None:
-    """A problem like any other."""
     status, _ = await call(emulator, clients, "PUT", "/faults", b" " * 2_000_000)
     assert status == 413
 
@@ -223,7 +222,7 @@ async def test_a_body_that_is_too_long(emulator: Emulator, clients: Clients) -> 
 
 
 async def test_a_drop(emulator: Emulator, clients: Clients, app: App) -> None:
-    """Without a close frame, and without another socket; the app hears that it is gone."""
+    """There is no close frame, other sockets stay, and the app gets disconnected."""
     socket, name = await opened(emulator, clients)
     other, _ = await opened(emulator, clients)
     assert await call(emulator, clients, "POST", f"/connections/{name}/drop") == (204, None)
@@ -237,7 +236,6 @@ async def test_a_drop(emulator: Emulator, clients: Clients, app: App) -> None:
 async def test_a_reliable_client_recovers_from_a_drop(
     emulator: Emulator, clients: Clients, app: App
 ) -> None:
-    """As after any other loss of its socket."""
     socket, name, url = await reliable(emulator, clients)
     await call(emulator, clients, "POST", f"/connections/{name}/drop")
     assert await ended(socket) == 1006
@@ -248,7 +246,7 @@ async def test_a_reliable_client_recovers_from_a_drop(
 
 
 async def test_a_restart(emulator: Emulator, clients: Clients, app: App) -> None:
-    """Sockets, connections, groups and recoverable sessions are gone, and no event tells of it."""
+    """Sockets, connections, groups and recoverable connections are gone, without any event."""
     plain, _ = await opened(emulator, clients, groups=["g"])
     socket, name, url = await reliable(emulator, clients, groups=["g"])
     lost, lost_name, _ = await reliable(emulator, clients)
@@ -264,7 +262,7 @@ async def test_a_restart(emulator: Emulator, clients: Clients, app: App) -> None
     async with service(emulator) as client:
         for gone in (name, lost_name):
             assert not await client.connection_exists(gone)
-    # Event handlers stay, and clients may come again.
+    # Event handlers stay, and clients can connect again.
     await opened(emulator, clients)
     await app.wait_for(*["connect", "connected"] * 4)
 
@@ -272,7 +270,7 @@ async def test_a_restart(emulator: Emulator, clients: Clients, app: App) -> None
 async def test_a_restart_while_the_app_is_asked(
     emulator: Emulator, clients: Clients, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The user event and what waits behind it are given up without a trace."""
+    """The user event and the frames behind it are dropped."""
     socket, _ = await opened(emulator, clients)
     for number in range(20):
         await socket.send_json(

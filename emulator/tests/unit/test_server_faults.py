@@ -23,20 +23,20 @@ Switch = Callable[..., None]
 
 @pytest.fixture
 def faults() -> Faults:
-    """The faults of the emulator, none at first."""
+    """Return the faults of the emulator, none at first."""
     return Faults()
 
 
 @pytest.fixture
 async def emulator(faults: Faults) -> AsyncIterator[Emulator]:
-    """An emulator with these faults."""
+    """Yield an emulator with these faults."""
     async with Emulator(retry_delays=(0.01,), faults=faults) as running:
         yield running
 
 
 @pytest.fixture
 def switch(faults: Faults) -> Switch:
-    """Puts other faults in the place of those of now."""
+    """Replace the faults."""
 
     def replace(*texts: str) -> None:
         faults.replace([parse_fault(text) for text in texts], 0)
@@ -48,7 +48,7 @@ def switch(faults: Faults) -> Switch:
 
 
 async def test_late_visibility(emulator: Emulator, clients: Clients, switch: Switch) -> None:
-    """A new connection is unknown to calls that name it or its user, but hears its group."""
+    """Calls that name a new connection or its user do not find it; it gets group messages."""
     switch("late-visibility:ms=600000")
     socket, name = await opened(emulator, clients, user_id="ann", groups=["g"])
     async with service(emulator) as client:
@@ -60,7 +60,7 @@ async def test_late_visibility(emulator: Emulator, clients: Clients, switch: Swi
 
 
 async def test_late_visibility_ends(emulator: Emulator, clients: Clients, switch: Switch) -> None:
-    """By itself, also when the fault was taken away."""
+    """By itself, also when the fault was removed."""
     switch("late-visibility:ms=20")
     _, name = await opened(emulator, clients, user_id="ann")
     switch()
@@ -70,10 +70,10 @@ async def test_late_visibility_ends(emulator: Emulator, clients: Clients, switch
         assert await client.user_exists("ann")
 
 
-async def test_late_visibility_is_no_matter_of_recovery(
+async def test_late_visibility_does_not_affect_recovery(
     emulator: Emulator, clients: Clients, switch: Switch
 ) -> None:
-    """A connection that REST does not know yet recovers with its subprotocol."""
+    """A connection that REST calls do not find yet recovers with its subprotocol."""
     switch("late-visibility:ms=600000")
     socket, name, url = await reliable(emulator, clients)
     again = await clients.connect(url, protocols=[])
@@ -86,9 +86,9 @@ async def test_late_visibility_is_no_matter_of_recovery(
 async def test_dropped_connections(
     emulator: Emulator, clients: Clients, app: App, switch: Switch
 ) -> None:
-    """A client that has opened is aborted without a close frame, and the app hears of it."""
+    """An open client is aborted without a close frame, and the app gets disconnected."""
     switch("connection-dropped:ms=1")
-    # A simple client: it is sent nothing before.
+    # A simple client, because it gets no frame before the message.
     socket = await clients.connect(await client_url(emulator))
     assert await ended(socket) == 1006
     await app.wait_for("connect", "connected", "disconnected")
@@ -98,7 +98,7 @@ async def test_dropped_connections(
 
 
 async def send(emulator: Emulator, clients: Clients) -> aiohttp.ClientResponse:
-    """The answer to a message for all."""
+    """Return the response to a message for all."""
     url = f"{emulator.endpoint}/api/hubs/chat/:send"
     text = {"Content-Type": "text/plain"}
     async with clients.session.post(url, data="hello", headers=bearer() | text) as response:
@@ -120,7 +120,7 @@ async def send(emulator: Emulator, clients: Clients) -> aiohttp.ClientResponse:
 async def test_calls_that_fail(
     emulator: Emulator, clients: Clients, switch: Switch, fault: str, status: int, acted: bool
 ) -> None:
-    """The status is the fault's; the message is sent or not, and each answer names the fault."""
+    """With the fault's status, before or after the effect; each response names the fault."""
     socket, _ = await opened(emulator, clients)
     switch(fault)
     response = await send(emulator, clients)
@@ -134,7 +134,7 @@ async def test_calls_that_fail(
 
 
 async def test_a_slow_call(emulator: Emulator, clients: Clients, switch: Switch) -> None:
-    """The effect is there while the answer is not."""
+    """The effect comes before the response."""
     socket, _ = await opened(emulator, clients)
     switch("rest-slow:ms=200")
     began = asyncio.get_running_loop().time()
@@ -145,10 +145,10 @@ async def test_a_slow_call(emulator: Emulator, clients: Clients, switch: Switch)
     assert asyncio.get_running_loop().time() - began >= 0.2
 
 
-async def test_what_calls_are_left_alone(
+async def test_which_calls_faults_spare(
     emulator: Emulator, clients: Clients, switch: Switch, faults: Faults
 ) -> None:
-    """Health, and calls that were wrong anyway; a call that is not found has had no effect."""
+    """Health calls and bad requests have no fault; a call answered 404 has had no effect."""
     switch("rest-error-after", "rest-error:rate=0")
     for method, path, status in (
         ("HEAD", "/api/health", 200),
@@ -166,7 +166,7 @@ async def test_what_calls_are_left_alone(
 
 
 async def test_lost_events(emulator: Emulator, clients: Clients, app: App, switch: Switch) -> None:
-    """A notification is missed; a connect that is lost refuses the client with 500."""
+    """A lost notification is missing; a lost connect refuses the client with 500."""
     switch("event-lost:event=connected")
     socket, _ = await opened(emulator, clients)
     await socket.close()
@@ -181,7 +181,7 @@ async def test_lost_events(emulator: Emulator, clients: Clients, app: App, switc
 async def test_a_lost_user_event(
     emulator: Emulator, clients: Clients, app: App, switch: Switch
 ) -> None:
-    """It fails like one whose handler cannot be reached; the client stays."""
+    """It fails as with an unreachable event handler, and the client stays."""
     socket, _ = await opened(emulator, clients)
     switch("event-lost")
     request = {"type": "event", "event": "e", "ackId": 1, "dataType": "text", "data": ""}
@@ -196,7 +196,7 @@ async def test_a_lost_user_event(
 async def test_duplicated_events(
     emulator: Emulator, clients: Clients, app: App, switch: Switch
 ) -> None:
-    """The same request twice, and the last answer is the one that counts."""
+    """The same request is sent twice, and the last answer counts."""
     switch("event-duplicated:event=connect")
     app.scripts["connect"] = [
         web.json_response({"userId": "first"}),
@@ -213,7 +213,7 @@ async def test_duplicated_events(
 async def test_delayed_events(
     emulator: Emulator, clients: Clients, app: App, switch: Switch
 ) -> None:
-    """connected comes late; what follows waits for it, so that the order stays."""
+    """connected arrives late, and later events wait for it, so the order stays."""
     switch("event-delayed:ms=300,event=connected")
     first, name = await opened(emulator, clients)
     await first.close()
@@ -227,7 +227,7 @@ async def test_delayed_events(
 async def test_reordered_events(
     emulator: Emulator, clients: Clients, app: App, switch: Switch
 ) -> None:
-    """connected comes after what followed it; ce-id tells the true order."""
+    """connected arrives after the event that follows it; ce-id has the true order."""
     switch("event-reordered")
     socket, _ = await opened(emulator, clients)
     await socket.close()
@@ -237,7 +237,7 @@ async def test_reordered_events(
 
 
 async def test_reordered_events_that_nothing_follows(clients: Clients) -> None:
-    """They are given up with the emulator, and leave no task."""
+    """They are cancelled with the emulator and leave no task."""
     before = asyncio.all_tasks()
     subject = App()
     server = TestServer(subject.application())
@@ -254,7 +254,7 @@ async def test_reordered_events_that_nothing_follows(clients: Clients) -> None:
 async def test_a_cold_handler(
     emulator: Emulator, clients: Clients, app: App, switch: Switch
 ) -> None:
-    """The client waits for what the answer brings."""
+    """The client waits for the answer."""
     switch("handler-slow:ms=100")
     began = asyncio.get_running_loop().time()
     await opened(emulator, clients)

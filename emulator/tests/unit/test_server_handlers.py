@@ -1,4 +1,4 @@
-"""Tests of event handlers over sockets: the whole emulator, clients, and an app of lists."""
+"""Tests of event handlers over sockets: the emulator, its clients, and a small app."""
 
 import asyncio
 import json
@@ -22,13 +22,13 @@ Socket = aiohttp.ClientWebSocketResponse
 
 @pytest.fixture
 async def app() -> App:
-    """An app that is no event handler yet."""
+    """Yield an app that is not an event handler yet."""
     return App()
 
 
 @pytest.fixture
 async def hooks(app: App) -> AsyncIterator[str]:
-    """The app's URL, up to hub and event."""
+    """Return the app's URL, up to hub and event."""
     server = TestServer(app.application())
     await server.start_server()
     yield str(server.make_url("/hooks"))
@@ -36,7 +36,7 @@ async def hooks(app: App) -> AsyncIterator[str]:
 
 
 async def opened(emulator: Emulator, clients: Clients, *protocols: str, **options: Any) -> Socket:
-    """A client of the hub "chat" that is ann and in group g."""
+    """Return a client of the hub "chat", with the user ann and in group g."""
     service = WebPubSubServiceClient.from_connection_string(emulator.connection_string, "chat")
     async with service:
         token = await service.get_client_access_token(user_id="ann", groups=["g"])
@@ -44,14 +44,14 @@ async def opened(emulator: Emulator, clients: Clients, *protocols: str, **option
 
 
 async def json_client(emulator: Emulator, clients: Clients) -> Socket:
-    """A JSON client that has read its first frame."""
+    """Return a JSON client that has read its first frame."""
     socket = await opened(emulator, clients, JSON)
     assert (await receive(socket))["event"] == "connected"
     return socket
 
 
 async def receive(socket: Socket) -> Any:
-    """The next frame of a JSON client."""
+    """Return the next frame of a JSON client."""
     return json.loads(await socket.receive_str(timeout=5))
 
 
@@ -80,7 +80,7 @@ async def test_a_validation_ends_with_the_emulator(clients: Clients) -> None:
 async def test_answers_have_a_limit(
     emulator: Emulator, clients: Clients, app: App, hooks: str
 ) -> None:
-    """A connect answer of 16 MiB is read; a longer one is a failure, of user events, too."""
+    """A connect answer of 16 MiB is read; a longer one is a failure, also of user events."""
     emulator.add_event_handler("chat", f"{hooks}/chat/{{event}}")
     app.scripts["connect"] = [
         web.Response(body=b"{}".ljust(ANSWER_LIMIT)),
@@ -99,7 +99,7 @@ async def test_answers_have_a_limit(
 async def test_the_number_of_connect_is_reserved(
     emulator: Emulator, clients: Clients, app: App, hooks: str
 ) -> None:
-    """connected is the event number 1, also where nobody was asked about the client."""
+    """connected is event 1, even if there was no connect event."""
     emulator.add_event_handler("chat", f"{hooks}/chat/{{event}}", system_events=["connected"])
     await json_client(emulator, clients)
     await app.wait_for("connected")

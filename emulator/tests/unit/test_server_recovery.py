@@ -1,4 +1,4 @@
-"""Tests of server.py over sockets: reliable clients that lose their socket."""
+"""Tests of recovery over sockets: reliable clients that lose their socket."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ REFUSED = (1008, "The connection could not be recovered.")
 async def reliable(
     emulator: Emulator, clients: Clients, **grants: Any
 ) -> tuple[ClientWebSocketResponse, str, str]:
-    """A reliable client, its connection id and the URL at which it can recover."""
+    """Return a reliable client, its connection id and its recovery URL."""
     socket = await clients.connect(await client_url(emulator, **grants), protocols=[RELIABLE])
     connected = await receive(socket)
     name, token = connected["connectionId"], connected["reconnectionToken"]
@@ -35,13 +35,11 @@ async def reliable(
 
 
 def recovery_url(emulator: Emulator, connection_id: str, token: str) -> str:
-    """Where a reliable client comes back."""
     query = f"awps_connection_id={connection_id}&awps_reconnection_token={token}"
     return f"{emulator.endpoint}/client/hubs/chat?{query}"
 
 
 def abort(socket: ClientWebSocketResponse) -> None:
-    """Reset a client's TCP connection."""
     connection = socket._response.connection
     assert connection is not None
     assert connection.transport is not None
@@ -58,7 +56,7 @@ async def test_a_token_of_another_key(emulator: Emulator, clients: Clients) -> N
 async def test_a_close_without_a_code_is_a_goodbye(
     emulator: Emulator, clients: Clients, app: App
 ) -> None:
-    """It keeps no session, as 1000 does not."""
+    """The connection ends, as with 1000."""
     socket, _, url = await reliable(emulator, clients)
     await socket.send_frame(b"", web.WSMsgType.CLOSE)
     await socket.receive(timeout=5)
@@ -67,7 +65,7 @@ async def test_a_close_without_a_code_is_a_goodbye(
 
 
 async def test_a_new_socket_replaces_the_old_one(clients: Clients) -> None:
-    """The old one is aborted without a close frame; the connection goes on with the new one."""
+    """The old one is aborted without a close frame; the connection continues on the new one."""
     async with Emulator(retention_seconds=0) as emulator, service(emulator) as client:
         old, name, url = await reliable(emulator, clients)
         new = await clients.connect(url, protocols=[RELIABLE])
@@ -80,7 +78,7 @@ async def test_a_new_socket_replaces_the_old_one(clients: Clients) -> None:
 
 
 async def test_the_retention_time(clients: Clients) -> None:
-    """When it is over, the app hears of the end, and a recovery fails."""
+    """After it the app gets disconnected, and a recovery fails."""
     app = App()
     async with TestServer(app.application()) as server, Emulator(retention_seconds=0.01) as short:
         short.add_event_handler("chat", str(server.make_url("/")) + "hooks/{hub}/{event}")
@@ -97,7 +95,7 @@ async def test_the_retention_time(clients: Clients) -> None:
 
 
 def through(proxy: Proxy) -> WebPubSubServiceClient:
-    """A data plane client whose tokens are for the proxy's address."""
+    """Return a data plane client whose tokens are for the proxy's address."""
     text = f"Endpoint={proxy.endpoint};AccessKey={ACCESS_KEY};Version=1.0;"
     return WebPubSubServiceClient.from_connection_string(text, "chat")
 
@@ -105,12 +103,12 @@ def through(proxy: Proxy) -> WebPubSubServiceClient:
 async def test_the_official_client_loses_nothing(
     emulator: Emulator, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In 100 drops no message is lost, doubled or out of order, and the connection is one."""
+    """In 100 drops no message is lost, repeated or out of order, on one connection."""
 
     async def sleep(seconds: float) -> None:
         await asyncio.sleep(seconds / 100)
 
-    # Its waits of a second: between acknowledgements, and in vain at each recovery.
+    # Shorten the client's waits of a second, between acknowledgements and at each recovery.
     clock = SimpleNamespace(**vars(asyncio) | {"sleep": sleep})
     monkeypatch.setattr("azure.messaging.webpubsubclient.aio._client.asyncio", clock)
     received: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
@@ -135,7 +133,7 @@ async def test_the_official_client_loses_nothing(
 
 
 async def test_the_official_client_without_asyncio(emulator: Emulator, app: App) -> None:
-    """The one with threads recovers, too."""
+    """The client with threads recovers too."""
     loop = asyncio.get_running_loop()
     received: asyncio.Queue[int] = asyncio.Queue()
 
@@ -144,7 +142,7 @@ async def test_the_official_client_without_asyncio(emulator: Emulator, app: App)
 
     async with Proxy(emulator.endpoint) as proxy, through(proxy) as grant:
         url = (await grant.get_client_access_token(user_id="ann"))["url"]
-        # It may miss that it is open, and then waits for this long.
+        # The client may not notice that it is open, and then waits for this long.
         client = WebPubSubClient(url, start_timeout=2, auto_reconnect=False)
         client.subscribe(CallbackType.SERVER_MESSAGE, on_message)
         await asyncio.to_thread(client.open)

@@ -1,6 +1,6 @@
-"""Tests of the data plane over sockets: what it answers that is not known of Azure, or not there.
+"""Tests of the data plane over sockets, where Azure's answers are unknown or differ.
 
-What is known of Azure is in contract.
+Azure's known behaviour is tested in contract.
 """
 
 import pytest
@@ -25,7 +25,7 @@ BAD, MISSING = "Error.BadRequest", "Error.NotImplemented"
 async def test_other_methods_are_not_allowed(
     emulator: Emulator, clients: Clients, path: str, methods: str
 ) -> None:
-    """A known path with another method is 405 and names the methods that it has."""
+    """A known path with another method is a 405 that names the methods of the path."""
     url = URL(emulator.endpoint + path, encoded=True)
     async with clients.session.patch(url, headers=bearer()) as response:
         assert (response.status, response.headers["Allow"]) == (405, methods)
@@ -54,7 +54,7 @@ async def test_every_error_has_a_code(
     status: int,
     code: str,
 ) -> None:
-    """Also where no code of Azure's is known; what the emulator has not is 501."""
+    """Also where Azure's code is unknown; what the emulator lacks is a 501."""
     url = URL(emulator.endpoint + path, encoded=True)
     async with clients.session.request(
         method, url, headers=bearer() | headers, data=body
@@ -63,7 +63,7 @@ async def test_every_error_has_a_code(
 
 
 async def test_line_breaks_in_a_path(emulator: Emulator, clients: Clients) -> None:
-    """They are a part of a name as any other character."""
+    """They are part of a name like any other character."""
     url = URL(f"{emulator.endpoint}{HUB}/groups/a%0Ab", encoded=True)
     async with clients.session.head(url, headers=bearer()) as response:
         code = "Warning.Group.NotExisted"
@@ -80,7 +80,7 @@ async def test_no_token_is_answered_without_a_body(emulator: Emulator, clients: 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 @pytest.mark.parametrize("operation", [":send", ":addToGroups"])
 async def test_large_bodies(emulator: Emulator, clients: Clients, operation: str) -> None:
-    """Over 1 MiB they are 400, as in Microsoft's emulator."""
+    """More than 1 MiB is a 400, as in Microsoft's emulator."""
     headers = bearer() | {"Content-Type": "application/json"}
     url, body = f"{emulator.endpoint}{HUB}/{operation}", b" " * (2**20 + 1)
     async with clients.session.post(url, headers=headers, data=body) as response:

@@ -1,4 +1,4 @@
-"""Tests of service.py, with a stand-in for the delivery over HTTP."""
+"""Tests of service.py, with a fake delivery of events."""
 
 import asyncio
 from typing import cast
@@ -19,7 +19,7 @@ EVENT = Frame(b'{"type":"event","event":"e","data":1}')
 
 
 class SlowApp:
-    """An app that takes connected, and answers user events, only when it is told to."""
+    """Accepts connected events, and answers user events, when a test releases them."""
 
     def __init__(self) -> None:
         self.arrived: list[str] = []
@@ -45,7 +45,7 @@ class SlowApp:
 
 
 class Line:
-    """The request and the transport of a client that takes nothing."""
+    """A fake request and transport of a client that reads nothing."""
 
     def __init__(self) -> None:
         self.transport = self
@@ -55,18 +55,18 @@ class Line:
         self.is_aborted = True
 
     def socket(self) -> ClientSocket:
-        """A socket that is not open yet, so that frames queue up in it."""
+        """Return a socket that is not open yet, so that frames are queued."""
         return ClientSocket("chat", cast("web.Request", self))
 
 
 async def settle() -> None:
-    """Let every task that can run, run."""
+    """Let every task run that can run."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 async def test_events_start_in_order() -> None:
-    """No event overtakes connected, not even when the client has gone and its event with it."""
+    """No event overtakes connected, not even if the client and its event are gone."""
     app = SlowApp()
     service = Service(cast("EventHandlers", app))
     hub = service.hub("Chat")
@@ -81,8 +81,8 @@ async def test_events_start_in_order() -> None:
     await service.close()
 
 
-async def test_a_lost_clients_event_is_given_up() -> None:
-    """The delivery of a user event ends with its client; an answered one goes back to the hub."""
+async def test_a_lost_clients_event_is_cancelled() -> None:
+    """An answered one goes back to the hub."""
     app = SlowApp()
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app))
@@ -96,33 +96,33 @@ async def test_a_lost_clients_event_is_given_up() -> None:
     assert app.given_up == ["e"]
     app.answer.set()
     await settle()
-    connection = hub.connection("c2")
+    connection = hub.connections.get("c2")
     assert connection is not None
     assert connection.pending is None
     await service.close()
 
 
 async def test_a_slow_client_is_dropped_alone() -> None:
-    """Its connection ends and the app hears of it; the same broadcasts go on to the others."""
+    """Its connection ends, the app gets disconnected, and others get the same broadcasts."""
     app = SlowApp()
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app))
     hub = service.hub("chat")
     line = Line()
     service.attach("slow", line.socket())
-    for name in ("slow", "fast"):  # "fast" takes everything: nothing queues up for it.
+    for name in ("slow", "fast"):  # "fast" reads everything, so nothing is queued for it
         service.run(enter(hub, handshake(name)))
     for _ in range(FRAME_LIMIT + 1):
-        service.run(hub.send_to_all(Payload("text", b"x"), ()))
+        service.run(hub.sending.to_all(Payload("text", b"x"), ()))
     await settle()
     assert line.is_aborted
-    assert (hub.connection("slow"), hub.connection("fast") is None) == (None, False)
+    assert (hub.connections.get("slow"), hub.connections.get("fast") is None) == (None, False)
     assert app.arrived == ["connected", "connected", "disconnected"]
     await service.close()
 
 
 async def test_a_slow_client_is_dropped_after_the_effects() -> None:
-    """Its next user event was on its way already, and is given up like any other."""
+    """Its next user event was on its way already, and is cancelled."""
     app = SlowApp()
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app))
@@ -130,18 +130,18 @@ async def test_a_slow_client_is_dropped_after_the_effects() -> None:
     service.attach("c1", Line().socket())
     service.run(enter(hub, handshake("c1")))
     for _ in range(FRAME_LIMIT - 1):
-        service.run(hub.send_to_all(Payload("text", b"x"), ()))
+        service.run(hub.sending.to_all(Payload("text", b"x"), ()))
     for frame in (EVENT, Frame(b'{"type":"ping"}'), EVENT):
         service.run(hub.client_sent("c1", frame))
     app.answer.set()
     await settle()
-    assert hub.connection("c1") is None
+    assert hub.connections.get("c1") is None
     assert app.arrived[-1] == "disconnected"
     await service.close()
 
 
-def test_how_long_a_session_is_kept() -> None:
-    """30 s, which is the least that the service promises and as long as its clients try."""
+def test_how_long_a_connection_is_kept() -> None:
+    """30 s: the service promises at least that, and its clients try for that long."""
 
     async def lose_and_wait() -> list[bool]:
         app = SlowApp()
@@ -153,7 +153,7 @@ def test_how_long_a_session_is_kept() -> None:
         found = []
         for seconds in (29, 2):
             await asyncio.sleep(seconds)
-            found.append(hub.has_connection("c1"))
+            found.append(hub.connections.find("c1") is not None)
         await service.close()
         return found
 
@@ -161,14 +161,14 @@ def test_how_long_a_session_is_kept() -> None:
 
 
 async def test_only_the_last_drop_counts(caplog: pytest.LogCaptureFixture) -> None:
-    """A later drop starts the retention time anew; its end comes once."""
+    """A later drop restarts the retention time, and the connection ends once."""
     app = SlowApp()
     app.on_its_way.set()
     service = Service(cast("EventHandlers", app), retention_seconds=0)
     hub = service.hub("chat")
     service.run(enter(hub, handshake("c1", subprotocols=(RELIABLE,))))
     service.run(hub.client_lost("c1"))
-    service.run(hub.client_recovered("c1"))
+    service.run(hub.recovery.recover("c1"))
     service.run(hub.client_lost("c1"))
     await settle()
     assert app.arrived == ["connected", "disconnected"]

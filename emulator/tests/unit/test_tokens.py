@@ -25,7 +25,7 @@ CLIENT_TARGET = f"{HOST}/client/hubs/chat"
 
 
 def token(aud: Any, *, lifetime: int = 60, key: str = ACCESS_KEY, **claims: Any) -> str:
-    """A token that somebody signed."""
+    """Return a token signed with this key."""
     return jwt.encode({"aud": aud, "exp": time.time() + lifetime, **claims}, key, "HS256")
 
 
@@ -52,7 +52,7 @@ def token(aud: Any, *, lifetime: int = 60, key: str = ACCESS_KEY, **claims: Any)
     ],
 )
 def test_audience_of_rest_calls(audience: Any, allowed: bool) -> None:
-    """A token is for this URL, whatever its scheme and query, or for the whole data plane."""
+    """A token is for this URL, with any scheme and query, or for the whole data plane."""
     assert allows_rest_call(token(audience), ACCESS_KEY, TARGETS) is allowed
 
 
@@ -64,7 +64,7 @@ def test_audience_of_rest_calls(audience: Any, allowed: bool) -> None:
         "a.b.c",
         "é",
         token("https://webpubsub.azure.com", lifetime=-600),
-        token("https://webpubsub.azure.com", nbf=time.time() + 6000),  # made long before it is used
+        token("https://webpubsub.azure.com", nbf=time.time() + 6000),  # not valid yet
         token("https://webpubsub.azure.com", key="x" * 32),
         jwt.encode({"aud": "https://webpubsub.azure.com"}, ACCESS_KEY, "HS256"),
         jwt.encode({"exp": time.time() + 60}, ACCESS_KEY, "HS256"),
@@ -72,13 +72,13 @@ def test_audience_of_rest_calls(audience: Any, allowed: bool) -> None:
     ],
 )
 def test_bad_tokens_open_nothing(text: str) -> None:
-    """Unsigned, foreign, expired, early and broken tokens are all the same."""
+    """Unsigned, foreign, expired, early and broken tokens are refused alike."""
     assert allows_rest_call(text, ACCESS_KEY, TARGETS) is False
     assert check_client_token(text, ACCESS_KEY, "webpubsub.azure.com") is None
 
 
 def test_five_minutes_of_skew() -> None:
-    """A token that expired four minutes ago still counts."""
+    """A token that expired four minutes ago is still accepted."""
     late = token("https://webpubsub.azure.com", lifetime=-240)
     assert allows_rest_call(late, ACCESS_KEY, TARGETS)
 
@@ -111,7 +111,7 @@ def test_one_or_many_roles(role: Any, roles: tuple[str, ...]) -> None:
 
 
 def test_signed_client_tokens_are_accepted() -> None:
-    """A generated token says what was asked for, and single values are plain texts."""
+    """A generated token has the values asked for, and single values are plain texts."""
     wanted = Client("ann", ("r",), ("g", "h"), {})
     text = sign_client_token(ACCESS_KEY, f"http://{CLIENT_TARGET}", wanted, 5)
     claims = jwt.decode(text, options={"verify_signature": False})
@@ -123,7 +123,7 @@ def test_signed_client_tokens_are_accepted() -> None:
 
 
 def test_data_plane_tokens() -> None:
-    """A data plane token opens every REST call and no client connection."""
+    """A data plane token allows every REST call and no client connection."""
     text = sign_data_plane_token(ACCESS_KEY, minutes=1)
     claims = jwt.decode(text, options={"verify_signature": False})
     assert claims.keys() == {"aud", "iss", "iat", "nbf", "exp"}
@@ -133,7 +133,7 @@ def test_data_plane_tokens() -> None:
 
 @pytest.mark.parametrize("key", ["short", "k" * 31, "k" * 32 + ";", " " + "k" * 32, "k\n" * 20])
 def test_access_keys_are_checked(key: str) -> None:
-    """A key that is too weak or breaks connection strings is refused, and not repeated."""
+    """A weak key, or one that breaks connection strings, is refused and not quoted."""
     check_access_key(ACCESS_KEY)
     check_access_key("é" * 16)
     with pytest.raises(ValueError, match="access key") as caught:
@@ -142,7 +142,7 @@ def test_access_keys_are_checked(key: str) -> None:
 
 
 def test_reconnection_tokens() -> None:
-    """One opens the recovery of its own connection, for a week, and nothing else."""
+    """One recovers its own connection for a week, and nothing else."""
     text = sign_reconnection_token(ACCESS_KEY, "c1")
     claims = jwt.decode(text, options={"verify_signature": False})
     assert (claims["iss"], claims["aud"]) == ("https://webpubsub.azure.com", "c1")
@@ -167,7 +167,7 @@ def test_reconnection_tokens() -> None:
     ],
 )
 def test_bad_reconnection_tokens(text: str) -> None:
-    """Foreign, late and early ones recover nothing; there is no skew of the clock."""
+    """Foreign, expired and early ones recover nothing; there is no clock skew."""
     assert not allows_recovery(text, ACCESS_KEY, "c1")
     assert allows_recovery(
         token("c1", iss="https://webpubsub.azure.com", lifetime=60), ACCESS_KEY, "c1"

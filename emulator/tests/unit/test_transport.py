@@ -1,4 +1,4 @@
-"""Tests of transport.py, against a tiny HTTP server."""
+"""Tests of transport.py, with a tiny HTTP server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from webpubsub_emulator.upstream import ANSWER_LIMIT, UpstreamRequest
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    """Does what the path says."""
+    """Answer as the path says."""
     match request.match_info["what"]:
         case "echo":
             got = request.headers
@@ -35,7 +35,7 @@ async def answer(request: web.Request) -> web.StreamResponse:
 
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
-    """The server on a port of its own."""
+    """Yield the URL of the server."""
     application = web.Application()
     application.router.add_route("*", "/{what}", answer)
     subject = TestServer(application)
@@ -46,19 +46,18 @@ async def server() -> AsyncIterator[TestServer]:
 
 @pytest.fixture
 async def transport() -> AsyncIterator[Transport]:
-    """A transport of the test's own."""
     async with open_transport() as opened:
         yield opened
 
 
 def post(url: object, user_id: str = "ann") -> UpstreamRequest:
-    """An event request with as much as these tests need."""
+    """Return an event request with the least that these tests need."""
     headers = {"Content-Type": "text/plain", "ce-userId": user_id}
     return UpstreamRequest("POST", str(url), headers, b"x")
 
 
 async def test_a_request_and_its_answer(server: TestServer, transport: Transport) -> None:
-    """Method, URL, headers in UTF-8 and body go out as they are; all headers come back."""
+    """Method, URL, headers in UTF-8 and body are sent unchanged; all headers come back."""
     started = asyncio.Event()
     got = await transport.send(post(server.make_url("/echo?a=%2B"), "änn"), started)
     assert got.status == 200
@@ -69,28 +68,28 @@ async def test_a_request_and_its_answer(server: TestServer, transport: Transport
 
 
 async def test_cookies_are_not_mixed(server: TestServer, transport: Transport) -> None:
-    """What one answer sets does not go with the next request, which may be of another client."""
+    """A cookie of one answer is not sent with the next request, which may be for another client."""
     url = server.make_url("/echo").with_host("localhost")
     answers = [await transport.send(post(url), asyncio.Event()) for _ in range(2)]
     assert [got.headers.last("x-cookie") for got in answers] == ["none", "none"]
 
 
 async def test_redirects_are_answers(server: TestServer, transport: Transport) -> None:
-    """Nobody else than the event handler gets an event."""
+    """Only the event handler gets an event."""
     got = await transport.send(post(server.make_url("/redirect")), asyncio.Event())
     assert got.status == 307
 
 
-async def test_a_server_that_breaks_off(server: TestServer, transport: Transport) -> None:
-    """It is a network error, though the request was on its way."""
+async def test_an_answer_that_is_cut_short(server: TestServer, transport: Transport) -> None:
+    """It is a network error, although the request was on its way."""
     started = asyncio.Event()
     with pytest.raises(NetworkError):
         await transport.send(post(server.make_url("/drop")), started)
     assert started.is_set()
 
 
-async def test_nobody_there(transport: Transport) -> None:
-    """It is a network error, whose text has no URL; the request never was on its way."""
+async def test_an_unreachable_server(transport: Transport) -> None:
+    """It is a network error without the URL; the request was never on its way."""
     started = asyncio.Event()
     with pytest.raises(NetworkError, match=r"^ClientConnectorError$"):
         await transport.send(post("http://127.0.0.1:1/?code=c0de"), started)
@@ -98,7 +97,7 @@ async def test_nobody_there(transport: Transport) -> None:
 
 
 async def test_what_no_header_can_carry(server: TestServer, transport: Transport) -> None:
-    """A user id with a line end cannot be sent, and cannot smuggle a header in."""
+    """A user id with a line end cannot be sent, and cannot inject a header."""
     request = post(server.make_url("/echo"), "a\r\nce-hub: other")
     with pytest.raises(TransferError, match="not transferable"):
         await transport.send(request, asyncio.Event())

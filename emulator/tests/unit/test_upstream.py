@@ -27,13 +27,13 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
 
 
 def response(status: int, body: bytes = b"", **headers: str) -> UpstreamResponse:
-    """An answer of the app; underscores in header names are hyphens."""
+    """Return an answer of the app; underscores in header names become hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return UpstreamResponse(status, Headers(tuple(named.items())), body)
 
 
 def test_a_user_event_with_everything() -> None:
-    """The request has the CloudEvents headers, the state, metadata and the data's own bytes."""
+    """The request has the CloudEvents headers, the state, metadata and the original bytes."""
     payload = Payload("text", b"x", (("Trace", "1"), ("b", "")))
     event = Event("chat", "c1", "user", "e", 2, payload, "ann", "p", "")
     request = build_request(event, SENDER, URL, NOW, "id")
@@ -63,7 +63,7 @@ def test_a_user_event_with_everything() -> None:
 
 @pytest.mark.parametrize("user_id", [None, ""])
 def test_what_is_not_set_has_no_header(user_id: str | None) -> None:
-    """No user, subprotocol, state, metadata or cookie means no header for it."""
+    """User, subprotocol, state, metadata and cookies are optional."""
     event = Event("chat", "c1", "sys", "connect", 0, Payload("json", b"{}"), user_id)
     headers = build_request(event, SENDER, URL, NOW, "id").headers
     assert headers["ce-type"] == "azure.webpubsub.sys.connect"
@@ -84,27 +84,27 @@ def test_what_is_not_set_has_no_header(user_id: str | None) -> None:
 def test_content_types(
     kind: Literal["sys", "user"], data_type: DataType, content_type: str
 ) -> None:
-    """The types are those of the reference: with a charset for system events only."""
+    """As in the reference: with a charset for system events only."""
     event = Event("chat", "c1", kind, "e", 0, Payload(data_type, b"{}"))
     assert build_request(event, SENDER, URL, NOW, "id").headers["Content-Type"] == content_type
 
 
 def test_the_connections_cookies_are_sent() -> None:
-    """A cookie that the event handler set before goes with the next event."""
+    """A cookie of an earlier answer is sent with the next event."""
     event = Event("chat", "c1", "user", "e", 2, Payload("text", b"x"))
     event.cookies.keep(URL, ["a=1", "b=2"])
     assert build_request(event, SENDER, URL, NOW, "id").headers["Cookie"] == "a=1; b=2"
 
 
 def test_a_validation_has_no_signature() -> None:
-    """The validation request names the service's host and the version, and nothing else."""
+    """The validation request has the service's host and the version only."""
     request = validation_request("OPTIONS", URL, "127.0.0.1")
     assert (request.method, request.url, request.body) == ("OPTIONS", URL, b"")
     assert request.headers == {"WebHook-Request-Origin": "127.0.0.1", "ce-awpsversion": "1.0"}
 
 
 def test_secrets_are_not_shown() -> None:
-    """The repr of a sender has no access key, that of a request no signature and no code."""
+    """The repr has no access key of a sender, and no signature and no code of a request."""
     assert SENDER.access_key not in repr(SENDER)
     event = Event("chat", "c1", "sys", "connect", 0, Payload("json", b"{}"))
     request = build_request(event, SENDER, f"{URL}?code=c0de", NOW, "id")
@@ -124,19 +124,18 @@ def test_secrets_are_not_shown() -> None:
     ],
 )
 def test_abuse_protection(status: int, allowed: str, result: bool) -> None:
-    """The host or a star, as the whole value, of a successful answer permits events."""
+    """A successful answer accepts events with the host or a star as the whole value."""
     assert allows("127.0.0.1", response(status, WebHook_Allowed_Origin=allowed)) is result
     assert allows("127.0.0.1", response(status)) is False
 
 
 def test_the_case_of_a_permitted_host_does_not_count() -> None:
-    """As that of hosts never does."""
     answer = response(200, WebHook_Allowed_Origin="Name.WebPubSub.example")
     assert allows("name.webpubsub.EXAMPLE", answer)
 
 
 def test_what_is_sent_again() -> None:
-    """408 and 5xx are worth another attempt."""
+    """408 and 5xx are retried."""
     assert [s for s in (200, 400, 404, 408, 429, 500, 503) if is_retryable(s)] == [408, 500, 503]
 
 
@@ -174,7 +173,7 @@ def test_what_is_sent_again() -> None:
 def test_connect_answers(
     answer: UpstreamResponse | None, expected: ConnectAnswer | Refusal
 ) -> None:
-    """2xx accepts with what it says, another status refuses as it is, nonsense with 500."""
+    """2xx accepts with its values, another status refuses with it, nonsense refuses with 500."""
     assert read_connect_answer(answer) == expected
 
 
@@ -204,12 +203,12 @@ def test_connect_answers(
     ],
 )
 def test_event_answers(answer: UpstreamResponse | None, expected: EventAnswer | None) -> None:
-    """2xx is a message of its type, or nothing; everything else is a failure."""
+    """2xx is a message of its type or nothing; everything else is a failure."""
     assert read_event_answer(answer) == expected
 
 
-def test_of_a_header_that_comes_twice_the_last_counts() -> None:
-    """So it is with the state, of connect and user events, and with metadata."""
+def test_the_last_value_of_a_repeated_header_counts() -> None:
+    """For the state of connect and user events, and for metadata."""
     headers = Headers(
         (
             ("CE-ConnectionState", "a"),

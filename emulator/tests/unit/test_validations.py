@@ -6,7 +6,7 @@ URL = "http://app/validate"
 
 
 def test_a_success_holds_until_the_next_result() -> None:
-    """For 60 s nobody asks again; from then on the old result holds while it is asked."""
+    """For 60 s it is not due; after that it is valid until the next result."""
     subject = Validations()
     assert (subject.known(URL, 0), subject.is_due(URL, 0)) == (None, True)
     subject.record(URL, True, 0)
@@ -18,7 +18,7 @@ def test_a_success_holds_until_the_next_result() -> None:
 
 
 def test_failures_back_off() -> None:
-    """Failures in a row are known for 1, 2, 4 ... at most 60 s; a success starts over."""
+    """Failures in a row are valid for 1, 2, 4, ... at most 60 s; a success resets this."""
     subject, now, waits = Validations(), 0.0, []
     for _ in range(8):
         subject.record(URL, False, now)

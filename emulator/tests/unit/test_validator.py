@@ -15,7 +15,7 @@ URL = "http://app/validate"
 
 
 class App:
-    """Answers after `seconds` with the statuses, the last one for ever; None is no answer."""
+    """Answers after `seconds` with each status in turn and repeats the last; None is no answer."""
 
     def __init__(self, *statuses: int | None, seconds: float = 0) -> None:
         self.statuses = list(statuses)
@@ -37,12 +37,12 @@ class App:
 
 
 def validator(app: App) -> Validator:
-    """A validator whose clock is the loop's."""
+    """Return a validator with the clock of the event loop."""
     return Validator("127.0.0.1", app.send, lambda: asyncio.get_running_loop().time())
 
 
 async def timed(coroutine: Coroutine[Any, Any, bool]) -> tuple[bool, float]:
-    """The result and how many seconds it took."""
+    """Return the result and how many seconds it took."""
     clock = asyncio.get_running_loop().time
     start = clock()
     return await coroutine, clock() - start
@@ -63,14 +63,14 @@ async def timed(coroutine: Coroutine[Any, Any, bool]) -> tuple[bool, float]:
     ],
 )
 def test_what_is_asked(statuses: list[int | None], methods: list[str], allowed: bool) -> None:
-    """OPTIONS first, GET only after a 404; any other answer than success is a refusal."""
+    """OPTIONS first, GET only after a 404; any answer but a success is a refusal."""
     app = App(*statuses)
     assert run(validator(app).is_allowed(URL))[0] is allowed
     assert app.asked == [(method, URL) for method in methods]
 
 
-def test_events_of_one_time_share_a_validation() -> None:
-    """The first events wait for the same answer; those of the next minute for none."""
+def test_events_at_the_same_time_share_a_validation() -> None:
+    """The first events wait for the same answer; events of the next minute do not wait."""
     app = App(200, seconds=3)
 
     async def events() -> list[tuple[bool, float]]:
@@ -84,7 +84,7 @@ def test_events_of_one_time_share_a_validation() -> None:
 
 
 def test_each_url_is_asked() -> None:
-    """What one URL answers says nothing about another."""
+    """The answer of one URL is not used for another."""
     app = App(200, 405)
 
     async def events() -> list[bool]:
@@ -96,7 +96,7 @@ def test_each_url_is_asked() -> None:
 
 
 def test_a_success_is_refreshed_in_the_background() -> None:
-    """After 60 s events go on with the old result, while one of them has the URL asked again."""
+    """After 60 s events use the old result while the URL is asked again."""
     app = App(200, 405, seconds=3)
 
     async def events() -> list[tuple[bool, float]]:
@@ -112,7 +112,7 @@ def test_a_success_is_refreshed_in_the_background() -> None:
 
 
 def test_a_failure_holds_until_it_is_due() -> None:
-    """For 1 s, then 2 s nobody asks again; then the next event waits for a new answer."""
+    """For 1 s, then 2 s, the URL is not asked; then the next event waits for a new answer."""
     app = App(None, None, 200, seconds=0.5)
 
     async def events() -> list[tuple[bool, float]]:
@@ -127,7 +127,7 @@ def test_a_failure_holds_until_it_is_due() -> None:
     assert len(app.asked) == 3
 
 
-def test_an_event_that_is_given_up_does_not_end_a_validation() -> None:
+def test_a_cancelled_event_does_not_end_a_validation() -> None:
     """The other events that wait for the same answer get it."""
     app = App(200, seconds=3)
 
@@ -142,8 +142,7 @@ def test_an_event_that_is_given_up_does_not_end_a_validation() -> None:
     assert len(app.asked) == 1
 
 
-def test_the_end_gives_up_a_refresh() -> None:
-    """Nothing is under way after close."""
+def test_close_cancels_a_refresh() -> None:
     app = App(200, seconds=3)
 
     async def events() -> None:

@@ -1,7 +1,7 @@
-"""`python -m tests.e2e.descriptions.execute FILE WORKFLOW HOST`: runs a workflow of a document.
+"""`python -m tests.e2e.descriptions.execute FILE WORKFLOW HOST`: run a workflow of a document.
 
-Inputs are JSON on stdin, the result is JSON on stdout. A process of its own, because the runner
-logs all inputs and outputs, tokens among them.
+Read the inputs as JSON from stdin, and write the result as JSON to stdout. It is a separate process
+because the runner logs all inputs and outputs, including tokens.
 """
 
 import json
@@ -15,7 +15,7 @@ from arazzo_runner.models import RuntimeParams
 
 
 def main() -> None:
-    """Prints the status and the outputs."""
+    """Run the workflow and print its status and outputs."""
     file, workflow, host = sys.argv[1:]
     inputs = read_defaults(Path(file), workflow) | json.load(sys.stdin)
     runner = ArazzoRunner.from_arazzo_path(file)
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def read_defaults(file: Path, workflow: str) -> dict[str, Any]:
-    """The runner does not look at the defaults of inputs."""
+    """Return the defaults of the workflow's inputs, which the runner ignores."""
     document = yaml.safe_load(file.read_text("utf-8"))
     (found,) = [one for one in document["workflows"] if one["workflowId"] == workflow]
     inputs = found["inputs"]["properties"].items()

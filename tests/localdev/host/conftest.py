@@ -1,4 +1,4 @@
-"""What the host's tests share: one running host for the session, in a process of its own."""
+"""Fixtures of the host's tests: running hosts, each in its own process for the session."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from typing import IO
 import pytest
 
 SAMPLE_APP = Path(__file__).parent / "apps" / "sample"
-# Written at run time: a file of this name is never kept in git.
+# Written to a file at run time, because git ignores files of this name.
 SAMPLE_SETTINGS = {
     "IsEncrypted": False,
     "Values": {
@@ -28,9 +28,9 @@ SAMPLE_SETTINGS = {
 ROOT = Path(__file__).parents[3]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunningHost:
-    """A host process: where it listens and where its stderr goes."""
+    """A host process: its address, and the file with its stderr."""
 
     address: str
     log: Path
@@ -43,7 +43,7 @@ class RunningHost:
 def start_host(
     app_dir: Path, stderr: IO[str] | int, *rest: str, port: int = 0
 ) -> subprocess.Popen[str]:
-    """Start the host's process for an app, with an answer after half a second where Azure hangs."""
+    """Start the host's process for an app; it responds after 0.5 s where Azure would hang."""
     module = [sys.executable, "-m", "tests.localdev.host.serve"]
     arguments = [*module, str(app_dir), str(port), "0.5", *rest]
     return subprocess.Popen(arguments, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=stderr)
@@ -51,21 +51,21 @@ def start_host(
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
-    """The sample app's host."""
+    """A host with the sample app."""
     with run_sample(tmp_path_factory.mktemp("host")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def keyed_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
-    """The same, but it asks for KEYS."""
+    """A host with the sample app that requires KEYS."""
     with run_sample(tmp_path_factory.mktemp("keyed-host"), "keys") as running:
         yield running
 
 
 @contextmanager
 def run_sample(folder: Path, *rest: str) -> Iterator[RunningHost]:
-    """Runs the sample app's host, with these further arguments, until the block ends."""
+    """Run a host with the sample app and these further arguments until the block ends."""
     app_dir = folder / "sample"
     shutil.copytree(SAMPLE_APP, app_dir, ignore=shutil.ignore_patterns("__*"))
     (app_dir / "local.settings.json").write_text(json.dumps(SAMPLE_SETTINGS))

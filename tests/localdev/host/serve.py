@@ -1,6 +1,6 @@
-"""Runs the host in a process of its own: `python -m tests.localdev.host.serve APP PORT SECONDS`.
+"""Runs the host: `python -m tests.localdev.host.serve APP PORT SECONDS [keys]`.
 
-With a further argument `keys` it asks for KEYS. The address is the one line on stdout.
+With the argument `keys` it requires KEYS. It prints its address on stdout.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ async def serve(app_dir: Path, port: int, response_timeout: float, keys: Keys | 
 
 
 def main() -> None:
-    """Read the arguments, serve; a HostError ends the process with its text."""
+    """Read the arguments and serve. A HostError ends the process with its text."""
     app_dir, port, response_timeout = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     keys = KEYS if sys.argv[4:] == ["keys"] else None
     configure_logging()

@@ -115,5 +115,5 @@ def test_origins(accesses: list[ServiceAccess], origins: list[str], allowed: boo
 def test_signatures(
     accesses: list[ServiceAccess], origin: str, signature: str | None, valid: bool
 ) -> None:
-    """The first known origin decides: its key must have signed, without a key all is accepted."""
+    """The first known origin decides: its key must have signed; without a key all is accepted."""
     assert is_valid_signature(accesses, origin, signature, CONNECTION_ID) is valid

@@ -1,4 +1,4 @@
-"""answers.py: what an event function returned, as the response that the service gets."""
+"""answers.py: return values of event functions, as responses to the service."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ALL_NULL = b'{"userId":null,"groups":null,"subprotocol":null,"roles":null}'
 
 
 def answer(name: str, outcome: Outcome, states: dict[str, Any] | None = None) -> Answer | None:
-    """Return the answer to an event: the user event `message` or a system event."""
+    """Return the response to an event: the user event `message` or a system event."""
     context = EventContext(
         event_type="User" if name == "message" else "System",
         event_name=name,
@@ -30,7 +30,7 @@ def answer(name: str, outcome: Outcome, states: dict[str, Any] | None = None) ->
 
 
 def returned(name: str, value: object, states: dict[str, Any] | None = None) -> Answer:
-    """Return the answer after a function returned a value."""
+    """Return the response after a function returned a value."""
     result = answer(name, Outcome(failed=False, value=value), states)
     assert result is not None
     return result
@@ -38,7 +38,7 @@ def returned(name: str, value: object, states: dict[str, Any] | None = None) -> 
 
 @pytest.mark.parametrize("name", ["connect", "message"])
 def test_failure_of_a_blocking_event(name: str) -> None:
-    """After an exception in a blocking event there is no answer."""
+    """After an exception in a blocking event there is no response."""
     assert answer(name, Outcome(failed=True)) is None
 
 
@@ -47,20 +47,20 @@ def test_failure_of_a_blocking_event(name: str) -> None:
 )
 @pytest.mark.parametrize("name", ["connected", "disconnected", "other"])
 def test_other_events_are_always_accepted(name: str, outcome: Outcome) -> None:
-    """Whatever happens in an event that does not block, the answer is 200 and empty."""
+    """The response to an event that does not block is always 200 and empty."""
     assert answer(name, outcome) == Answer(200)
 
 
 @pytest.mark.parametrize("name", ["connect", "message"])
 def test_none_is_empty(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """None is 200 with an empty body, states are not echoed, and nothing is warned of."""
+    """None is 200 with an empty body, without states and without a warning."""
     assert returned(name, None, {"a": 1}) == Answer(200)
     assert not caplog.records
 
 
 @pytest.mark.parametrize("value", ['{"userId": "ana"}', b"raw", 7, 1.5])
 def test_other_values_are_dropped(value: object, caplog: pytest.LogCaptureFixture) -> None:
-    """What is not a dict is dropped, and a warning says so."""
+    """A value that is not a dict is dropped with a warning."""
     assert returned("connect", value) == Answer(200)
     assert "THE ANSWER IS DROPPED" in caplog.text
 
@@ -81,8 +81,8 @@ def test_other_values_are_dropped(value: object, caplog: pytest.LogCaptureFixtur
         ({"userId": {}}, "Error reading string at 'userId'."),
     ],
 )
-def test_refused_values(value: Any, text: str) -> None:
-    """A returned value that the extension refuses is answered 500 with its text."""
+def test_rejected_values(value: Any, text: str) -> None:
+    """If the extension rejects a returned value, the response is 500 with its text."""
     assert returned("connect", value) == Answer(500, (("Content-Type", PLAIN_TEXT),), text.encode())
 
 
@@ -99,7 +99,7 @@ def test_refused_values(value: Any, text: str) -> None:
     ],
 )
 def test_errors(name: str, code: object, status: int) -> None:
-    """A code is an error whatever else is there; its message is the body."""
+    """A returned code is always an error; its message is the body."""
     value = {"code": code, "errorMessage": "nö", "userId": "ana", "data": "x", "states": {"a": 1}}
     expected = Answer(status, (("Content-Type", PLAIN_TEXT),), "nö".encode())
     assert returned(name, value) == expected
@@ -128,7 +128,7 @@ def test_success_is_not_an_error(code: object) -> None:
     ],
 )
 def test_connect_answer(value: Any, body: bytes) -> None:
-    """A connect answer is written anew with all four keys, and no others."""
+    """The response to connect has exactly the four keys."""
     assert returned("connect", value) == Answer(200, (("Content-Type", "application/json"),), body)
 
 
@@ -153,7 +153,7 @@ def test_user_event_answer(value: Any, content_type: str, body: bytes) -> None:
 
 @pytest.mark.parametrize("data", [None, 1, ["a"], {"x": 1}])
 def test_data_must_be_text(data: object) -> None:
-    """Data that is not text is refused."""
+    """Data that is not text is rejected."""
     result = returned("message", {"data": data})
     assert result.status == 500
     assert result.body == b"Message data should be string, please stringify object."
@@ -161,13 +161,13 @@ def test_data_must_be_text(data: object) -> None:
 
 @pytest.mark.parametrize("data", ["?", [256], ["a"], None])
 def test_bad_buffer(data: object) -> None:
-    """A buffer that cannot be decoded is refused."""
+    """A buffer that cannot be decoded is rejected."""
     assert returned("message", {"data": {"type": "Buffer", "data": data}}).status == 500
 
 
 @pytest.mark.parametrize("data_type", ["html", None, 3])
 def test_bad_data_type(data_type: object) -> None:
-    """An unknown data type is refused."""
+    """An unknown data type is rejected."""
     assert returned("message", {"data": "hi", "dataType": data_type}).status == 500
 
 
@@ -183,7 +183,7 @@ def test_bad_data_type(data_type: object) -> None:
     ],
 )
 def test_states_are_merged(name: str, old: Any, new: Any, merged: Any) -> None:
-    """Returned states go over those of the request, and all go back in the header."""
+    """Returned states override the states of the request, and the header has all of them."""
     headers = dict(returned(name, {"states": new}, old).headers)
     assert decode_states(headers["ce-connectionState"]) == merged
 

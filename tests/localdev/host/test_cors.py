@@ -1,4 +1,4 @@
-"""cors.py: which browsers may read the answers."""
+"""cors.py: which pages may read responses."""
 
 import pytest
 
@@ -23,12 +23,12 @@ PREFLIGHT = {"origin": ORIGIN, "access-control-request-method": "POST"}
     ],
 )
 def test_response_headers(policy: CorsPolicy, origin: str | None, expected: object) -> None:
-    """An allowed origin is named in the answer; `*` never allows cookies."""
+    """The response names an allowed origin; `*` never allows cookies."""
     assert policy.response_headers({} if origin is None else {"origin": origin}) == expected
 
 
 def test_preflight() -> None:
-    """A preflight is answered with what it asks for."""
+    """The response to a preflight allows what the preflight asks for."""
     headers = {**PREFLIGHT, "access-control-request-headers": "x-sample"}
     answer = CorsPolicy((ORIGIN,)).answer_preflight("OPTIONS", headers)
     assert answer is not None
@@ -42,7 +42,7 @@ def test_preflight() -> None:
 
 
 def test_preflight_of_a_foreign_origin() -> None:
-    """A foreign origin's preflight is answered without permission."""
+    """The response to another origin's preflight has no permission."""
     policy = CorsPolicy(("http://other.example",))
     assert policy.answer_preflight("OPTIONS", PREFLIGHT) == Answer(204)
 
@@ -57,5 +57,5 @@ def test_preflight_of_a_foreign_origin() -> None:
     ],
 )
 def test_other_requests(policy: CorsPolicy, method: str, headers: dict[str, str]) -> None:
-    """What is not a preflight, or has no CORS settings, goes on to the functions."""
+    """Other requests, and all requests without CORS settings, go to the functions."""
     assert policy.answer_preflight(method, headers) is None

@@ -1,4 +1,4 @@
-"""events.py: CloudEvents requests as the exact values that a parameter receives."""
+"""events.py: CloudEvents requests as the values that a parameter receives."""
 
 import json
 from typing import Any
@@ -86,13 +86,13 @@ def headers_with(**changes: str | None) -> list[tuple[str, str]]:
 
 
 def values_of(body: bytes, **changes: str | None) -> dict[str, Any]:
-    """Return what parameters are bound to for an event."""
+    """Return the values of parameters for an event."""
     headers = headers_with(**changes)
     return event_values(read_context(headers), headers, body)
 
 
 def user_values(body: bytes, media_type: str | None) -> dict[str, Any]:
-    """Return what parameters are bound to for a user event."""
+    """Return the values of parameters for a user event."""
     changes = {"ce_type": "azure.webpubsub.user.message", "ce_eventName": "message"}
     return values_of(body, **changes, Content_Type=media_type)
 
@@ -124,7 +124,7 @@ def test_repeated_header(name: str) -> None:
 
 
 def test_undecodable_states() -> None:
-    """States that cannot be decoded are refused without telling what they are."""
+    """States that cannot be decoded are rejected, and the error does not show them."""
     with pytest.raises(ContextError) as caught:
         read_context(headers_with(ce_connectionState="eyJrZXkiOiJhIn0="))
     assert caught.value.__cause__ is None
@@ -164,7 +164,7 @@ def test_context_hides_secrets() -> None:
     ],
 )
 def test_kinds(ce_type: str, name: str, kind: EventKind) -> None:
-    """The prefix of ce-type tells system from user events, ce-eventName the rest."""
+    """The prefix of ce-type distinguishes system and user events; ce-eventName names the event."""
     assert read_context(headers_with(ce_type=ce_type, ce_eventName=name)).kind is kind
 
 
@@ -200,14 +200,14 @@ def test_bad_disconnected_body(body: bytes) -> None:
 
 
 def test_disconnected_without_reason() -> None:
-    """A reason of null is fine; the request shows it, a parameter of that name gets None."""
+    """A reason of null is valid: the request has it, a parameter of that name gets None."""
     values = values_of(b'{"reason": null}', ce_eventName="disconnected")
     assert values["request"]["reason"] is None
     assert argument_value(values, "reason", binary=False) is None
 
 
 def test_connected_ignores_the_body() -> None:
-    """A connected event consists of its context, whatever the body says."""
+    """The body of a connected event is ignored."""
     values = values_of(b"no JSON", ce_eventName="connected")
     assert list(values["request"]) == ["connectionContext"]
 
@@ -233,7 +233,7 @@ def test_user_event(body: bytes, media_type: str, data: str, data_type: str) -> 
 
 
 def test_unsupported_media_type() -> None:
-    """Another media type is refused with the extension's own text."""
+    """Another media type is rejected with the extension's own text."""
     text = "Message data only supports text, binary, json. Current value is: Text/HTML"
     with pytest.raises(DataTypeError, match=text):
         user_values(b"", "Text/HTML; charset=utf-8")
@@ -264,7 +264,7 @@ def test_argument_names(name: str, binary: bool, expected: str | bytes | None) -
 
 
 def test_connect_takes_nulls() -> None:
-    """Members of a connect body may be null, and stay so in the request."""
+    """Members of a connect body may be null, and are null in the request."""
     values = values_of(json.dumps(dict.fromkeys(CONNECT_BODY)).encode())
     assert {values["request"][key] for key in CONNECT_BODY} == {None}
 

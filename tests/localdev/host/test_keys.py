@@ -1,4 +1,6 @@
-"""keys.py: which key a request shows, and what it opens."""
+"""keys.py: the key of a request, and what it gives access to."""
+
+from dataclasses import asdict
 
 import pytest
 
@@ -8,9 +10,9 @@ from localdev.host.keys import Keys, make_keys, read_key
 KEYS = Keys("M", "F", "S")
 
 
-def test_keys_are_made_anew() -> None:
-    """No two are alike, none is short, and none needs an escape in a query."""
-    keys = [getattr(made, name) for made in (make_keys(), make_keys()) for name in vars(KEYS)]
+def test_keys_are_random() -> None:
+    """They differ, are long, and need no escapes in a query."""
+    keys = [getattr(made, name) for made in (make_keys(), make_keys()) for name in asdict(KEYS)]
     assert len(set(keys)) == 6
     for key in keys:
         assert len(key) >= 40
@@ -18,7 +20,7 @@ def test_keys_are_made_anew() -> None:
 
 
 def test_repr_shows_no_key() -> None:
-    """So that no log and no traceback can show one."""
+    """Logs and tracebacks use the repr."""
     assert repr(KEYS) == "Keys()"
 
 
@@ -37,7 +39,7 @@ def test_repr_shows_no_key() -> None:
     ],
 )
 def test_functions(level: str | None, opening: list[str]) -> None:
-    """Each level has its key, the master key opens all, the system key is for webhooks only."""
+    """Each level has its key, the master key is valid for all, the system key only for webhooks."""
     assert [key for key in ["", *"MFSX"] if KEYS.opens_function(level, key)] == opening
 
 
@@ -45,14 +47,14 @@ def test_functions(level: str | None, opening: list[str]) -> None:
     ("extension", "opening"), [("webpubsub", "MS"), ("WebPubSub", "MS"), ("other", "M"), ("", "M")]
 )
 def test_webhooks(extension: str, opening: str) -> None:
-    """The system key is for its own extension, the function key is for none."""
+    """The system key is valid for its own extension, the function key for no webhook."""
     assert "".join(key for key in "MFSX" if KEYS.opens_webhook(extension, key)) == opening
     assert not KEYS.opens_webhook(extension, "")
 
 
 @pytest.mark.parametrize("shown", ["m", "MM", "M ", "É", "\udcff"])
 def test_wrong_keys(shown: str) -> None:
-    """A key is compared exactly; bytes that are no UTF-8 are only a wrong key."""
+    """A key is compared exactly; bytes that are not UTF-8 are a wrong key."""
     assert not KEYS.opens_function("function", shown)
     assert not KEYS.opens_webhook("webpubsub", shown)
 
@@ -74,5 +76,5 @@ def test_wrong_keys(shown: str) -> None:
     ],
 )
 def test_where_the_key_is(headers: Headers, query: str, key: str) -> None:
-    """The header wins over the query, the first value over others; names ignore case."""
+    """The header wins over the query, the first value over others; names are case-insensitive."""
     assert read_key(headers, query) == key

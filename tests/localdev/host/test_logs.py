@@ -1,4 +1,4 @@
-"""logs.py: one line per request, an invocation's records below it."""
+"""logs.py: one line per request, with the invocation's records below it."""
 
 import asyncio
 import io
@@ -15,10 +15,10 @@ logger = logging.getLogger("sample")
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """The configured output; the root logger is put back afterwards."""
+    """The configured output; the root logger is restored afterwards."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    # Taken off first: basicConfig(force=True) would close pytest's own handlers.
+    # Removed first, because basicConfig(force=True) would close pytest's own handlers.
     for handler in handlers:
         root.removeHandler(handler)
     text = io.StringIO()
@@ -38,8 +38,7 @@ def test_format(stream: io.StringIO) -> None:
     assert stream.getvalue() == '    WARNING sample: {"a": "b\n"}\n'
 
 
-def test_levels_that_are_none(stream: io.StringIO) -> None:
-    """A clear error instead of a traceback."""
+def test_an_unknown_level_is_an_error(stream: io.StringIO) -> None:
     configure_logging(stream, "DEBUG")
     logger.debug("shown")
     assert "DEBUG sample: shown" in stream.getvalue()

@@ -1,4 +1,4 @@
-"""routes.py: route templates and the search for the one that fits."""
+"""routes.py: route templates, and the search for the template that matches."""
 
 import pytest
 
@@ -32,13 +32,13 @@ ROUTES = order_routes(
     ],
 )
 def test_matching(method: str, path: str, expected: tuple[str, dict[str, str]] | None) -> None:
-    """Literals ignore case and win; a method that is not listed does not match."""
+    """Literals are case-insensitive and win; a method that is not listed does not match."""
     match = match_route(ROUTES, method, path)
     assert (match and (match[0].function_name, match[1])) == expected
 
 
 @pytest.mark.parametrize("path", ["{id:int}", "{*rest}", "{x=1}", "a-{b}", "{a", "{a?}/b"])
 def test_unsupported_templates(path: str) -> None:
-    """Templates beyond plain and optional parameters are refused, with the function's name."""
+    """Only plain and optional parameters are allowed; the error names the function."""
     with pytest.raises(HostError, match="the route of sample"):
         read_route("sample", path, [])

@@ -38,7 +38,7 @@ def functions() -> Iterator[dict[str, Function]]:
 
 
 def load_text(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Load an app that is written for one test."""
+    """Load an app from its source."""
     (folder / f"{name}.py").write_text(text)
     monkeypatch.setenv("PYTHON_SCRIPT_FILE_NAME", f"{name}.py")
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -46,7 +46,7 @@ def load_text(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_functions(functions: dict[str, Function]) -> None:
-    """Indexing tells each function's trigger as the host reads it."""
+    """Indexing returns each function's trigger as the host reads it."""
     assert list(functions) == ["page", "wrong", "echo", "slow"]
     assert functions["page"].trigger_type == "httptrigger"
     assert functions["page"].trigger["route"] == "page"
@@ -54,7 +54,7 @@ def test_functions(functions: dict[str, Function]) -> None:
 
 
 async def test_http_call(functions: dict[str, Function]) -> None:
-    """An HTTP function gets headers and bytes; its status, headers, cookies and body come back."""
+    """An HTTP function gets headers and bytes, and returns status, headers, cookies and body."""
     answer = await runtime.call_http(functions["page"], REQUEST)
     assert (answer.status, answer.body) == (202, b"\xff")
     headers = dict(answer.headers)
@@ -64,7 +64,7 @@ async def test_http_call(functions: dict[str, Function]) -> None:
 
 
 async def test_unusable_answer(functions: dict[str, Function]) -> None:
-    """An answer that the host cannot send is 500 with an empty body."""
+    """A response that the host cannot send becomes 500 with an empty body."""
     answer = await runtime.call_http(functions["wrong"], REQUEST)
     assert (answer.status, answer.body) == (500, b"")
 
@@ -86,7 +86,7 @@ async def test_unusable_answer(functions: dict[str, Function]) -> None:
 async def test_event_call(
     functions: dict[str, Function], expression: str, outcome: Outcome
 ) -> None:
-    """What a function returns comes back as JSON values; what is not JSON is as good as a raise."""
+    """A function's return value is JSON; another value counts as an exception."""
     assert await runtime.call_event(functions["echo"], expression) == outcome
 
 
@@ -102,7 +102,7 @@ async def test_coroutine_function(functions: dict[str, Function]) -> None:
 
 
 async def test_records_of_threads(functions: dict[str, Function]) -> None:
-    """A record that a plain function logs in its thread belongs to its invocation."""
+    """A record that a synchronous function logs in its thread belongs to its invocation."""
     sample, handler = logging.getLogger("sample"), InvocationHandler()
     sample.addHandler(handler)
     sample.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""server.py: the whole host over sockets, with the real runtime, in a process of its own."""
+"""server.py: the whole host over HTTP, with the real runtime, in its own process."""
 
 import asyncio
 import hashlib
@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -36,7 +37,7 @@ ALL_NULL = '{"userId":null,"groups":null,"subprotocol":null,"roles":null}'
 
 
 class Reply:
-    """A response, read to its end."""
+    """A complete response."""
 
     def __init__(self, response: aiohttp.ClientResponse, body: bytes) -> None:
         self.status = response.status
@@ -48,7 +49,7 @@ class Reply:
 async def send(
     host: RunningHost, method: str, path: str, headers: Any = None, body: Any = None
 ) -> Reply:
-    """Send one request, with no headers but these and the client's own."""
+    """Send one request with these headers and the headers that the client adds."""
     url = URL(host.address + path, encoded=True)
     async with (
         aiohttp.ClientSession(skip_auto_headers=["Content-Type"]) as session,
@@ -66,7 +67,7 @@ async def send_event(
     method: str = "POST",
     body: str | bytes | None = None,
 ) -> Reply:
-    """Send an event as the service does; the case tells the sample app what to do."""
+    """Send an event as the service does; the case selects what the sample app does."""
     headers: dict[str, str | None] = {
         ORIGIN: "localhost",
         "ce-type": f"azure.webpubsub.{PREFIX.get(name, 'user')}.{name}",
@@ -84,7 +85,7 @@ async def send_event(
 
 
 async def test_http_function(host: RunningHost) -> None:
-    """A function sees the request as Azure hands it over, and its answer is sent as it is."""
+    """A function gets the request as in Azure, and its response is sent unchanged."""
     target = "/things/ECHO/blue%20room?a=1&A=2&b="
     reply = await send(host, "POST", target, {"X-Sample": "yes"}, "body")
     assert (reply.status, reply.headers["Content-Type"]) == (201, "application/json")
@@ -99,7 +100,7 @@ async def test_http_function(host: RunningHost) -> None:
 
 
 async def test_line_breaks_in_a_path(host: RunningHost) -> None:
-    """They are a part of a name as any other character."""
+    """They are part of a parameter, like any other character."""
     reply = await send(host, "GET", "/things/echo/blue%0Aroom")
     assert json.loads(reply.text)["route"] == {"room": "blue\nroom"}
 
@@ -117,12 +118,12 @@ async def test_line_breaks_in_a_path(host: RunningHost) -> None:
     ],
 )
 async def test_no_such_route(host: RunningHost, method: str, path: str) -> None:
-    """Without a function for the method and the path the answer is 404 and empty."""
+    """Without a function for the method and the path the response is 404 and empty."""
     assert (await send(host, method, path)).facts == (404, None, "")
 
 
 async def test_disabled_functions(host: RunningHost) -> None:
-    """Neither a route nor an event leads to them; the log says why."""
+    """They get neither requests nor events; the log says why."""
     assert (await send(host, "GET", "/things/switched_off")).status == 404
     assert (await send_event(host, "switched_off")).status == 404
     for name in ("switched_off", "event_switched_off"):
@@ -130,25 +131,25 @@ async def test_disabled_functions(host: RunningHost) -> None:
 
 
 async def test_text_function(host: RunningHost) -> None:
-    """A function may return plain text, and sees the values of local.settings.json."""
+    """A function may return plain text, and can read the values of local.settings.json."""
     reply = await send(host, "PUT", "/things/text")
     assert reply.facts == (200, "text/plain; charset=utf-8", "file")
 
 
 async def test_cookies(host: RunningHost) -> None:
-    """Every cookie is a header of its own."""
+    """Every cookie has its own header."""
     reply = await send(host, "GET", "/things/cookies")
     assert reply.headers.getall("Set-Cookie") == ["a=1; HttpOnly; Path=/", "b=2"]
 
 
 @pytest.mark.parametrize("name", ["boom", "nothing"])
 async def test_http_failure(host: RunningHost, name: str) -> None:
-    """A function that fails is answered 500 with an empty body."""
+    """The response of a function that fails is 500 with an empty body."""
     assert (await send(host, "GET", f"/things/{name}")).facts == (500, None, "")
 
 
 async def test_body_limit(host: RunningHost) -> None:
-    """A body over 100 MiB is refused before it is sent."""
+    """A body over 100 MiB is rejected before it is sent."""
     headers = {"Content-Length": str(100 * 1024 * 1024 + 1)}
     reader, writer = await asyncio.open_connection("127.0.0.1", URL(host.address).port)
     try:
@@ -163,7 +164,7 @@ async def test_body_limit(host: RunningHost) -> None:
 
 
 async def test_cors(host: RunningHost) -> None:
-    """Functions answer an allowed origin's preflight and requests; the webhook knows no CORS."""
+    """Functions have CORS headers for an allowed origin; the webhook has none."""
     headers = {"Origin": "http://page.example", "Access-Control-Request-Method": "POST"}
     preflight = await send(host, "OPTIONS", "/things/text", headers)
     assert preflight.status == 204
@@ -183,7 +184,7 @@ async def test_cors(host: RunningHost) -> None:
     ("origin", "status"), [("localhost", 200), ("no, localhost", 200), ("no", 400), (None, 500)]
 )
 async def test_validation(host: RunningHost, method: str, origin: str | None, status: int) -> None:
-    """A known origin is allowed, another refused; without an origin the extension fails."""
+    """A known origin is accepted, another rejected; without an origin the extension fails."""
     reply = await send(host, method, WEBHOOK, origin and {ORIGIN: origin})
     assert reply.facts == (status, None, "")
     assert reply.headers.get("WebHook-Allowed-Origin") == ("*" if status == 200 else None)
@@ -191,12 +192,12 @@ async def test_validation(host: RunningHost, method: str, origin: str | None, st
 
 @pytest.mark.parametrize("method", ["HEAD", "PATCH"])
 async def test_webhook_methods(host: RunningHost, method: str) -> None:
-    """The webhook has no other methods than those of the real host."""
+    """The webhook accepts only the methods that the real host accepts."""
     assert (await send(host, method, WEBHOOK)).status == 405
 
 
 async def test_webhook_path(host: RunningHost) -> None:
-    """The webhook's path ignores case, and what follows the extension's name."""
+    """The webhook's path is case-insensitive, and the part after the extension is ignored."""
     for path in ("/Runtime/Webhooks/WebPubSub", f"{WEBHOOK}/more?code=x"):
         assert (await send(host, "OPTIONS", path, {ORIGIN: "localhost"})).status == 200
 
@@ -225,7 +226,7 @@ async def test_webhook_path(host: RunningHost) -> None:
 async def test_checks(
     host: RunningHost, name: str, changes: dict[str, str | None], method: str, status: int
 ) -> None:
-    """Every event passes the same checks; a refusal is empty."""
+    """Every event has the same checks; a rejection has no body."""
     reply = await send_event(host, name, "none", changes, method=method)
     assert reply.facts == (status, None, "")
 
@@ -240,7 +241,7 @@ async def test_checks(
     ],
 )
 async def test_bodies(host: RunningHost, name: str, body: str, status: int) -> None:
-    """A body that the extension cannot read is its failure; that of connected is not read."""
+    """The extension fails on a body that it cannot read; it does not read the body of connected."""
     assert (await send_event(host, name, body=body)).facts == (status, None, "")
 
 
@@ -272,7 +273,7 @@ async def test_content_types(host: RunningHost) -> None:
     ],
 )
 async def test_outcome_of_other_events(host: RunningHost, name: str, case: str) -> None:
-    """Whatever a function does in an event that does not block, the service gets 200, empty."""
+    """The response to an event that does not block is always 200 and empty."""
     assert (await send_event(host, name, case)).facts == (200, None, "")
 
 
@@ -295,7 +296,7 @@ async def test_outcome_of_other_events(host: RunningHost, name: str, case: str) 
 async def test_outcome_of_blocking_events(
     host: RunningHost, name: str, case: str, facts: tuple[int, str | None, str]
 ) -> None:
-    """What is not a dict is dropped or refused, and an error becomes a status and a text."""
+    """Values other than a dict are dropped or rejected; an error becomes a status and a text."""
     assert (await send_event(host, name, case)).facts == facts
 
 
@@ -304,7 +305,7 @@ async def test_outcome_of_blocking_events(
     [("connect", "raise"), ("message", "raise"), ("connect", "set"), ("message", "set-inside")],
 )
 async def test_hanging_events(host: RunningHost, name: str, case: str) -> None:
-    """A failure in a blocking event leaves the request without answer until the time is over."""
+    """After a failure in a blocking event the response comes only when the timeout is over."""
     started = perf_counter()
     reply = await send_event(host, name, case)
     assert reply.facts == (500, "text/plain; charset=utf-8", "A task was canceled.")
@@ -315,21 +316,21 @@ async def test_hanging_events(host: RunningHost, name: str, case: str) -> None:
 
 
 async def test_other_events_wait(host: RunningHost) -> None:
-    """The answer to an event that does not block still waits for the function."""
+    """The response to an event that does not block still waits for the function."""
     started = perf_counter()
     assert (await send_event(host, "disconnected", "slow")).status == 200
     assert perf_counter() - started >= 0.2
 
 
 async def test_connect_answer(host: RunningHost) -> None:
-    """The answer to connect is written anew with all four keys."""
+    """The response to connect has all four keys."""
     reply = await send_event(host, "connect", "connect")
     body = '{"userId":"ana","groups":["blue"],"subprotocol":null,"roles":null}'
     assert reply.facts == (200, "application/json", body)
 
 
 async def test_message_answer(host: RunningHost) -> None:
-    """The answer to a message is its data, with the type of the data."""
+    """The response to a message is the returned data, with the type of the data."""
     assert (await send_event(host, "message", "message")).facts == (200, "text/plain", "hello")
 
 
@@ -338,7 +339,7 @@ async def test_message_answer(host: RunningHost) -> None:
     [("connect", ALL_NULL, "application/json"), ("message", "", None)],
 )
 async def test_states(host: RunningHost, name: str, body: str, content_type: str | None) -> None:
-    """States of the request and of the function go back together in the header."""
+    """The header has the states of the request and the states that the function returned."""
     changes = {"ce-connectionState": encode_states({"room": "blue", "seat": 1})}
     reply = await send_event(host, name, "states", changes)
     assert (reply.status, reply.text) == (200, body)
@@ -361,13 +362,13 @@ async def test_request_text(host: RunningHost, name: str) -> None:
 
 
 async def test_argument_names(host: RunningHost) -> None:
-    """A parameter called `data` may get the raw bytes; one of another name gets None."""
+    """A parameter called `data` may get the raw bytes; a parameter of another name gets None."""
     assert (await send_event(host, "blob", body=b"\xff\x00")).text == "bytes 2"
     assert (await send_event(host, "misnamed")).text == "None"
 
 
 async def test_request_lines(host: RunningHost) -> None:
-    """A request is one line without its query, its records stand below it, verbatim."""
+    """A request is one line without its query; its records are below it, unchanged."""
     await send(host, "GET", "/things/text?name=ana&code=very-secret")
     lines = host.log_text().splitlines()
     position = lines.index('    INFO sample: {"json": "line", "name": "ana"}')
@@ -377,7 +378,7 @@ async def test_request_lines(host: RunningHost) -> None:
 
 
 async def test_records_do_not_mix(host: RunningHost) -> None:
-    """Records of concurrent requests stand below their own request."""
+    """Records of concurrent requests are below their own request."""
     names = [f"slow-{number}" for number in range(5)]
     await asyncio.gather(*(send(host, "GET", f"/things/slow?name={name}") for name in names))
     lines = host.log_text().splitlines()
@@ -388,7 +389,7 @@ async def test_records_do_not_mix(host: RunningHost) -> None:
 
 
 async def test_traceback_and_warning_lines(host: RunningHost) -> None:
-    """An exception's traceback and a dropped answer are told on stderr."""
+    """An exception's traceback and a dropped return value are logged on stderr."""
     await send(host, "GET", "/things/boom")
     await send_event(host, "connect", "number")
     text = host.log_text()
@@ -397,7 +398,7 @@ async def test_traceback_and_warning_lines(host: RunningHost) -> None:
 
 
 def test_start_lines(host: RunningHost) -> None:
-    """At start every function has a line; what does not run says why, the others still work."""
+    """At start every function has a line; a function that does not run has the reason."""
     text = host.log_text()
     assert f"echo: httpTrigger GET,POST {host.address}/things/echo/{{room}}/{{seat?}}\n" in text
     assert "connect: webPubSubTrigger chat.System.connect.All\n" in text
@@ -455,7 +456,7 @@ def test_app_that_cannot_be_served(tmp_path: Path, text: str, fault: str, cause:
 
 
 def test_busy_port(tmp_path: Path) -> None:
-    """A port that is taken raises OSError."""
+    """A port that is in use raises OSError."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         text = PAGE_APP.replace("{id:int}", "page")
         errors = start_and_fail(tmp_path, text, taken.getsockname()[1])
@@ -464,14 +465,18 @@ def test_busy_port(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "opening"),
-    [("text", [*vars(KEYS), "none"]), ("members", ["master", "function"]), ("owners", ["master"])],
+    [
+        ("text", [*asdict(KEYS), "none"]),
+        ("members", ["master", "function"]),
+        ("owners", ["master"]),
+    ],
 )
 @pytest.mark.parametrize("place", ["header", "query"])
-async def test_functions_ask_for_keys(
+async def test_functions_require_keys(
     keyed_host: RunningHost, path: str, opening: list[str], place: str
 ) -> None:
-    """Each level asks for its key, in either place; a refusal is empty."""
-    for name, key in (*vars(KEYS).items(), ("none", "wrong")):
+    """Each level requires its key, in the header or the query; a denial has no body."""
+    for name, key in (*asdict(KEYS).items(), ("none", "wrong")):
         headers, query = ({HEADER: key}, "") if place == "header" else ({}, f"?Code={key}")
         reply = await send(keyed_host, "POST", f"/things/{path}{query}", headers)
         if name in opening:
@@ -481,13 +486,13 @@ async def test_functions_ask_for_keys(
 
 
 async def test_no_key_and_no_route(keyed_host: RunningHost) -> None:
-    """Without a key it is 401 where there is a function, 404 where there is none."""
+    """Without a key the status is 401 if there is a function, else 404."""
     for path, status in (("text", 200), ("members", 401), ("owners", 401), ("none", 404)):
         assert (await send(keyed_host, "POST", f"/things/{path}")).status == status
     assert (await send(keyed_host, "GET", "/things/members")).status == 404
 
 
-async def test_browsers_can_read_a_refusal(keyed_host: RunningHost) -> None:
+async def test_browsers_can_read_a_denial(keyed_host: RunningHost) -> None:
     """Preflights need no key, and a 401 has the headers for the page's origin."""
     headers = {"Origin": "http://page.example", "Access-Control-Request-Method": "POST"}
     for method, status in (("OPTIONS", 204), ("POST", 401)):
@@ -497,15 +502,15 @@ async def test_browsers_can_read_a_refusal(keyed_host: RunningHost) -> None:
 
 
 async def test_the_function_sees_the_key(keyed_host: RunningHost) -> None:
-    """As in Azure, the query and the header reach it as they were sent."""
+    """As in Azure, the query and the header reach the function unchanged."""
     headers, query = {HEADER: KEYS.function}, f"code={KEYS.master}"
     reply = await send(keyed_host, "POST", f"/things/members?{query}", headers)
     assert reply.text == f"{KEYS.master} {KEYS.function}"
 
 
 @pytest.mark.parametrize("key", [None, "wrong", KEYS.function])
-async def test_the_webhook_is_closed(keyed_host: RunningHost, key: str | None) -> None:
-    """Without its key it answers 401 to every verb, before it looks at anything else."""
+async def test_the_webhook_needs_a_key(keyed_host: RunningHost, key: str | None) -> None:
+    """Without its key the status is 401 for every method, before any other check."""
     query = "" if key is None else f"?code={key}"
     headers = {ORIGIN: "localhost"} | ({} if key is None else {HEADER: key})
     for method in ("OPTIONS", "GET", "PUT", "POST", "DELETE", "PATCH"):
@@ -516,8 +521,8 @@ async def test_the_webhook_is_closed(keyed_host: RunningHost, key: str | None) -
 
 
 @pytest.mark.parametrize("key", [KEYS.webpubsub_extension, KEYS.master])
-async def test_the_webhook_is_opened(keyed_host: RunningHost, key: str) -> None:
-    """The system key and the master key open it; the checks of every event follow."""
+async def test_the_webhook_accepts_keys(keyed_host: RunningHost, key: str) -> None:
+    """The system key and the master key are valid; then the checks of every event follow."""
     for path, headers in ((f"{WEBHOOK}?code={key}", {}), (f"{WEBHOOK}?code=wrong", {HEADER: key})):
         for method in ("OPTIONS", "GET"):
             reply = await send(keyed_host, method, path, {ORIGIN: "localhost"} | headers)
@@ -528,19 +533,19 @@ async def test_the_webhook_is_opened(keyed_host: RunningHost, key: str) -> None:
 
 
 async def test_other_webhooks(keyed_host: RunningHost) -> None:
-    """Only the master key learns that there is no such extension."""
+    """Only with the master key is the status 404 for an unknown extension."""
     for key, status in ((KEYS.webpubsub_extension, 401), (KEYS.master, 404)):
         reply = await send(keyed_host, "GET", f"/runtime/webhooks/other?code={key}")
         assert reply.status == status
 
 
 async def test_keys_are_not_logged(keyed_host: RunningHost) -> None:
-    """Neither at start, nor with requests that show them, whatever comes of these."""
-    for name, key in vars(KEYS).items():
+    """Neither at start nor with requests, whether the key is valid or not."""
+    for name, key in asdict(KEYS).items():
         headers, query = {HEADER: key, ORIGIN: "localhost"}, f"?code={key}&name={name}"
         for path in ("/things/text", "/things/boom", "/things/owners", "/things/none", WEBHOOK):
             await send(keyed_host, "GET", path + query, headers)
             await send(keyed_host, "POST", path + query, headers)
     log = keyed_host.log_text()
     assert "POST /things/owners 401 " in log
-    assert not [key for key in vars(KEYS).values() if key in log]
+    assert not [key for key in asdict(KEYS).values() if key in log]

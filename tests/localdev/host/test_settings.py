@@ -1,4 +1,4 @@
-"""settings.py: the two settings files and the lookup of app settings."""
+"""settings.py: the two settings files, and the lookup of app settings."""
 
 import json
 import os
@@ -22,8 +22,8 @@ def write_settings(folder: Path, document: object) -> None:
     (folder / "local.settings.json").write_text(json.dumps(document))
 
 
-def test_values_go_under_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A value of the file is used only where the environment has none."""
+def test_the_environment_overrides_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value of the file is used only if the environment has none."""
     monkeypatch.setattr(os, "environ", {"SampleKept": "environment"})
     write_settings(tmp_path, {"Values": {"SampleKept": "file", "SampleNew": "file"}})
     apply_local_settings(tmp_path)
@@ -36,7 +36,7 @@ def test_missing_file_is_fine(tmp_path: Path) -> None:
 
 
 def test_cors_is_read(tmp_path: Path) -> None:
-    """Host.CORS is a list with commas; a slash at an origin's end does not count."""
+    """Host.CORS is a list with commas; a slash at an origin's end is ignored."""
     write_settings(tmp_path, {"Host": {"CORS": "http://a.example/, *", "CORSCredentials": True}})
     settings = read_local_settings(tmp_path)
     assert settings.cors_origins == ("http://a.example", "*")
@@ -44,7 +44,7 @@ def test_cors_is_read(tmp_path: Path) -> None:
 
 
 def test_values_are_not_in_the_repr(tmp_path: Path) -> None:
-    """The repr of the settings holds no value."""
+    """The repr of the settings has no value."""
     write_settings(tmp_path, {"Values": {"Key": "secret-value"}})
     assert "secret-value" not in repr(read_local_settings(tmp_path))
 
@@ -60,7 +60,7 @@ def test_values_are_not_in_the_repr(tmp_path: Path) -> None:
     ],
 )
 def test_malformed_settings(tmp_path: Path, text: str, fault: str) -> None:
-    """What cannot be understood raises an error that names the file and no value."""
+    """Invalid settings raise an error that names the file but no value."""
     (tmp_path / "local.settings.json").write_text(text)
     with pytest.raises(HostError, match=fault) as caught:
         read_local_settings(tmp_path)
@@ -69,7 +69,7 @@ def test_malformed_settings(tmp_path: Path, text: str, fault: str) -> None:
 
 
 def test_settings_that_are_not_utf8(tmp_path: Path) -> None:
-    """Bytes that are not UTF-8 are an error of the file too."""
+    """Bytes that are not UTF-8 raise an error that names the file."""
     (tmp_path / "local.settings.json").write_bytes(b'{"Values": {"a": "\xff"}}')
     with pytest.raises(HostError, match="it is not UTF-8"):
         read_local_settings(tmp_path)
@@ -84,7 +84,7 @@ def test_settings_that_are_not_utf8(tmp_path: Path) -> None:
     ],
 )
 def test_route_prefix(tmp_path: Path, text: str, prefix: str) -> None:
-    """The prefix is that of host.json, which may be empty; the default is `api`."""
+    """The prefix is from host.json and may be empty; the default is `api`."""
     (tmp_path / "host.json").write_text(text)
     assert read_route_prefix(tmp_path) == prefix
 
@@ -97,7 +97,7 @@ def test_setting_names_ignore_case_and_separator() -> None:
 
 
 def test_settings_in_percent_signs_are_resolved() -> None:
-    """`%NAME%` is replaced wherever it stands, other text stays."""
+    """`%NAME%` is replaced anywhere; other text stays."""
     assert resolve_settings("a-%Hub%-b", {"Hub": "chat"}) == "a-chat-b"
 
 

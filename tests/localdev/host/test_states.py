@@ -24,13 +24,13 @@ def test_decoding() -> None:
     "text", ['{"key":"a"}', '{"key":1}', "[]", "no JSON", '{"key":"bm8ganNvbg=="}']
 )
 def test_undecodable_text(text: str) -> None:
-    """Base64 of anything but base64 values of JSON is refused."""
+    """Base64 of anything but base64 values of JSON is rejected."""
     with pytest.raises(ValueError, match=r"."):
         decode_states(base64.b64encode(text.encode()).decode())
 
 
 @pytest.mark.parametrize("header", ["?", f"{HEADER[:4]}?{HEADER[4:]}"])
 def test_undecodable_header(header: str) -> None:
-    """A header that is not base64 throughout is refused."""
+    """A header with characters outside of base64 is rejected."""
     with pytest.raises(ValueError, match=r"."):
         decode_states(header)

@@ -96,21 +96,21 @@ ORIGIN = "WebHook-Request-Origin"
         ("POST", GONE, 500),
     ],
 )
-def test_refusals(method: str, changes: dict[str, str | None], status: int) -> None:
-    """Every check has its status and an empty body, and comes in the extension's order."""
+def test_rejections(method: str, changes: dict[str, str | None], status: int) -> None:
+    """Every check has its status and an empty body, in the extension's order."""
     allowed = (("WebHook-Allowed-Origin", "*"),) if status == 200 else ()
     assert check(method, changes) == Answer(status, allowed)
 
 
 def test_unsupported_data() -> None:
-    """A user event of another media type is refused with a text."""
+    """A user event of another media type is rejected with a text."""
     text = b"Message data only supports text, binary, json. Current value is: text/html"
     expected = Answer(400, (("Content-Type", PLAIN_TEXT),), text)
     assert check(changes={"Content-Type": "text/html"}) == expected
 
 
 def test_mqtt_is_not_served() -> None:
-    """An event of an MQTT client is answered with 501."""
+    """The response to an event of an MQTT client is 501."""
     answer = check(changes={"ce-subprotocol": "mqtt", "ce-physicalConnectionId": "p-1"})
     assert isinstance(answer, Answer)
     assert answer.status == 501
@@ -129,7 +129,7 @@ def test_validation_with_one_open_listener() -> None:
 
 
 def test_protocol_of_listeners() -> None:
-    """A listener for plain clients goes before one for all clients; one for MQTT gets nothing."""
+    """A listener for plain clients wins over one for all clients; one for MQTT gets no event."""
     plain = listener(clientProtocols="webPubSub", function_name="plain")
     mqtt = listener(clientProtocols="MQTT", function_name="mqtt")
     for listeners, name in [
@@ -175,7 +175,7 @@ def test_bad_bindings(changes: dict[str, Any], fault: str) -> None:
 
 
 def test_connections_of_a_binding() -> None:
-    """`connections` wins over its older alias, and an empty alias counts for nothing."""
+    """`connections` wins over its older alias, and an empty alias is ignored."""
     environ = {"A": "Endpoint=http://a.example", "B": "Endpoint=http://b.example", **KEYED}
     assert listener(environ, connections=["A"], connection="B").accesses == (
         ServiceAccess("a.example"),

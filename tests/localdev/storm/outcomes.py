@@ -1,4 +1,4 @@
-"""A storm that went well, for tests to spoil."""
+"""The outcome of a storm without failures, and variants of it."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,9 +11,9 @@ CALM = Outcome(
     failures={},
     members=100,
     missing=0,
-    told=100,
-    told_by_instance=[100],
-    untold={},
+    announced=100,
+    announced_by_instance=[100],
+    unannounced={},
     first_heard=100,
     announcements=8,
     deliveries=600,
@@ -25,6 +25,6 @@ CALM = Outcome(
 )
 
 
-def spoil(**fields: Any) -> Outcome:
-    """The same with other figures."""
+def changed(**fields: Any) -> Outcome:
+    """Return the outcome with other figures."""
     return replace(CALM, **fields)

@@ -2,15 +2,14 @@ import json
 
 import pytest
 
-from localdev.storm.outcome import Outcome, Usage, Use
-from localdev.storm.plan import Plan, Run
+from localdev.storm.outcome import Outcome, Plan, Run, Usage, Use
 from localdev.storm.report import describe_runs, write_report
-from tests.localdev.storm.outcomes import CALM, spoil
+from tests.localdev.storm.outcomes import CALM, changed
 from webpubsub_emulator.faults import parse_fault
 
 
 def usage(megabytes: float, cpu_seconds: float = 0) -> Usage:
-    """Of two instances, of which the other is smaller."""
+    """Return the usage of two instances, of which the first is smaller, and of the emulator."""
     smaller = Use(megabytes - 1, cpu_seconds)
     return Usage([smaller, Use(megabytes, cpu_seconds)], Use(megabytes + 10, cpu_seconds))
 
@@ -23,80 +22,73 @@ def run(*outcomes: Outcome, has_digest: bool = True, fault: str = "", instances:
 
 
 def rows(report: str) -> dict[str, list[str]]:
-    """The cells of the table, by what they are about."""
+    """Return the cells of the table by their label."""
     lines = [line.split("  ") for line in report.splitlines() if "  " in line]
     return {cells[0]: [cell.strip() for cell in cells[1:] if cell.strip()] for cells in lines}
 
 
 def test_runs_side_by_side() -> None:
-    """Their figures, and how much the digest saves."""
-    report = write_report([run(CALM), run(spoil(deliveries=12_000), has_digest=False)])
+    """Their figures, and the share of deliveries with the digest."""
+    report = write_report([run(CALM), run(changed(deliveries=12_000), has_digest=False)])
     assert report.startswith(
-        "100 clients into one group, 400 a second wanted, 1 instance, announcements in json\n"
+        "100 clients join one group, up to 400 per second, 1 instance, announcements in json\n"
     )
     table = rows(report)
     assert table["deliveries"] == ["600", "12,000"]
-    assert table["joined a second"] == ["200", "200"]
+    assert table["joins per second"] == ["200", "200"]
     assert table["negotiate, ms: p50, p99"] == ["10 40", "10 40"]
     assert table["open, with connect, ms: p50, p99"] == ["-", "-"]
-    assert table["host, CPU ms a join"] == ["5.0", "5.0"]
-    assert table["emulator, CPU ms a join"] == ["2.5", "2.5"]
+    assert table["host, CPU ms per join"] == ["5.0", "5.0"]
+    assert table["emulator, CPU ms per join"] == ["2.5", "2.5"]
     assert table["host, MB: before, full, after"] == ["40 60 50", "40 60 50"]
     assert report.splitlines()[-2:] == [
-        "The digest makes 5.0% of the deliveries that there are without it.",
-        "Nobody is missing, and every join was told of once or is explained.",
+        "With the digest there are 5.0% of the deliveries without it.",
+        "No member is missing, and every join was announced once or explained.",
     ]
 
 
-def test_what_went_wrong() -> None:
-    """It is told at the end, of every storm; and a program can read it."""
-    runs = [run(CALM, spoil(missing=2))]
-    told = "storm 2: 2 members are missing in the service's list"
-    assert write_report(runs).splitlines()[-1] == f"WRONG: digest on: {told}"
-    assert describe_runs(runs)["runs"][0]["complaints"] == [told]
+def test_complaints_are_the_last_lines() -> None:
+    """Complaints of every storm; the JSON has them too."""
+    runs = [run(CALM, changed(missing=2))]
+    complaint = "storm 2: 2 members are missing in the service's list"
+    assert write_report(runs).splitlines()[-1] == f"WRONG: digest on: {complaint}"
+    assert describe_runs(runs)["runs"][0]["complaints"] == [complaint]
 
 
-def test_faults_and_what_they_did() -> None:
-    """Each with its number, and reasons with theirs."""
-    outcome = spoil(told=97, untold={"send: answered 500": 3}, faults={"rest-error:rate=1": 9})
+def test_faults_and_reasons_have_their_counts() -> None:
+    outcome = changed(
+        announced=97, unannounced={"send: answered 500": 3}, faults={"rest-error:rate=1": 9}
+    )
     lines = write_report([run(outcome, fault="rest-error")]).splitlines()
-    assert "digest on: 3 joins were not told of: send: answered 500" in lines
-    assert "digest on: 9 times: rest-error:rate=1" in lines
+    assert "digest on: 3 joins were not announced: send: answered 500" in lines
+    assert "digest on: 9 faults happened: rest-error:rate=1" in lines
 
 
 def test_the_memory_of_many_storms() -> None:
-    """After each, and how much it grew once everything had been used."""
+    """The memory after each storm, and its growth since the second."""
     report = write_report([run(*[CALM] * 6)])
     grown = "+3.0 from the second to the median of the last 3"
     assert f"digest on: host, MB after each storm: 50.0 51.0 52.0 53.0 54.0 55.0; {grown}" in report
     assert "the last of 6 storms" in report
 
 
-def test_several_instances() -> None:
-    """What each told of."""
-    report = write_report([run(spoil(told_by_instance=[60, 40]), instances=2)])
-    assert rows(report)["told of by each instance"] == ["60 40"]
+def test_several_instances_have_a_row() -> None:
+    report = write_report([run(changed(announced_by_instance=[60, 40]), instances=2)])
+    assert rows(report)["joins announced by each instance"] == ["60 40"]
     assert ", 2 instances," in report
 
 
-def test_a_system_that_does_not_tell() -> None:
-    """The other figures are there."""
-    unknown = run(CALM)
-    unknown.before, unknown.full, unknown.after = [], [], []
-    assert "MB" not in write_report([unknown])
-
-
 @pytest.mark.parametrize("has_digest", [True, False])
-def test_joins_that_nobody_was_told_of(has_digest: bool) -> None:
-    """They are wrong with the digest only: without it, a crowd may be too much."""
-    subject = run(spoil(told=90, untold={"late": 10}), has_digest=has_digest)
+def test_unannounced_joins_are_wrong_with_the_digest_only(has_digest: bool) -> None:
+    """Without the digest, many joins at once may be throttled."""
+    subject = run(changed(announced=90, unannounced={"late": 10}), has_digest=has_digest)
     assert bool(subject.complaints()) is has_digest
 
 
 def test_the_json() -> None:
-    """Everything, the faults as they are written."""
+    """It has all figures, and faults as on the command line."""
     found = json.loads(json.dumps(describe_runs([run(CALM, fault="event-lost")])))
     assert found["plan"]["faults"] == ["event-lost:rate=1.0"]
     (only,) = found["runs"]
-    assert (only["digest"], only["outcomes"][0]["told"]) == (True, 100)
+    assert (only["digest"], only["outcomes"][0]["announced"]) == (True, 100)
     assert only["before"][0]["hosts"][1] == {"megabytes": 40, "cpu_seconds": 0}

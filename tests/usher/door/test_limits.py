@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.usher.settings import make_settings
-from usher.door.limits import MOST_NAMES, CallLimit, Limits, client_address
+from usher.door.limits import MOST_NAMES, SECOND, CallLimit, Limits, client_address
 from usher.errors import TooManyError
 
 
@@ -13,8 +13,8 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
 
-    def __call__(self) -> float:
-        return self.now
+    def __call__(self) -> int:
+        return round(self.now * SECOND)
 
 
 @pytest.fixture
@@ -41,6 +41,15 @@ def test_a_full_bucket_and_its_refill(clock: Clock) -> None:
     assert count_allowed(limit, "ana", 10) == 2
     clock.now += 600
     assert count_allowed(limit, "ana", 100) == 60
+
+
+@pytest.mark.parametrize("calls", [1, 3, 7, 600])
+def test_the_limit_is_exact_at_every_uptime(calls: int) -> None:
+    """No rounding error refuses the last call, or admits one more."""
+    for uptime in range(1, 2000):
+        clock = Clock()
+        clock.now = uptime * 1.000_000_007
+        assert count_allowed(CallLimit(calls, clock), "ana", calls + 1) == calls
 
 
 def test_each_name_has_its_own_bucket(clock: Clock) -> None:

@@ -199,10 +199,10 @@ async def test_all_unknown_callers_get_the_same_detail() -> None:
 
 def test_only_a_backend_is_trusted_without_a_user() -> None:
     """Its request has the function key, and asks for no user."""
-    assert make_settings(mode="key").mode.is_trusted_without_user(None)
-    assert not make_settings(mode="key").mode.is_trusted_without_user("ana")
+    assert make_settings(mode="key").mode.needs_no_caller(None)
+    assert not make_settings(mode="key").mode.needs_no_caller("ana")
     assert not any(
-        make_settings(mode=mode).mode.is_trusted_without_user(None)
+        make_settings(mode=mode).mode.needs_no_caller(None)
         for mode in (None, "easyauth", "oidc", "anonymous", "local")
     )
 

@@ -1,4 +1,4 @@
-"""A function app for test_runtime.py, under a module name of its own."""
+"""A function app for test_runtime.py, with its own module name."""
 
 import asyncio
 import logging
@@ -18,15 +18,15 @@ async def page(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(route="wrong", methods=["GET"])
 async def wrong(req: func.HttpRequest) -> func.HttpResponse:
-    """Answer with a status that is not a number."""
-    return func.HttpResponse("", status_code="abc")  # type: ignore[arg-type]  # what is tested
+    """Return a status that is not a number."""
+    return func.HttpResponse("", status_code="abc")  # type: ignore[arg-type]  # the error under test
 
 
 @app.generic_trigger(
     arg_name="data", type="webPubSubTrigger", hub="chat", eventType="user", eventName="message"
 )
 def echo(data: str) -> Any:
-    """Return the expression that the data is, and log it from a thread."""
+    """Evaluate the data, log it from a thread and return the value."""
     logging.getLogger("sample").info("echo")
     return eval(data) if data else {"got": data}  # noqa: S307  # the tests choose the value
 
@@ -35,6 +35,6 @@ def echo(data: str) -> Any:
     arg_name="request", type="webPubSubTrigger", hub="chat", eventType="user", eventName="slow"
 )
 async def slow(request: str) -> Any:
-    """Give way once, then return the request."""
+    """Yield to the event loop once, then return the request."""
     await asyncio.sleep(0)
     return {"request": request}

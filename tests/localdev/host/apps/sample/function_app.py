@@ -1,4 +1,4 @@
-"""A function app for the host's tests: what an event function does is chosen by the user's id."""
+"""A function app for the host's tests: the user id selects what an event function does."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ RESULTS: dict[str, Any] = {
 
 
 def outcome(request: str) -> Any:
-    """Return or raise what the user id asks for; ``echo`` sends the request back as an error."""
+    """Return or raise what the user id selects; ``echo`` returns the request as an error."""
     case = json.loads(request)["connectionContext"]["userId"]
     if case == "echo":
         return {"code": "userError", "errorMessage": request}
@@ -56,7 +56,7 @@ async def echo(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route()
 def text(req: func.HttpRequest) -> str:
-    """Answer with plain text, from a thread."""
+    """Return plain text from a thread."""
     logging.getLogger("sample").info('{"json": "line", "name": "%s"}', req.params.get("name"))
     return os.environ["FromFile"]
 
@@ -79,7 +79,7 @@ async def boom(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(methods=["GET"])
 async def nothing(req: func.HttpRequest) -> func.HttpResponse:
     """Return something that cannot be sent."""
-    return None  # type: ignore[return-value]  # what the test is about
+    return None  # type: ignore[return-value]  # the error under test
 
 
 @app.route(methods=["GET"])
@@ -94,13 +94,13 @@ async def slow(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route(methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 async def members(req: func.HttpRequest) -> func.HttpResponse:
-    """Send back the key as the function sees it."""
+    """Return the key that the function gets."""
     return func.HttpResponse(f"{req.params.get('code')} {req.headers.get('x-functions-key')}")
 
 
 @app.route(methods=["POST"], auth_level=func.AuthLevel.ADMIN)
 async def owners(req: func.HttpRequest) -> func.HttpResponse:
-    """Answer nobody but owners."""
+    """Require the master key."""
     return func.HttpResponse("")
 
 
@@ -112,7 +112,7 @@ async def owners(req: func.HttpRequest) -> func.HttpResponse:
     eventName="connect",
 )
 def connect(request: str) -> Any:
-    """Answer a connect event."""
+    """Handle a connect event."""
     return outcome(request)
 
 
@@ -124,7 +124,7 @@ def connect(request: str) -> Any:
     eventName="connected",
 )
 async def connected(request: str) -> Any:
-    """Answer a connected event."""
+    """Handle a connected event."""
     return outcome(request)
 
 
@@ -136,7 +136,7 @@ async def connected(request: str) -> Any:
     eventName="disconnected",
 )
 def disconnected(request: str) -> Any:
-    """Answer a disconnected event, from a thread."""
+    """Handle a disconnected event in a thread."""
     return outcome(request)
 
 
@@ -148,7 +148,7 @@ def disconnected(request: str) -> Any:
     eventName="message",
 )
 async def message(request: str) -> Any:
-    """Answer a user event."""
+    """Handle a user event."""
     return outcome(request)
 
 
@@ -173,7 +173,7 @@ async def blob(data: bytes) -> Any:
     eventName="misnamed",
 )
 async def misnamed(payload: str) -> Any:
-    """Send back what a parameter of another name got."""
+    """Return the value of a parameter with another name."""
     return {"data": repr(payload), "dataType": "text"}
 
 

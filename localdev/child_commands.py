@@ -1,7 +1,7 @@
-"""The child's side of a benchmark or a storm: carries out commands, one line of JSON each.
+"""The child's side of a benchmark or a storm: carries out the commands that its parent sends.
 
-A command is [name, arguments] on stdin; its result is a line on stdout. Either package has the
-other side of that in children.py.
+A command is one line of JSON on stdin: [name, arguments]. Its result is one line of JSON on
+stdout. The parent's side is in benchmarks/children.py and localdev/storm/stack.py.
 """
 
 import asyncio
@@ -12,7 +12,10 @@ from typing import Any, cast
 
 
 async def obey(subject: object) -> None:
-    """Until stdin ends. The commands are the subject's public methods, which are coroutines."""
+    """Carry out commands until stdin ends.
+
+    The commands are the subject's public methods, which are coroutines.
+    """
     # Ctrl-C reaches all processes; the parent ends its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while line := await asyncio.to_thread(sys.stdin.readline):

@@ -1,28 +1,23 @@
-"""Tests of messages.py."""
+"""Tests of json_requests.py."""
 
 import pytest
 
-from webpubsub_emulator.messages import (
-    MALFORMED,
-    ClientFrame,
+from webpubsub_emulator.client_requests import (
+    ClientRequest,
     FrameError,
     JoinGroup,
     LeaveGroup,
-    Payload,
     Ping,
     SendEvent,
     SendToGroup,
     SequenceAck,
-    choose_subprotocol,
-    is_group_name,
-    is_hub_name,
-    parse_frame,
-    parse_json,
 )
+from webpubsub_emulator.json_requests import MALFORMED, parse_request
+from webpubsub_emulator.messages import Payload
 
 
 @pytest.mark.parametrize(
-    ("text", "frame"),
+    ("text", "request_"),
     [
         ('{"type":"joinGroup","group":"g"}', JoinGroup("g", None)),
         ('{"type":"JOINGROUP","group":"g","ackId":1}', JoinGroup("g", 1)),
@@ -52,15 +47,14 @@ from webpubsub_emulator.messages import (
         ),
     ],
 )
-def test_frames_are_read(text: str, frame: ClientFrame) -> None:
-    """Each frame of the subprotocol becomes its dataclass."""
-    assert parse_frame(text) == frame
+def test_requests_are_read(text: str, request_: ClientRequest) -> None:
+    assert parse_request(text) == request_
 
 
 def test_json_data_keeps_its_text() -> None:
-    """JSON data is passed on as written: blanks, digits, escapes and doubled keys."""
+    """JSON data is passed on as written: blanks, digits, escapes and repeated keys."""
     data = '{ "b": 1.50, "a": 1e400, "a": "\\u00e9", "n": 123456789012345678901234567890 }'
-    frame = parse_frame(f'{{"data": {data} , "type":"event","event":"e"}}')
+    frame = parse_request(f'{{"data": {data} , "type":"event","event":"e"}}')
     assert frame == SendEvent("e", Payload("json", data.encode()), None)
 
 
@@ -108,10 +102,11 @@ def test_json_data_keeps_its_text() -> None:
         '{"type":"event","event":"e","data":1,"metadata":{"a":' + "[" * 100_000,
     ],
 )
-def test_malformed_frames_are_refused(text: str) -> None:
-    """Every broken frame is the same error, with the text of close code 1007."""
-    with pytest.raises(FrameError, match=MALFORMED):
-        parse_frame(text)
+def test_malformed_requests_are_refused(text: str) -> None:
+    """Every error has the same text and the close code 1007."""
+    with pytest.raises(FrameError, match=MALFORMED) as caught:
+        parse_request(text)
+    assert caught.value.code == 1007
 
 
 @pytest.mark.parametrize(
@@ -128,36 +123,6 @@ def test_malformed_frames_are_refused(text: str) -> None:
     ],
 )
 def test_metadata_and_protobuf_data(members: str, payload: Payload) -> None:
-    """Metadata keeps its order and case and may come without data; protobuf data is base64."""
-    frame = parse_frame(f'{{"type":"event","event":"e",{members}}}')
+    """Metadata keeps order and case and may come without data; protobuf data is base64."""
+    frame = parse_request(f'{{"type":"event","event":"e",{members}}}')
     assert frame == SendEvent("e", payload, None)
-
-
-@pytest.mark.parametrize("text", ["[" * 100_000, "Infinity", "{'a':1}", ""])
-def test_bad_json_is_one_error(text: str) -> None:
-    """Depth and Python's additions to JSON are a ValueError like any other mistake."""
-    with pytest.raises(ValueError, match=r".+"):
-        parse_json(text)
-
-
-@pytest.mark.parametrize(
-    ("offered", "picked", "chosen"),
-    [
-        ((), None, None),
-        (("mine",), None, None),
-        (("mine", "JSON.webpubsub.azure.v1"), None, "JSON.webpubsub.azure.v1"),
-        (("json.webpubsub.azure.v1", "mine"), "mine", "mine"),
-        (("protobuf.webpubsub.azure.v1",), None, None),
-    ],
-)
-def test_subprotocol_choice(offered: tuple[str, ...], picked: str | None, chosen: str) -> None:
-    """The app's pick wins, then the first known one, as the client spelled it."""
-    assert choose_subprotocol(offered, picked) == chosen
-
-
-def test_names() -> None:
-    """Hub names start with a letter and have no hyphen; group names are anything but blanks."""
-    hubs = ("chat", "a`,.[]_9", "a" * 128, "9a", "a-b", "", "a" * 129, "chat\n")
-    assert [is_hub_name(name) for name in hubs] == [True] * 3 + [False] * 5
-    groups = ("g", "a/b", " x", "*", "g" * 1024, "", " \t", "g" * 1025)
-    assert [is_group_name(name) for name in groups] == [True] * 5 + [False] * 3

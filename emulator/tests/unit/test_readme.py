@@ -1,0 +1,79 @@
+"""The README agrees with the code: its snippets, options, faults and links."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import webpubsub_emulator
+from webpubsub_emulator.command import main
+from webpubsub_emulator.faults import FAULTS, parse_fault
+from webpubsub_emulator.handler_settings import read_settings
+
+FOLDER = Path(__file__).resolve().parents[2]
+README = (FOLDER / "README.md").read_text("utf-8")
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def section(title: str) -> str:
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def first_cells(title: str) -> list[str]:
+    """Return the first code text of each row in the tables of a section."""
+    return re.findall(r"^\| `([^`]+)`", section(title), re.MULTILINE)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+async def test_python_snippets_run(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code = snippets("python")[number].replace("asyncio.run(main())", "")
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)  # noqa: S102 - our own text
+    if number == 0:
+        await names["main"]()  # type: ignore[operator]
+        assert capsys.readouterr().out.startswith("ws://127.0.0.1:")
+
+
+def test_all_python_snippets_are_run() -> None:
+    assert len(snippets("python")) == 2
+
+
+def test_the_handlers_file_is_valid() -> None:
+    (text,) = snippets("json")
+    assert json.loads(text)
+    assert [hub for hub, _ in read_settings(text)] == ["chat"]
+
+
+def test_every_fault_has_a_row_with_its_defaults() -> None:
+    assert first_cells("Faults") == [str(parse_fault(name)) for name in FAULTS]
+
+
+def test_every_option_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    options = set(re.findall(r"^  (--\w+)", capsys.readouterr().out, re.MULTILINE))
+    assert {cell.partition(" ")[0] for cell in first_cells("Run")} == options
+
+
+def test_public_names_are_explained() -> None:
+    table = section("Use it in a test")
+    for name in {*webpubsub_emulator.__all__} - {"Fault", "FaultError"}:
+        assert f"`{name}" in table, name
+
+
+def test_links_in_the_page_have_a_heading() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^##+ (.+)$", README, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings
+
+
+def test_named_modules_exist() -> None:
+    source = FOLDER / "src" / "webpubsub_emulator"
+    for name in re.findall(r"`([\w*]+\.py)`", section("How the code is arranged")):
+        assert list(source.glob(name)), name
