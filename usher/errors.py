@@ -97,12 +97,12 @@ class NoModeError(
 class UnhealthyError(
     UsherError, status=503, kind="service-unhealthy", title="Web PubSub does not serve this app"
 ):
-    """Web PubSub does not answer, or rejects the app. `status` is its answer, None without one."""
+    """Web PubSub does not answer (`answered` is None), or rejects the app with this status."""
 
-    def __init__(self, status: int | None) -> None:
-        answer = "does not answer" if status is None else f"answers this app with {status}"
+    def __init__(self, answered: int | None) -> None:
+        answer = "does not answer" if answered is None else f"answers this app with {answered}"
         super().__init__(f"Web PubSub {answer}.")
-        self.members = {"serviceStatus": status}
+        self.members = {"serviceStatus": answered}
 
 
 class SettingsError(
