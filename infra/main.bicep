@@ -166,7 +166,7 @@ module deployIdentity 'app/identity.bicep' = {
   name: 'usher-deploy-identity'
   scope: group
   params: {
-    name: 'id-deploy-${token}'
+    name: 'deploy-${token}' // not id-, by which the documentation finds the app's identity
     location: location
     tags: tags
   }

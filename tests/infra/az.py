@@ -92,7 +92,7 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "functionapp keys set": dict,
     "functionapp identity remove": dict,
     "identity list": lambda: [
-        {"id": "id-deploy-x", "name": "id-deploy-x", "principalId": "p-deploy"},
+        {"id": "deploy-x", "name": "deploy-x", "principalId": "p-deploy"},
         {"id": "id-x", "name": "id-x", "principalId": "p-app"},
     ],
     "identity show": lambda: {"principalId": "p-github", "clientId": "c", "tenantId": "t"},

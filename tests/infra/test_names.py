@@ -79,3 +79,9 @@ def test_azd_offers_regions_with_flex_consumption() -> None:
     assert allowed("location") == sorted(allowed("location"))
     decorators = read(MAIN)["parameters"]["location"]["decorators"]
     assert {"type": "metadata", "argument": {"azd": {"type": "location"}}} in decorators
+
+
+def test_the_documentation_finds_the_app_s_identity_by_its_name() -> None:
+    """It asks for names that start with `id-`. The other identity must not match."""
+    names = [modules()[symbol]["params"]["name"] for symbol in ("identity", "deployIdentity")]
+    assert names == ["id-${token}", "deploy-${token}"]
