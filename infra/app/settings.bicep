@@ -1,4 +1,5 @@
-// The app's settings. None of them grants access to anything.
+// The app's settings. None of them grants access to anything, except USHER_STATE_KEY if it is not a
+// Key Vault reference.
 //
 // Left out on purpose, because the app has defaults; moreSettings can set them:
 //   USHER_USER_CLAIM, USHER_DEFAULT_GROUP, USHER_TOKEN_MINUTES, USHER_JOIN_TEXT, USHER_LEAVE_TEXT,
@@ -21,6 +22,10 @@ param oidcIssuer string
 @description('none unless authMode is oidc.')
 @minLength(1)
 param oidcAudience string
+
+@description('A Key Vault reference to the key that seals the state of connections; empty: the setting is absent.')
+@secure()
+param stateKey string
 
 param origins array
 param moreSettings object
@@ -67,6 +72,10 @@ var usherSettings = {
   USHER_SINGLE_GROUP: singleGroup ? 'true' : 'false'
 }
 
+var stateSettings = {
+  USHER_STATE_KEY: stateKey
+}
+
 // The last object wins: moreSettings can add settings and cannot change the others.
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   // checkov:skip=CKV_AZURE_13:authentication.bicep enables it if authMode is easyauth
@@ -78,5 +87,5 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   // checkov:skip=CKV_AZURE_222:clients and Web PubSub call it from the internet
   parent: app
   name: 'appsettings'
-  properties: union(moreSettings, hostSettings, connectionSettings, usherSettings)
+  properties: union(moreSettings, hostSettings, connectionSettings, usherSettings, empty(stateKey) ? {} : stateSettings)
 }

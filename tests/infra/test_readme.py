@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.infra import arm
 from tests.infra.bicep import INFRA, MAIN, ROOT, default_of, read
 from tests.infra.test_connect_hub import Azure, needs_sh
 
@@ -86,14 +87,54 @@ def test_keys_and_identity_are_rotated(azure: Azure) -> None:
     done = azure.run("sh", "-euc", script, APP="func-usher-x")
     assert done.returncode == 0, done.stderr
     assert azure.hub()["given"]["functionAppName"] == "func-usher-x"
+    assert ["identity", "delete", "--ids", "id-x"] in azure.calls()
+
+
+@needs_sh
+def test_github_s_identity_has_roles_in_one_resource_group(azure: Azure) -> None:
+    """In the subscription it may only run deployments. It may assign only our roles."""
+    done = azure.run("sh", "-euc", commands(DEPLOY, "From GitHub"))
+    assert done.returncode == 0, done.stderr
+    given = [call for call in azure.calls() if call[:3] == ["role", "assignment", "create"]]
+    roles = {value(call, "--role"): call for call in given}
+    wide = [name for name, call in roles.items() if "/rg-usher" not in value(call, "--scope")]
+    assert wide == ["Usher deployment"]
+    assert roles.keys() == {*wide, "Contributor", "Role Based Access Control Administrator"}
+    assert value(roles["Role Based Access Control Administrator"], "--condition") == CONDITION
+    (own,) = [call for call in azure.calls() if call[:3] == ["role", "definition", "create"]]
+    actions = json.loads(value(own, "--role-definition"))["Actions"]
+    assert all(action.startswith("Microsoft.Resources/") for action in actions)
+
+
+CONDITION = (INFRA / "github-condition.txt").read_text("utf-8").strip()
+
+
+def value(call: list[str], option: str) -> str:
+    return call[call.index(option) + 1]
+
+
+def test_the_condition_names_the_roles_of_the_templates() -> None:
+    """For new and for removed assignments, and for identities only."""
+    for lists in re.findall(r"GuidEquals \{([^}]*)\}", CONDITION):
+        assert sorted(lists.split(", ")) == sorted(arm.ROLES.values())
+    for action, source in (("write", "@Request"), ("delete", "@Resource")):
+        guarded = rf"roleAssignments/{action}'\}}\)\s+OR \(\s+{source}\[[^\]]+:RoleDefinitionId\]"
+        assert re.search(guarded, CONDITION)
+    assert CONDITION.count("{'ServicePrincipal'}") == 2
+    assert CONDITION.count("(") == CONDITION.count(")")
 
 
 def test_the_table_of_parameters_is_right() -> None:
-    """Names, azd's variables and defaults."""
+    """Names, azd's variables and defaults. "Before you start" explains the other optional ones."""
     rows = re.findall(
         r"^\| (`[^|]+) \| (`[^|]+) \| ([^|]+) \|", section(DEPLOY, "Parameters"), re.M
     )
-    assert len(rows) == 6
+    named = [name for names, _, _ in rows for name in re.findall(r"`(\w+)`", names)]
+    optional = {
+        name for name, found in read(MAIN)["parameters"].items() if found["default"] is not None
+    }
+    assert {*named} == optional - {"oidcIssuer", "oidcAudience", "easyAuthClientId"}
+    assert len(named) == len({*named})
     for names, variables, defaults in rows:
         parameters = re.findall(r"`(\w+)`", names)
         assert re.findall(r"`(\w+)`", variables) == [VARIABLES[name] for name in parameters]
