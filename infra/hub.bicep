@@ -8,6 +8,13 @@ param hubName string
 @description('The app\'s USHER_SINGLE_GROUP. If false, the hub sends connect events, too.')
 param singleGroup bool
 
+@description('The key in the handler\'s URL. master: while the system key is renewed, because the webhook accepts no other key.')
+@allowed([
+  'system'
+  'master'
+])
+param eventKey string = 'system'
+
 resource app 'Microsoft.Web/sites@2024-04-01' existing = {
   name: functionAppName
 }
@@ -18,6 +25,7 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = {
 
 var webhook = 'https://${app.properties.defaultHostName}/runtime/webhooks/webpubsub'
 var hostKeys = listKeys('${app.id}/host/default', '2024-04-01')
+var key = (eventKey == 'master') ? hostKeys.masterKey : hostKeys.systemKeys.webpubsub_extension
 var notices = [
   'connected'
   'disconnected'
@@ -30,7 +38,7 @@ resource hub 'Microsoft.SignalRService/webPubSub/hubs@2024-03-01' = {
     anonymousConnectPolicy: 'deny'
     eventHandlers: [
       {
-        urlTemplate: '${webhook}?code=${hostKeys.systemKeys.webpubsub_extension}'
+        urlTemplate: '${webhook}?code=${key}'
         systemEvents: singleGroup ? notices : concat(['connect'], notices)
       }
     ]
