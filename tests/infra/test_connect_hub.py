@@ -94,9 +94,19 @@ def test_the_hub_gets_its_handler_from_the_app_s_settings(azure: Azure) -> None:
         "webPubSubName": "wps-x",
         "hubName": "chat",
         "singleGroup": "false",
+        "eventKey": "system",
     }
     ending = "hub chat of wps-x sends connect connected disconnected to func-usher-x\n"
     assert done.stdout.endswith(ending)
+
+
+@needs_sh
+def test_the_hub_gets_the_master_key_only_if_asked(azure: Azure) -> None:
+    """So the system key can be renewed without a gap of events."""
+    done = azure.run(str(SCRIPT), "rg-usher", "func-usher-x", "master")
+    assert done.returncode == 0, done.stderr
+    assert azure.hub()["given"]["eventKey"] == "master"
+    assert az.MASTER_KEY not in done.stdout + done.stderr
 
 
 @needs_sh

@@ -36,9 +36,9 @@ def commands(page: Path, title: str) -> str:
 
 @pytest.fixture
 def azure(tmp_path: Path) -> Azure:
-    """Stand-ins for all commands; azd, curl and func only write down how they were called."""
+    """Stand-ins for all commands; all but az only write down how they were called."""
     azure = Azure(tmp_path)
-    for name in ("azd", "curl", "func"):
+    for name in ("azd", "curl", "func", "python3"):
         azure.add_command(name, f'echo "{name} $@" >> "{azure.folder}/others"')
     return azure
 
@@ -122,6 +122,32 @@ def test_the_condition_names_the_roles_of_the_templates() -> None:
         assert re.search(guarded, CONDITION)
     assert CONDITION.count("{'ServicePrincipal'}") == 2
     assert CONDITION.count("(") == CONDITION.count(")")
+
+
+@needs_sh
+def test_the_system_key_is_renewed_without_a_gap(azure: Azure) -> None:
+    """The hub sends a valid key at each moment, and every instance forgets the old keys."""
+    azure.run("sh", "-euc", commands(OPERATIONS, "Keys and rotation"), APP="func-usher-x")
+    steps = [step for call in azure.calls() if (step := rotation_step(call))]
+    bridge = steps.index("hub sends master")
+    assert steps[:bridge] == ["renew systemKeys", "hub sends system", "restart"]
+    assert steps[bridge : bridge + 6] == [
+        "hub sends master",
+        "renew systemKeys",
+        "restart",
+        "hub sends system",
+        "renew masterKey",
+        "restart",
+    ]
+
+
+def rotation_step(call: list[str]) -> str | None:
+    """Return what a call of az does to the keys, None if nothing."""
+    if call[:3] == ["functionapp", "keys", "set"]:
+        return f"renew {call[call.index('--key-type') + 1]}"
+    if key := next((word for word in call if word.startswith("eventKey=")), None):
+        return f"hub sends {key.partition('=')[2]}"
+    return "restart" if call[:2] == ["functionapp", "restart"] else None
 
 
 def test_the_table_of_parameters_is_right() -> None:

@@ -60,8 +60,8 @@ def test_the_handler_is_the_extensions_webhook_with_its_system_key() -> None:
     assert handler.keys() == {"urlTemplate", "systemEvents", "auth"}
     variables = read("hub.bicep")["variables"]
     assert variables["webhook"]["value"] == "/runtime/webhooks/webpubsub"
-    key = "https://${app.properties.defaultHostName}${webhook}?code=${hostKeys.systemKeys.webpubsub_extension}"
-    assert handler["urlTemplate"] == key
+    expected = "https://${app.properties.defaultHostName}${webhook}?code=${key}"
+    assert handler["urlTemplate"] == expected
     (listing,) = [
         text(n) for n in nodes(tree("hub.bicep"), "call_expression") if text(n).startswith("list")
     ]
@@ -102,6 +102,20 @@ def test_the_firewall_limits_connections_of_a_user() -> None:
     (rule,) = operands["false_value"]["clientConnectionCountRules"]
     assert rule == {"type": "ThrottleByUserIdRule", "maxCount": "connectionsPerUser"}
     assert default_of("connectionsPerUser") == 0
+
+
+def test_the_master_key_is_used_only_if_asked() -> None:
+    """The webhook accepts no third key, so the master key bridges a renewal of the system key."""
+    operands = read("hub.bicep")["variables"]["key"]["value"]["operator"]["operands"]
+    assert [chain(operands[name]) for name in ("true_value", "false_value")] == [
+        "hostKeys.masterKey",
+        "hostKeys.systemKeys.webpubsub_extension",
+    ]
+    assert operands["condition"]["operator"]["operands"] == {
+        "operand_1": "eventKey",
+        "operand_2": "master",
+    }
+    assert read("hub.bicep")["parameters"]["eventKey"]["default"] == "system"
 
 
 def test_connect_is_sent_unless_there_is_a_single_group() -> None:
