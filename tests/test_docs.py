@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.infra.test_settings import settings_read
 from usher.errors import UsherError
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "emulator/README.md"]
+NAMES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "emulator/README.md"]
 PAGES = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").glob("*.md"))]
 FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -178,6 +179,40 @@ def test_files_exist(page: Path) -> None:
         if FILE.fullmatch(text):
             found = [next((ROOT / folder).glob(text), None) for folder in USUAL_FOLDERS]
             assert any(found), text
+
+
+def test_every_module_of_the_app_is_in_the_map() -> None:
+    """In the architecture map of docs/contributing.md."""
+    named = {*INLINE.findall((ROOT / "docs/contributing.md").read_text("utf-8"))}
+    modules = {name_of(module) for module in (ROOT / "usher").rglob("[!_]*.py")}
+    assert modules <= named
+
+
+def test_security_md_supports_the_current_version() -> None:
+    """SECURITY.md names the minor version of pyproject.toml, and the public way to report."""
+    page = (ROOT / "SECURITY.md").read_text("utf-8")
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert f"| {version.rpartition('.')[0]}.x | yes |" in page
+    assert "Report a vulnerability" in page
+    assert "@" not in page
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/security.md"])
+def test_security_md_is_linked(name: str) -> None:
+    """With the checklist, or from the page that has it."""
+    links = LINK.findall(prose(ROOT / name))
+    assert {"SECURITY.md", "../SECURITY.md"} & {*links}
+
+
+def test_the_checklist_says_what_to_check_and_how() -> None:
+    """In docs/security.md. Each open point also says why it is open."""
+    page = (ROOT / "docs/security.md").read_text("utf-8")
+    _, found, checklist = page.partition("\n## Checklist for a production review\n")
+    assert found
+    rows = re.findall(r"^\|(.+)\|$", checklist, re.MULTILINE)
+    cells = [[cell.strip() for cell in row.split(" | ")] for row in rows]
+    assert len(cells) > 30
+    assert all(cell for row in cells for cell in row)
 
 
 @snippets_in("sh")
