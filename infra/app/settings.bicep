@@ -5,6 +5,8 @@
 //   USHER_POLICY_FILE, USHER_CALLER_LIMIT, USHER_ADDRESS_LIMIT, USHER_ANNOUNCEMENT_FORMAT,
 //   USHER_DIGEST_ABOVE, USHER_DIGEST_SECONDS, USHER_DEMO
 // Left out on purpose, because there is no access key: WebPubSubConnectionString
+// Left out on purpose, because it is a secret; moreSettings can set it to a Key Vault reference:
+//   USHER_STATE_KEY
 param functionAppName string
 param identityName string
 param storageName string
