@@ -9,8 +9,7 @@ import azure.functions as func
 
 from usher import fields, responses
 from usher.door import negotiation
-from usher.door.policy import GROUPS_STATE, check_new_state
-from usher.groups.events import read_event
+from usher.groups.events import ConnectionEvent, read_event
 from usher.groups.workflow import join_groups, leave_groups
 from usher.logs import quiet_sdk_logs, redact_all_records
 from usher.page import check_page
@@ -33,6 +32,11 @@ def on_event(name: str) -> Callable[..., Any]:
     return app.generic_trigger(
         "request", "webPubSubTrigger", hub="%WebPubSubHub%", eventType="system", eventName=name
     )
+
+
+def groups_of(event: ConnectionEvent) -> list[str]:
+    """Return the groups that `connect` admitted the connection to, and the policy still allows."""
+    return parts.policy.groups_of(event.connection_id, event.user_id, event.states)
 
 
 @app.route("negotiate", methods=["GET", "POST"], auth_level=caller_level)
@@ -78,10 +82,17 @@ async def connect(request: str) -> dict[str, Any]:
     """Admit a client, and keep its groups in the connection state for later events."""
     event = read_event(request, "connect", parts.settings)
     parts.policy.check_origins(event.client_origins)
-    check_new_state(event.states)
+    ids = (event.connection_id, event.user_id)
+    parts.policy.seal.check_new(*ids, event.states)
     groups = parts.policy.admit(event.user_id, event.token_groups)
-    # No `groups` here: the service would replace the groups of the token with them.
-    return {"userId": event.user_id, "states": {GROUPS_STATE: groups}}
+    # The service replaces the roles of the token with these, also with none (reference of
+    # CloudEvents, "Connect"). No `groups`: it would replace the groups of the token, too.
+    roles = parts.policy.keep_roles(event.user_id, groups, event.token_roles)
+    return {
+        "userId": event.user_id,
+        "roles": roles,
+        "states": parts.policy.seal.write(*ids, groups),
+    }
 
 
 @on_event("connected")
@@ -89,7 +100,7 @@ async def connect(request: str) -> dict[str, Any]:
 async def connected(request: str) -> None:
     """Add the connection to its groups and announce the join."""
     event = read_event(request, "connected", parts.settings)
-    await join_groups(parts.announcer, event, parts.policy.groups_of(event.states))
+    await join_groups(parts.announcer, event, groups_of(event))
 
 
 @on_event("disconnected")
@@ -97,7 +108,7 @@ async def connected(request: str) -> None:
 async def disconnected(request: str) -> None:
     """Announce the leave."""
     event = read_event(request, "disconnected", parts.settings)
-    await leave_groups(parts.announcer, event, parts.policy.groups_of(event.states))
+    await leave_groups(parts.announcer, event, groups_of(event))
 
 
 @app.route("openapi.yaml", methods=["GET"])

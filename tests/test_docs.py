@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from textwrap import dedent
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -247,3 +247,60 @@ def test_javascript_can_be_parsed(snippet: Snippet, tmp_path: Path) -> None:
     file.write_text(snippet.text, "utf-8")
     done = subprocess.run([node, "--check", str(file)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# Runs a sample with a socket, and prints for each frame what its handler logged.
+RUN_SAMPLE = """
+import {{ readFileSync }} from "node:fs";
+globalThis.fetch = async () => ({{ ok: true, json: async () => ({{ url: "ws://a" }}) }});
+globalThis.socket = {{}};
+globalThis.WebSocket = class {{ constructor() {{ globalThis.socket = this; }} }};
+{sample}
+for (const frame of JSON.parse(readFileSync(0))) {{
+  const logged = [];
+  console.log = (...words) => logged.push(words);
+  globalThis.socket.onmessage({{ data: JSON.stringify(frame) }});
+  process.stdout.write(JSON.stringify(logged) + "\\n");
+}}
+"""
+GROUP_MESSAGE = {"type": "message", "from": "group", "group": "lobby", "fromUserId": None}
+JOINED = {"type": "joined", "id": "1", "group": "lobby", "userId": "ana", "text": "ana joined"}
+NO_ANNOUNCEMENTS: list[Any] = [None, 5, "x", [], {"id": 5}, {"id": "2", "text": {"toString": 5}}]
+
+
+def run_sample(sample: str, folder: Path, frames: list[dict[str, Any]]) -> list[Any]:
+    """Return what the sample logs for each frame. Skip the test without Node.js."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node.js")
+    file = folder / "sample.mjs"
+    file.write_text(RUN_SAMPLE.format(sample=sample))
+    done = subprocess.run(
+        [node, str(file)], input=json.dumps(frames), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [one for page in PAGES for one in snippets(page) if ".onmessage" in one.text],
+    ids=lambda snippet: snippet.place,
+)
+def test_samples_distinguish_members_from_usher(snippet: Snippet, tmp_path: Path) -> None:
+    """A member can send what Usher sends, except that the message then names the member.
+
+    Data of other shapes must not end the sample.
+    """
+    json_frame = GROUP_MESSAGE | {"dataType": "json", "data": JOINED}
+    text_frame = GROUP_MESSAGE | {"dataType": "text", "data": "ana joined lobby"}
+    genuine = json_frame if "known" in snippet.text else text_frame
+    odd = [GROUP_MESSAGE | {"dataType": "json", "data": data} for data in NO_ANNOUNCEMENTS]
+    faked = genuine | {"fromUserId": "eve"}
+    outputs = run_sample(snippet.text, tmp_path, [*odd, faked, genuine, {"type": "system"}])
+    *_, of_member, of_usher, of_system = outputs
+    assert len(outputs) == len(odd) + 3
+    assert of_usher
+    assert of_system == []
+    assert of_member == [] or "eve" in of_member[0]
+    assert of_member != of_usher

@@ -55,7 +55,8 @@ class Settings:
 
     `allowed_origins` are the origins of pages that may open a connection. `policy_file` is relative
     to the app's folder. `caller_limit` and `address_limit` are calls per minute and instance; 0 is
-    no limit. `demo` switches the demo page on.
+    no limit. `demo` switches the demo page on. `state_key` seals connection states; without one,
+    the access key does.
     """
 
     connection: Connection
@@ -76,6 +77,7 @@ class Settings:
     leave_text: str = "{userId} left {group}"
     announcement_format: Format = FORMATS["text"]
     demo: bool = False
+    state_key: str = field(default="", repr=False)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -195,6 +197,16 @@ def _parse_origins(text: str) -> frozenset[str]:
     return origins
 
 
+def _parse_secret(text: str) -> str:
+    # Azure passes a reference that it cannot resolve to the app as it is (App Service
+    # documentation, "Use Key Vault references").
+    if text.startswith("@Microsoft.KeyVault("):
+        raise ValueError("is a reference to a key vault that the platform could not resolve")
+    if not re.fullmatch(r"[!-~]{32,}", text):
+        raise ValueError("must have at least 32 characters, printable ASCII without blanks")
+    return text
+
+
 def _parse_required(text: str) -> str:
     if not text:
         raise ValueError("is required")
@@ -268,6 +280,7 @@ OPTIONAL: list[Entry] = [
     ("digest_above", "USHER_DIGEST_ABOVE", partial(_parse_number, meaning=JOINS)),
     ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
     ("demo", "USHER_DEMO", _parse_flag),
+    ("state_key", "USHER_STATE_KEY", _parse_secret),
 ]
 # Empty is a choice, no announcement:
 TEXTS: list[Entry] = [

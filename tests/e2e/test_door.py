@@ -9,7 +9,7 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -112,12 +112,16 @@ async def test_a_roster_needs_the_permission(
         guarded.wait_for_record(record="leave", userId="bo", group="user-bo", sendStatus=202)
 
 
-async def generate_token(stack: Running, user_id: str, groups: list[str]) -> dict[str, Any]:
+async def generate_token(
+    stack: Running, user_id: str | None, groups: list[str], roles: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return a token that the service issued, so that no policy was applied."""
     async with WebPubSubServiceClient.from_connection_string(
         stack.facts["connectionString"], "chat"
     ) as service:
-        return dict(await service.get_client_access_token(user_id=user_id, groups=groups))
+        return dict(
+            await service.get_client_access_token(user_id=user_id, groups=groups, roles=list(roles))
+        )
 
 
 async def test_connect_refuses_a_valid_token_for_a_group_that_the_policy_denies(
@@ -142,6 +146,8 @@ async def test_connect_refuses_a_valid_token_for_a_group_that_the_policy_denies(
         ({"ce-connectionState": encode_states({"groups": "lobby"})}, 200),
         ({"ce-connectionState": encode_states({"groups": [".."]})}, 200),
         ({"ce-connectionState": encode_states({"other": ["lobby"]})}, 200),
+        ({"ce-connectionState": encode_states({"groups": ["lobby"]})}, 200),
+        ({"ce-connectionState": encode_states({"groups": ["lobby"], "seal": "forged"})}, 200),
         ({"ce-userId": "ana%0Aowner", "ce-connectionState": encode_states({})}, 200),
     ],
 )
@@ -160,6 +166,59 @@ async def test_a_forged_event_of_an_open_connection_has_no_effect(
                 body={"reason": ""},
             )
             assert found == status
+
+
+@pytest.mark.parametrize(
+    ("settings", "group"),
+    [({}, "vault"), ({}, "user-bo"), ({"USHER_STATE_KEY": "k" * 32}, "lobby")],
+    ids=["policy: unknown group", "policy: group of another user", "seal"],
+)
+async def test_with_an_identity_a_forged_state_has_no_effect(
+    session: aiohttp.ClientSession, tmp_path: Path, settings: dict[str, str], group: str
+) -> None:
+    """Events have no signature there, so the system key alone lets a sender forge them."""
+    log_file = tmp_path / "log"
+    with run(["tests.e2e.identity_stack"], log_file, GUARDED | settings) as stack:
+        async with member(session, stack) as connection_id, nothing_changes(session, stack):
+            for name in ("connected", "disconnected"):
+                states = encode_states({"groups": [group]})
+                answer = await post_event(
+                    session,
+                    stack,
+                    name,
+                    connection_id=connection_id,
+                    headers={"ce-connectionState": states},
+                    body={"reason": ""},
+                )
+                assert answer == (200, "")
+                assert stack.wait_for_record(record="refusal", function=name)
+
+
+QUIET = {"caller": "any", "group": "quiet", "allow": ["join"]}
+LOUD = {"caller": "any", "group": "loud", "allow": ["join", "send"]}
+
+
+async def test_a_connection_may_send_only_where_the_policy_still_allows_it(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """Not with a token from before the policy changed, and not without a user."""
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"rules": [QUIET, LOUD]}))
+    with run([*UP], tmp_path / "log", {"USHER_POLICY_FILE": str(policy)}) as stack:
+        for user_id, group, may_send in (
+            ("bo", "loud", True),
+            ("bo", "quiet", False),
+            (None, "loud", False),
+        ):
+            roles = [f"webpubsub.sendToGroup.{group}", "webpubsub.sendToGroup"]
+            token = await generate_token(stack, user_id, [group], roles)
+            protocols = ["json.webpubsub.azure.v1"]
+            async with session.ws_connect(token["url"], protocols=protocols) as ws:
+                frame = {"type": "sendToGroup", "group": group, "data": 1, "ackId": 1}
+                await ws.send_json(frame)
+                while (answer := await ws.receive_json(timeout=10))["type"] != "ack":
+                    pass
+            assert answer["success"] == may_send, (user_id, group)
 
 
 async def test_an_event_without_a_signature_is_refused(

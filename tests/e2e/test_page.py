@@ -355,6 +355,33 @@ async def test_a_member_cannot_fake_an_announcement(open_page: OpenPage, room: R
     assert await ana.page.locator(".notice", has_text="cy joined").count() == 0
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"userIds": 5},
+        {"userIds": [None, {}, ""]},
+        {"userId": ""},
+        {"userId": {"toString": 5}},
+        {"id": {}, "at": {}},
+        {"id": None, "at": None, "type": []},
+    ],
+)
+async def test_an_announcement_with_other_types_does_not_break_the_page(
+    open_page: OpenPage, room: Room, changes: dict[str, Any]
+) -> None:
+    ana = await open_page()
+    await ana.enter("ana", room.name)
+    await ana.expect_roster("ana")
+    async with open_service(room) as service:
+        odd = {"type": "joined", "group": room.name, "text": "an odd announcement"} | changes
+        await service.send_to_group(room.name, odd)
+        await service.send_to_group(room.name, f" joined {room.name}", content_type="text/plain")
+        await service.send_to_group(room.name, "the next message", content_type="text/plain")
+    await ana.expect_message("an odd announcement")
+    await ana.expect_message("the next message")
+    assert ana.errors == []
+
+
 async def test_after_a_refused_message_the_page_keeps_the_text(
     open_page: OpenPage, room: Room
 ) -> None:

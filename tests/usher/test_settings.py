@@ -64,6 +64,34 @@ def test_every_optional_setting_is_read() -> None:
     assert settings.demo
 
 
+STATE_KEY = "a-made-up-state-key-of-32-bytes!!"
+
+
+def test_the_state_key_is_not_shown() -> None:
+    settings = Settings.from_environ(IDENTITY_MODE | {"USHER_STATE_KEY": STATE_KEY})
+    assert settings.state_key == STATE_KEY
+    assert STATE_KEY not in repr(settings)
+    assert Settings.from_environ(IDENTITY_MODE | {"USHER_STATE_KEY": ""}).state_key == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["k" * 31, "k" * 40 + " ", "k" * 40 + "\n", "é" * 40, "\udcff" * 40]
+)
+def test_a_state_key_that_is_short_or_has_other_characters(text: str) -> None:
+    """The problem does not show the value."""
+    found = problems(IDENTITY_MODE | {"USHER_STATE_KEY": text})
+    assert list(found) == ["USHER_STATE_KEY"]
+    assert "32 characters" in found["USHER_STATE_KEY"]
+    assert text not in found["USHER_STATE_KEY"]
+
+
+def test_a_reference_to_a_key_vault_that_was_not_resolved() -> None:
+    """Its text is no secret."""
+    text = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/usher-state-key)"
+    found = problems(IDENTITY_MODE | {"USHER_STATE_KEY": text})
+    assert "could not resolve" in found["USHER_STATE_KEY"]
+
+
 def test_empty_optional_settings_mean_the_default() -> None:
     """Azure and CI systems often set a variable to an empty text instead of removing it."""
     empty = {"USHER_AUTH": "", "USHER_DEFAULT_GROUP": "", "USHER_TOKEN_MINUTES": ""}
