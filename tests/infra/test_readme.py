@@ -88,6 +88,24 @@ def test_keys_and_identity_are_rotated(azure: Azure) -> None:
     assert azure.hub()["given"]["functionAppName"] == "func-usher-x"
 
 
+@needs_sh
+def test_the_old_hub_is_removed(azure: Azure) -> None:
+    """hub.bicep creates the new hub; Azure keeps a hub that no template names."""
+    done = azure.run("sh", "-euc", commands(DEPLOY, "Change the hub"))
+    assert done.returncode == 0, done.stderr
+    assert azure.lines("others") == ["azd env set USHER_HUB rooms", "azd up"]
+    (call,) = [call for call in azure.calls() if call[:2] == ["resource", "delete"]]
+    assert call[call.index("--parent") + 1] == "webPubSub/wps-x"
+    assert call[call.index("--name") + 1] == "chat"
+
+
+def test_azd_deploys_unchanged_templates_where_that_is_meant() -> None:
+    """azd skips a template that did not change, unless --no-state is given."""
+    for page, title in ((OPERATIONS, "Keys and rotation"), (DEPLOY, "With azd")):
+        assert "`azd provision --no-state`" in section(page, title)
+        assert "`azd provision`" not in section(page, title)
+
+
 def test_the_table_of_parameters_is_right() -> None:
     """Names, azd's variables and defaults."""
     rows = re.findall(
