@@ -25,6 +25,11 @@ VARIABLES = {
         "parameters"
     ].items()
 }
+PERMISSIONS = {
+    "check": {"contents": "read"},
+    "deploy": {"contents": "read", "id-token": "write"},
+    "release": {"contents": "write"},  # to add a file to the release
+}
 needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="GitHub runs the step with bash")
 
 
@@ -80,10 +85,7 @@ def test_no_secret_is_stored(workflow: Path) -> None:
     for step in steps(workflow):
         if step.get("uses", "").startswith("actions/checkout"):
             assert step["with"] == {"persist-credentials": False}
-    permissions = yaml.safe_load(source)["permissions"]
-    assert permissions == {"contents": "read"} | (
-        {"id-token": "write"} if "deploy" in workflow.stem else {}
-    )
+    assert yaml.safe_load(source)["permissions"] == PERMISSIONS[workflow.stem]
 
 
 def test_every_push_runs_all_checks_and_the_bicep_compiler() -> None:
@@ -105,7 +107,9 @@ def default_in(workflow: Any, variable: str) -> str:
 
 def test_the_deployment_sets_every_parameter() -> None:
     """A run has no azd environment, so a missing variable would reset the parameter."""
-    assert DEPLOY["env"].keys() - {"AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"} == {*VARIABLES.values()}
+    assert DEPLOY["env"].keys() - {"AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"} == {
+        *VARIABLES.values()
+    }
 
 
 @pytest.mark.parametrize("parameter", [name for name in VARIABLES if default_of(name) is not None])
