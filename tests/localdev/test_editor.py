@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from localdev.__main__ import COMMANDS
-from localdev.arguments import EMULATOR_PORT, HOST_PORT
+from localdev.arguments import HOST_PORT
 from localdev.stack import ROOT
+from webpubsub_emulator.command import PORT as EMULATOR_PORT
 
 
 def read(name: str) -> Any:
