@@ -71,9 +71,10 @@ function Publish-Hub {
 
 function Test-Handler {
   $wanted = if ($SingleGroup -eq 'true') { 'connected disconnected' } else { 'connect connected disconnected' }
-  $found = (Invoke-Azure resource show --resource-group $Group --api-version 2024-03-01 `
+  $events = Invoke-Azure resource show --resource-group $Group --api-version 2024-03-01 `
     --namespace Microsoft.SignalRService --parent "webPubSub/$Service" --resource-type hubs `
-    --name $Hub --query 'properties.eventHandlers[].systemEvents[]' --output tsv) -join ' '
+    --name $Hub --query 'properties.eventHandlers[].systemEvents[]' --output tsv
+  $found = ($events | Sort-Object) -join ' '
   if ($found -ne $wanted) { Stop-Here "hub $Hub should send '$wanted' but sends '$found'." }
   Write-Host "connect-hub: hub $Hub of $Service sends $found to $App"
 }

@@ -76,7 +76,8 @@ check_handler() {
   [ "$single_group" != true ] || wanted='connected disconnected'
   found=$(azure resource show --resource-group "$group" --api-version 2024-03-01 \
     --namespace Microsoft.SignalRService --parent "webPubSub/$service" --resource-type hubs \
-    --name "$hub" --query 'properties.eventHandlers[].systemEvents[]' --output tsv | xargs)
+    --name "$hub" --query 'properties.eventHandlers[].systemEvents[]' --output tsv |
+    xargs -n 1 | sort | xargs)
   [ "$found" = "$wanted" ] || fail "hub $hub should send '$wanted' but sends '$found'."
   say "hub $hub of $service sends $found to $app"
 }

@@ -69,7 +69,10 @@ def deploy() -> Any:
     if (HERE / "deployment-fails").exists():
         sys.exit(f"ERROR: the URL '{url}' is not valid")
     connect = [] if parameters["singleGroup"] == "true" else ["connect"]
-    handler = {"urlTemplate": url, "systemEvents": [*connect, "connected", "disconnected"]}
+    events = [*connect, "connected", "disconnected"]
+    if (HERE / "other-order").exists():
+        events.reverse()
+    handler = {"urlTemplate": url, "systemEvents": events}
     handlers = [] if (HERE / "handler-is-lost").exists() else [handler]
     hub = {"properties": {"eventHandlers": handlers}, "given": parameters}
     (HERE / "hub").write_text(json.dumps(hub))
@@ -111,6 +114,8 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "functionapp show": lambda: {"defaultHostName": "func-usher-x.example"},
     "deployment group create": deploy,
     "deployment sub create": dict,
+    "resource delete": dict,
+    "resource list": lambda: [{"name": "wps-x"}],
     "resource show": lambda: load("hub"),
 }
 

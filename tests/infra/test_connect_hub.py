@@ -190,6 +190,20 @@ def test_an_error_of_the_deployment_does_not_show_the_key(azure: Azure) -> None:
 
 
 @needs_sh
+@pytest.mark.parametrize("flag", ["true", "false"])
+def test_the_order_of_the_events_is_of_no_importance(azure: Azure, flag: str) -> None:
+    """Azure may return them in another order than hub.bicep has them."""
+    azure.write("settings", SETTINGS | {"USHER_SINGLE_GROUP": flag})
+    azure.write("other-order", True)
+    done = azure.connect()
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_powershell_script_sorts_the_events_too() -> None:
+    assert "Sort-Object" in (INFRA / "connect-hub.ps1").read_text("utf-8")
+
+
+@needs_sh
 def test_a_missing_handler_after_the_deployment_is_an_error(azure: Azure) -> None:
     azure.write("handler-is-lost", True)
     done = azure.connect()

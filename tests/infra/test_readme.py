@@ -1,4 +1,4 @@
-"""Commands for a deployment, in README.md and docs/: stand-ins of az, azd and func run them."""
+"""Commands for a deployment, in README.md and docs/: stand-ins of az, azd, func and gh run them."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def commands(page: Path, title: str) -> str:
 def azure(tmp_path: Path) -> Azure:
     """Stand-ins for all commands; all but az only write down how they were called."""
     azure = Azure(tmp_path)
-    for name in ("azd", "curl", "func", "python3"):
+    for name in ("azd", "curl", "func", "gh", "python3"):
         azure.add_command(name, f'echo "{name} $@" >> "{azure.folder}/others"')
     return azure
 
@@ -148,6 +148,24 @@ def rotation_step(call: list[str]) -> str | None:
     if key := next((word for word in call if word.startswith("eventKey=")), None):
         return f"hub sends {key.partition('=')[2]}"
     return "restart" if call[:2] == ["functionapp", "restart"] else None
+
+
+@needs_sh
+def test_the_old_hub_is_removed(azure: Azure) -> None:
+    """hub.bicep creates the new hub; Azure keeps a hub that no template names."""
+    done = azure.run("sh", "-euc", commands(DEPLOY, "Change the hub"))
+    assert done.returncode == 0, done.stderr
+    assert azure.lines("others") == ["azd env set USHER_HUB rooms", "azd up"]
+    (call,) = [call for call in azure.calls() if call[:2] == ["resource", "delete"]]
+    assert call[call.index("--parent") + 1] == "webPubSub/wps-x"
+    assert call[call.index("--name") + 1] == "chat"
+
+
+def test_azd_deploys_unchanged_templates_where_that_is_meant() -> None:
+    """azd skips a template that did not change, unless --no-state is given."""
+    for page, title in ((OPERATIONS, "Keys and rotation"), (DEPLOY, "With azd")):
+        assert "`azd provision --no-state`" in section(page, title)
+        assert "`azd provision`" not in section(page, title)
 
 
 def test_the_table_of_parameters_is_right() -> None:
