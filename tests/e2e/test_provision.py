@@ -184,7 +184,7 @@ async def check_workflow(workflow: Workflow) -> None:
 async def check_token(workflow: Workflow, token: str) -> None:
     """Expect the token to open a connection that is in the group.
 
-    It has no user, so it may not send: its messages would look like those of the app.
+    It has no user, so it may not send: its messages would look like the app's own.
     """
     url = f"{workflow.stack.facts['emulator']}/client/hubs/chat"
     protocols = ["json.webpubsub.azure.v1"]

@@ -47,7 +47,7 @@ def test_single_group_grants_only_the_default_group() -> None:
 def test_the_roles_of_a_provisioned_token() -> None:
     """The user gets the roles of `negotiate`, and no token that `connect` would refuse.
 
-    Without a user there is no role: messages of such a client would look like those of the app.
+    Without a user there is no role: messages of such a client would look like the app's own.
     """
     quiet = {"caller": "any", "group": "quiet", "allow": ["join"]}
     blue = {"caller": "any", "group": "blue", "allow": ["join", "send"]}
@@ -245,5 +245,5 @@ def test_a_connection_gets_no_role_that_its_token_does_not_have() -> None:
 
 
 def test_a_connection_without_a_user_may_not_send() -> None:
-    """Its messages would look like those of the app."""
+    """Its messages would look like the app's own."""
     assert Policy(MANY_GROUPS, OPEN).keep_roles(None, ["a"], TOKEN_ROLES) == []
