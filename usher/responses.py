@@ -14,7 +14,8 @@ from usher.logs import log_record, logger
 type Handler[**P, R] = Callable[P, Awaitable[R]]
 type Responder[R] = Callable[[UsherError], R]
 
-NO_STORE = {"Cache-Control": "no-store"}
+NO_SNIFF = {"X-Content-Type-Options": "nosniff"}  # browsers must not guess the type
+NO_STORE = NO_SNIFF | {"Cache-Control": "no-store"}
 
 
 def answer_json(body: Mapping[str, Any]) -> func.HttpResponse:
@@ -24,14 +25,13 @@ def answer_json(body: Mapping[str, Any]) -> func.HttpResponse:
 
 def answer_yaml(document: str) -> func.HttpResponse:
     """Return 200 with a YAML document (media type: RFC 9512)."""
-    return func.HttpResponse(document, mimetype="application/yaml")
+    return func.HttpResponse(document, mimetype="application/yaml", headers=NO_SNIFF)
 
 
 def answer_page(html: str, content_security_policy: str) -> func.HttpResponse:
     """Return 200 with a page and its Content-Security-Policy."""
     headers = {
         "Content-Security-Policy": content_security_policy,
-        "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
     return func.HttpResponse(html, mimetype="text/html", headers=NO_STORE | headers)

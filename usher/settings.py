@@ -55,7 +55,7 @@ class Settings:
 
     `allowed_origins` are the origins of pages that may open a connection. `policy_file` is relative
     to the app's folder. `caller_limit` and `address_limit` are calls per minute and instance; 0 is
-    no limit. `demo` switches the demo page on.
+    no limit. `most_groups` is for one token. `demo` switches the demo page on.
     """
 
     connection: Connection
@@ -69,6 +69,7 @@ class Settings:
     address_limit: int = 600
     default_group: str = "lobby"
     single_group: bool = False
+    most_groups: int = 20
     token_minutes: int = 60
     digest_above: int = 5
     digest_seconds: float = 1.0
@@ -247,6 +248,7 @@ def _azure_marker(environ: Mapping[str, str]) -> str | None:
     return next((marker for marker in AZURE_MARKERS if environ.get(marker)), None)
 
 
+GROUPS = "groups, 1 or more"
 MINUTES = "minutes, 1 or more"
 CALLS = "calls per minute, or 0 for no limit"
 JOINS = "joins per second, or 0 for no summaries"
@@ -259,6 +261,7 @@ OIDC: list[Entry] = [
 OPTIONAL: list[Entry] = [
     ("default_group", "USHER_DEFAULT_GROUP", _parse_group),
     ("single_group", "USHER_SINGLE_GROUP", _parse_flag),
+    ("most_groups", "USHER_MOST_GROUPS", partial(_parse_number, meaning=GROUPS, lowest=1)),
     ("token_minutes", "USHER_TOKEN_MINUTES", partial(_parse_number, meaning=MINUTES, lowest=1)),
     ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
     ("announcement_format", "USHER_ANNOUNCEMENT_FORMAT", _parse_format),

@@ -158,6 +158,8 @@ def test_each_mistake_in_a_connection_string_has_its_own_problem() -> None:
         ("USHER_TOKEN_MINUTES", "0"),
         ("USHER_TOKEN_MINUTES", "-5"),
         ("USHER_TOKEN_MINUTES", "1.5"),
+        ("USHER_MOST_GROUPS", "0"),
+        ("USHER_MOST_GROUPS", "many"),
         ("USHER_JOIN_TEXT", "{userId"),
         ("USHER_JOIN_TEXT", "{connectionId} joined"),
         ("USHER_JOIN_TEXT", "{userId.__class__}"),

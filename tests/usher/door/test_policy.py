@@ -194,6 +194,14 @@ def test_tokens_that_are_not_admitted(settings: Any, groups: tuple[str, ...]) ->
         Policy(settings, OPEN).admit("ana", groups)
 
 
+def test_a_token_with_too_many_groups_is_not_admitted() -> None:
+    """Each group would cost two REST calls. Repeated groups count once."""
+    policy = Policy(make_settings(most_groups=2), OPEN)
+    assert policy.admit("ana", ("a", "b", "a")) == ["a", "b"]
+    with pytest.raises(BadEventError):
+        policy.admit("ana", ("a", "b", "c"))
+
+
 def test_groups_of_a_connection_come_from_its_state() -> None:
     """`connect` wrote them there."""
     assert Policy(MANY_GROUPS, OPEN).groups_of({policy.GROUPS_STATE: ["a", "b"], "other": 1}) == [
