@@ -8,7 +8,7 @@ from typing import Any
 
 import azure.functions as func
 
-from usher.errors import BadEventError, SettingsError, UsherError
+from usher.errors import BadEventError, SettingsError, TooManyError, UsherError
 from usher.logs import log_record, logger
 
 type Handler[**P, R] = Callable[P, Awaitable[R]]
@@ -56,10 +56,11 @@ def answer_problem(error: UsherError) -> func.HttpResponse:
 def refuse_client(error: UsherError) -> dict[str, Any]:
     """Return the refusal of a `connect` event.
 
-    Web PubSub extension, `EventErrorResponse`: the code gives the status (401 or 500), and both
-    keys are required.
+    Web PubSub extension, `EventErrorResponse`: the code gives the status (401, 400 or 500), and
+    both keys are required. It has no code for 429; and the service would retry after a 500.
     """
-    code = "unauthorized" if isinstance(error, BadEventError) else "serverError"
+    codes = {BadEventError: "unauthorized", TooManyError: "userError"}
+    code = next((codes[kind] for kind in codes if isinstance(error, kind)), "serverError")
     return {"code": code, "errorMessage": error.detail}
 
 

@@ -55,7 +55,8 @@ class Settings:
 
     `allowed_origins` are the origins of pages that may open a connection. `policy_file` is relative
     to the app's folder. `caller_limit` and `address_limit` are calls per minute and instance; 0 is
-    no limit. `most_groups` is for one token. `demo` switches the demo page on.
+    no limit. `connect_limit` and `most_connections` are for one user and instance, with 0 for no
+    limit; `most_groups` is for one token. `demo` switches the demo page on.
     """
 
     connection: Connection
@@ -67,6 +68,8 @@ class Settings:
     policy_file: str = "policy.json"
     caller_limit: int = 60
     address_limit: int = 600
+    connect_limit: int = 60
+    most_connections: int = 50
     default_group: str = "lobby"
     single_group: bool = False
     most_groups: int = 20
@@ -77,6 +80,7 @@ class Settings:
     leave_text: str = "{userId} left {group}"
     announcement_format: Format = FORMATS["text"]
     demo: bool = False
+    is_in_azure: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -90,7 +94,7 @@ class Settings:
                 problems[key] = str(error)
         if problems:
             raise SettingsError(problems)
-        return cls(**values)
+        return cls(**values, is_in_azure=bool(_azure_marker(environ)))
 
 
 def find_mode(environ: Mapping[str, str]) -> type[Mode]:
@@ -251,6 +255,7 @@ def _azure_marker(environ: Mapping[str, str]) -> str | None:
 GROUPS = "groups, 1 or more"
 MINUTES = "minutes, 1 or more"
 CALLS = "calls per minute, or 0 for no limit"
+CONNECTIONS = "connections, or 0 for no limit"
 JOINS = "joins per second, or 0 for no summaries"
 # Required if the mode says so:
 OIDC: list[Entry] = [
@@ -268,6 +273,8 @@ OPTIONAL: list[Entry] = [
     ("policy_file", "USHER_POLICY_FILE", str),
     ("caller_limit", "USHER_CALLER_LIMIT", partial(_parse_number, meaning=CALLS)),
     ("address_limit", "USHER_ADDRESS_LIMIT", partial(_parse_number, meaning=CALLS)),
+    ("connect_limit", "USHER_CONNECT_LIMIT", partial(_parse_number, meaning=CALLS)),
+    ("most_connections", "USHER_MOST_CONNECTIONS", partial(_parse_number, meaning=CONNECTIONS)),
     ("digest_above", "USHER_DIGEST_ABOVE", partial(_parse_number, meaning=JOINS)),
     ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
     ("demo", "USHER_DEMO", _parse_flag),

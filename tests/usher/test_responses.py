@@ -191,6 +191,7 @@ async def test_unknown_errors_are_one_generic_500(caplog: pytest.LogCaptureFixtu
     ("error", "code"),
     [
         (BadEventError("no"), "unauthorized"),
+        (TooManyError(1), "userError"),  # the extension has no code for 429
         (SettingsError({}), "serverError"),
         (ServiceError("no"), "serverError"),
         (RuntimeError(SECRET), "serverError"),
