@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Address
 
 from usher.door.connections import OpenConnections
 from usher.errors import BadRequestError, TooManyError
@@ -116,4 +116,5 @@ def client_networks(headers: Mapping[str, str]) -> list[str]:
         return [text]
     if address.ipv4_mapped:
         return [str(address.ipv4_mapped)]
-    return [str(IPv6Network((address, length), strict=False)) for length in (64, 48)]
+    # In integers, because IPv6Network takes five times as long.
+    return [f"{IPv6Address(int(address) >> host << host)}/{128 - host}" for host in (64, 80)]
