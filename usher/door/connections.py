@@ -25,10 +25,10 @@ class OpenConnections:
 
     def check(self, user_id: str | None, connection_id: str | None = None) -> None:
         """Raise TooManyError if the user may not open this connection, or another one."""
-        self._forget_old()
-        if user_id is None or not self._most or connection_id in self._known:
+        if user_id is None or not self._most:
             return
-        if self._counts[user_id] >= self._most:
+        self._forget_old()
+        if connection_id not in self._known and self._counts[user_id] >= self._most:
             raise TooManyError(RETRY_SECONDS, "The user has too many open connections.")
 
     def add(self, user_id: str | None, connection_id: str) -> None:
@@ -42,10 +42,11 @@ class OpenConnections:
 
     def remove(self, connection_id: str) -> None:
         """Forget a connection, which may be unknown."""
-        user_id, _ = self._known.pop(connection_id, ("", 0))
-        self._counts[user_id] -= 1
-        if self._counts[user_id] <= 0:
-            del self._counts[user_id]
+        if known := self._known.pop(connection_id, None):
+            user_id, _ = known
+            self._counts[user_id] -= 1
+            if not self._counts[user_id]:
+                del self._counts[user_id]
 
     def _forget_old(self) -> None:
         while self._known:
