@@ -269,7 +269,7 @@ async def test_a_user_connects_a_limited_number_of_times_a_minute(
 async def test_a_token_has_a_limited_number_of_groups(
     session: aiohttp.ClientSession, strict: Running
 ) -> None:
-    """One visit must not make hundreds of REST calls, whoever issued the token."""
+    """One visit must not make hundreds of REST calls, also with a token of the service itself."""
     groups = ["user-di", "lobby", "user-x"]
     status, problem = await negotiate(session, strict, "203.0.113.1", group=groups)
     assert (status, problem["field"]) == (413, "group")
@@ -292,7 +292,7 @@ async def test_junk_locks_no_caller_out_behind_the_same_address(
 async def test_open_pages_are_limited_by_address(
     session: aiohttp.ClientSession, strict: Running, path: str
 ) -> None:
-    """They share a bucket, which is not that of the callers."""
+    """They share a bucket; callers have another one."""
     address = {"health": "203.0.113.3", "openapi.yaml": "203.0.113.4", "demo": "203.0.113.5"}[path]
     headers, statuses = {"X-Forwarded-For": address}, []
     for _ in range(6):

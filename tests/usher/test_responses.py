@@ -101,7 +101,7 @@ async def test_a_problem_has_the_header_that_its_status_requires(
 
 
 async def test_browsers_must_not_guess_the_type_of_any_response() -> None:
-    """The header is that of the Fetch standard, "X-Content-Type-Options"."""
+    """Fetch standard, "X-Content-Type-Options"."""
     for response in (
         answer_json({}),
         answer_yaml("a: 1"),

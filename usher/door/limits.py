@@ -11,7 +11,7 @@ from usher.settings import Settings
 MOST_NAMES = 10_000  # buckets at once; the bucket that was used longest ago is dropped first
 SECOND = 10**9  # in nanoseconds, because sums of fractions are not exact
 WINDOW = 60 * SECOND
-SITE_FACTOR = 4  # as many calls as one address has a whole /48 network
+SITE_FACTOR = 4  # a /48 network has this many times the calls of one address
 UNKNOWN = "unknown"  # the bucket of all addresses that are unknown
 
 
@@ -40,8 +40,8 @@ class CallLimit:
 class AddressLimit:
     """A limit of each address, and a larger one of each /48 network.
 
-    If the address of a call `must_know`, it is refused without one; otherwise all calls from an
-    unknown address share a bucket.
+    With `must_know`, a call whose address is unknown is refused; otherwise all such calls share a
+    bucket. Azure always sends the address (github.com/Azure/Azure-Functions, issue 1597).
     """
 
     def __init__(self, calls_per_minute: int, *, must_know: bool) -> None:
@@ -62,8 +62,8 @@ class AddressLimit:
 class Limits:
     """The limits of callers, addresses and connecting users, where the mode has them.
 
-    Failures, and pages that everybody may open, have buckets of their own, so that their floods
-    take no calls away from the callers behind the same address.
+    Failures, and pages that need no caller, have buckets of their own, so that floods of them take
+    no calls away from the callers behind the same address.
     """
 
     def __init__(self, settings: Settings) -> None:

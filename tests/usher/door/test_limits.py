@@ -220,7 +220,7 @@ def test_limits_by_mode(mode: str, by_address: bool, by_caller: bool) -> None:
 
 @pytest.mark.parametrize("mode", ["anonymous", "easyauth", "oidc", "key", "local"])
 def test_failures_and_open_pages_have_buckets_of_their_own(mode: str) -> None:
-    """Whoever uses them up takes no call away from callers behind the same address."""
+    """A flood of them takes no call away from callers behind the same address."""
     limits = Limits(make_settings(mode, address_limit=2))
     headers, is_local = from_address("203.0.113.1"), mode == "local"
     for check in (limits.check_failure, limits.check_open_page):
