@@ -46,6 +46,7 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     negotiation.check_method(req.method, parts.settings.mode)
     request = negotiation.read_request(req.url, req.get_body(), parts.settings)
     caller = await parts.gate.identify(req.headers, request.user_id)
+    parts.limits.connections.check(caller.user_id)
     token = await negotiation.negotiate(request, caller, parts.policy, parts.minter)
     return responses.answer_json(token)
 
@@ -81,10 +82,12 @@ async def provision(req: func.HttpRequest) -> func.HttpResponse:
 async def connect(request: str) -> dict[str, Any]:
     """Admit a client, and keep its groups in the connection state for later events."""
     event = read_event(request, "connect", parts.settings)
+    parts.limits.check_connect(event.user_id, event.connection_id)
     parts.policy.check_origins(event.client_origins)
     ids = (event.connection_id, event.user_id)
     parts.policy.seal.check_new(*ids, event.states)
     groups = parts.policy.admit(event.user_id, event.token_groups)
+    parts.limits.connections.add(event.user_id, event.connection_id)
     # The service replaces the roles of the token with these, also with none (reference of
     # CloudEvents, "Connect"). No `groups`: it would replace the groups of the token, too.
     roles = parts.policy.keep_roles(event.user_id, groups, event.token_roles)
@@ -100,7 +103,9 @@ async def connect(request: str) -> dict[str, Any]:
 async def connected(request: str) -> None:
     """Add the connection to its groups and announce the join."""
     event = read_event(request, "connected", parts.settings)
-    await join_groups(parts.announcer, event, groups_of(event))
+    groups = groups_of(event)
+    parts.limits.connections.add(event.user_id, event.connection_id)
+    await join_groups(parts.announcer, event, groups)
 
 
 @on_event("disconnected")
@@ -108,6 +113,7 @@ async def connected(request: str) -> None:
 async def disconnected(request: str) -> None:
     """Announce the leave."""
     event = read_event(request, "disconnected", parts.settings)
+    parts.limits.connections.remove(event.connection_id)
     await leave_groups(parts.announcer, event, groups_of(event))
 
 
@@ -115,6 +121,7 @@ async def disconnected(request: str) -> None:
 @responses.http_answers
 async def openapi(req: func.HttpRequest) -> func.HttpResponse:
     """Return the OpenAPI document of the app."""
+    parts.limits.check_open_page(req.headers)
     return responses.answer_yaml((parts.folder / "api" / "openapi.yaml").read_text("utf-8"))
 
 
@@ -122,6 +129,7 @@ async def openapi(req: func.HttpRequest) -> func.HttpResponse:
 @responses.http_answers
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """Return 200 if settings and policy are valid and Web PubSub admits the app, else 503."""
+    parts.limits.check_open_page(req.headers)
     parts.check_settings()
     await parts.health.check(parts.pubsub)
     return responses.answer_json({"status": "ok"})
@@ -131,5 +139,6 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
 @responses.http_answers
 async def demo(req: func.HttpRequest) -> func.HttpResponse:
     """Return the demo page, where it is switched on."""
+    parts.limits.check_open_page(req.headers)
     check_page(parts.settings)
     return responses.answer_page(*parts.page)

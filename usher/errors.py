@@ -75,10 +75,12 @@ class TooLongError(UsherError, status=414, kind="too-long", title="The URL is to
 
 
 class TooManyError(UsherError, status=429, kind="too-many", title="Too many requests"):
-    """The caller exceeded its rate limit. `wait` is in seconds."""
+    """The caller exceeded a limit. `wait` is in seconds."""
 
-    def __init__(self, wait: float) -> None:
-        super().__init__("The rate limit is exceeded. Wait, and try again.")
+    def __init__(
+        self, wait: float, detail: str = "The rate limit is exceeded. Wait, and try again."
+    ) -> None:
+        super().__init__(detail)
         self.headers = {"Retry-After": str(math.ceil(wait))}
 
 

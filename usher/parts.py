@@ -53,7 +53,12 @@ class Parts:
     @cached_property
     def gate(self) -> Gate:
         """Identifies callers within the rate limits."""
-        return Gate(self.settings.mode, Limits(self.settings), self._verify_token)
+        return Gate(self.settings.mode, self.limits, self._verify_token)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The limits of this instance."""
+        return Limits(self.settings)
 
     @cached_property
     def pubsub(self) -> "AzurePubSub":

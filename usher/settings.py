@@ -55,8 +55,9 @@ class Settings:
 
     `allowed_origins` are the origins of pages that may open a connection. `policy_file` is relative
     to the app's folder. `caller_limit` and `address_limit` are calls per minute and instance; 0 is
-    no limit. `demo` switches the demo page on. `state_key` seals connection states; without one,
-    the access key does.
+    no limit. `connect_limit` and `most_connections` are for one user and instance, with 0 for no
+    limit; `most_groups` is for one token. `demo` switches the demo page on. `state_key` seals
+    connection states; without one, the access key does.
     """
 
     connection: Connection
@@ -68,8 +69,11 @@ class Settings:
     policy_file: str = "policy.json"
     caller_limit: int = 60
     address_limit: int = 600
+    connect_limit: int = 60
+    most_connections: int = 50
     default_group: str = "lobby"
     single_group: bool = False
+    most_groups: int = 20
     token_minutes: int = 60
     digest_above: int = 5
     digest_seconds: float = 1.0
@@ -78,6 +82,7 @@ class Settings:
     announcement_format: Format = FORMATS["text"]
     demo: bool = False
     state_key: str = field(default="", repr=False)
+    is_in_azure: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -91,7 +96,7 @@ class Settings:
                 problems[key] = str(error)
         if problems:
             raise SettingsError(problems)
-        return cls(**values)
+        return cls(**values, is_in_azure=bool(_azure_marker(environ)))
 
 
 def find_mode(environ: Mapping[str, str]) -> type[Mode]:
@@ -259,8 +264,10 @@ def _azure_marker(environ: Mapping[str, str]) -> str | None:
     return next((marker for marker in AZURE_MARKERS if environ.get(marker)), None)
 
 
+GROUPS = "groups, 1 or more"
 MINUTES = "minutes, 1 or more"
 CALLS = "calls per minute, or 0 for no limit"
+CONNECTIONS = "connections, or 0 for no limit"
 JOINS = "joins per second, or 0 for no summaries"
 # Required if the mode says so:
 OIDC: list[Entry] = [
@@ -271,12 +278,15 @@ OIDC: list[Entry] = [
 OPTIONAL: list[Entry] = [
     ("default_group", "USHER_DEFAULT_GROUP", _parse_group),
     ("single_group", "USHER_SINGLE_GROUP", _parse_flag),
+    ("most_groups", "USHER_MOST_GROUPS", partial(_parse_number, meaning=GROUPS, lowest=1)),
     ("token_minutes", "USHER_TOKEN_MINUTES", partial(_parse_number, meaning=MINUTES, lowest=1)),
     ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
     ("announcement_format", "USHER_ANNOUNCEMENT_FORMAT", _parse_format),
     ("policy_file", "USHER_POLICY_FILE", str),
     ("caller_limit", "USHER_CALLER_LIMIT", partial(_parse_number, meaning=CALLS)),
     ("address_limit", "USHER_ADDRESS_LIMIT", partial(_parse_number, meaning=CALLS)),
+    ("connect_limit", "USHER_CONNECT_LIMIT", partial(_parse_number, meaning=CALLS)),
+    ("most_connections", "USHER_MOST_CONNECTIONS", partial(_parse_number, meaning=CONNECTIONS)),
     ("digest_above", "USHER_DIGEST_ABOVE", partial(_parse_number, meaning=JOINS)),
     ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
     ("demo", "USHER_DEMO", _parse_flag),

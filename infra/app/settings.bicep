@@ -4,7 +4,8 @@
 // Left out on purpose, because the app has defaults; moreSettings can set them:
 //   USHER_USER_CLAIM, USHER_DEFAULT_GROUP, USHER_TOKEN_MINUTES, USHER_JOIN_TEXT, USHER_LEAVE_TEXT,
 //   USHER_POLICY_FILE, USHER_CALLER_LIMIT, USHER_ADDRESS_LIMIT, USHER_ANNOUNCEMENT_FORMAT,
-//   USHER_DIGEST_ABOVE, USHER_DIGEST_SECONDS, USHER_DEMO
+//   USHER_DIGEST_ABOVE, USHER_DIGEST_SECONDS, USHER_DEMO, USHER_MOST_GROUPS,
+//   USHER_CONNECT_LIMIT, USHER_MOST_CONNECTIONS
 // Left out on purpose, because there is no access key: WebPubSubConnectionString
 param functionAppName string
 param identityName string

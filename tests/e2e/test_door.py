@@ -10,7 +10,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +266,115 @@ async def test_ten_thousand_requests_of_one_address_are_limited(
     assert answers.total() == 10_000
     assert answers.keys() == {200, 429}
     assert 600 <= answers[200] <= 600 + elapsed * 10 + 1
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run the stack with low limits."""
+    log_file = tmp_path_factory.mktemp("strict") / "log"
+    limits = {
+        "USHER_ADDRESS_LIMIT": "5",
+        "USHER_CONNECT_LIMIT": "20",
+        "USHER_MOST_CONNECTIONS": "3",
+        "USHER_MOST_GROUPS": "2",
+    }
+    with run([*UP, "--control"], log_file, GUARDED | limits) as running:
+        yield running
+
+
+async def open_sockets(
+    session: aiohttp.ClientSession, url: str, count: int, sockets: AsyncExitStack
+) -> list[int]:
+    """Open sockets one after the other, and return the status of each handshake."""
+    statuses = []
+    for _ in range(count):
+        try:
+            await sockets.enter_async_context(session.ws_connect(url))
+            statuses.append(101)
+        except aiohttp.WSServerHandshakeError as error:
+            statuses.append(error.status)
+    return statuses
+
+
+async def test_a_user_has_a_limited_number_of_open_connections(
+    session: aiohttp.ClientSession, strict: Running
+) -> None:
+    """The refused client gets 400, because the extension has no 429. A closed one makes room."""
+    ana, bo = [(await generate_token(strict, user, ["lobby"]))["url"] for user in ("ana", "bo")]
+    async with AsyncExitStack() as sockets:
+        assert await open_sockets(session, ana, 5, sockets) == [101, 101, 101, 400, 400]
+        assert await open_sockets(session, bo, 1, sockets) == [101]
+    for _ in range(3):
+        strict.wait_for_record(record="leave", userId="ana")
+    strict.wait_for_request("disconnected", 4)
+    async with AsyncExitStack() as sockets:
+        assert await open_sockets(session, ana, 1, sockets) == [101]
+    strict.wait_for_request("disconnected", 5)
+
+
+async def test_a_user_connects_a_limited_number_of_times_a_minute(
+    session: aiohttp.ClientSession, strict: Running
+) -> None:
+    """A token can be used for several connections, so this limits a token, too."""
+    url, statuses = (await generate_token(strict, "cy", ["lobby"]))["url"], list[int]()
+    for _ in range(30):
+        async with AsyncExitStack() as sockets:
+            statuses += await open_sockets(session, url, 1, sockets)
+        strict.wait_for_request("disconnected", 5 + statuses.count(101))
+    assert 20 <= statuses.count(101) < 30
+    assert set(statuses) == {101, 400}
+
+
+async def test_a_token_has_a_limited_number_of_groups(
+    session: aiohttp.ClientSession, strict: Running
+) -> None:
+    """One visit must not make hundreds of REST calls, also with a token of the service itself."""
+    groups = ["user-di", "lobby", "user-x"]
+    status, problem = await negotiate(session, strict, "203.0.113.1", group=groups)
+    assert (status, problem["field"]) == (413, "group")
+    token = await generate_token(strict, "di", groups)
+    async with nothing_changes(session, strict), AsyncExitStack() as sockets:
+        assert await open_sockets(session, token["url"], 1, sockets) == [401]
+
+
+async def test_junk_locks_no_caller_out_behind_the_same_address(
+    session: aiohttp.ClientSession, strict: Running
+) -> None:
+    """Junk is a call without a known caller, here of a guest who chooses a user id."""
+    address = "203.0.113.2"
+    junk = [(await negotiate(session, strict, address, userId="x"))[0] for _ in range(20)]
+    assert junk == [*[400] * 5, *[429] * 15]
+    assert [(await negotiate(session, strict, address))[0] for _ in range(5)] == [200] * 5
+
+
+@pytest.mark.parametrize("path", ["health", "openapi.yaml", "demo"])
+async def test_open_pages_are_limited_by_address(
+    session: aiohttp.ClientSession, strict: Running, path: str
+) -> None:
+    """They share a bucket; callers have another one."""
+    address = {"health": "203.0.113.3", "openapi.yaml": "203.0.113.4", "demo": "203.0.113.5"}[path]
+    headers, statuses = {"X-Forwarded-For": address}, []
+    for _ in range(6):
+        async with session.get(f"{strict.facts['host']}/api/{path}", headers=headers) as response:
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            statuses.append(response.status)
+    assert statuses == [*[200] * 5, 429]
+    assert int(response.headers["Retry-After"]) > 0
+    assert (await negotiate(session, strict, address))[0] == 200
+
+
+async def test_a_user_with_too_many_connections_gets_429_for_the_next_token(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """`connect` cannot answer 429, but `negotiate` can."""
+    settings = {"USHER_AUTH": "key", "USHER_MOST_CONNECTIONS": "1"}
+    with run([*UP, "--control"], tmp_path / "log", settings) as stack:
+        _, token = await negotiate(session, stack, userId="ana")
+        async with session.ws_connect(token["url"]):
+            status, problem = await negotiate(session, stack, userId="ana")
+            assert (status, problem["type"]) == (429, "urn:problem-type:usher:too-many")
+            assert int(problem["retryAfter"]) > 0
+            assert (await negotiate(session, stack, userId="bo"))[0] == 200
 
 
 async def test_each_user_of_a_backend_has_its_own_limit(

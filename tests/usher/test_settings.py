@@ -123,6 +123,12 @@ def test_on_the_platform_the_managed_identity_is_used(marker: str) -> None:
     assert connection.client_id == "11111111"
 
 
+def test_the_settings_know_whether_the_app_runs_in_azure() -> None:
+    assert not Settings.from_environ(KEY_MODE).is_in_azure
+    for marker in AZURE_MARKERS:
+        assert Settings.from_environ({**KEY_MODE, marker: "x"}).is_in_azure
+
+
 def test_a_connection_string_wins_over_an_identity() -> None:
     """The Functions extension does the same. An empty connection string is ignored."""
     both = KEY_MODE | IDENTITY_MODE
@@ -186,6 +192,10 @@ def test_each_mistake_in_a_connection_string_has_its_own_problem() -> None:
         ("USHER_TOKEN_MINUTES", "0"),
         ("USHER_TOKEN_MINUTES", "-5"),
         ("USHER_TOKEN_MINUTES", "1.5"),
+        ("USHER_MOST_GROUPS", "0"),
+        ("USHER_CONNECT_LIMIT", "-1"),
+        ("USHER_MOST_CONNECTIONS", "x"),
+        ("USHER_MOST_GROUPS", "many"),
         ("USHER_JOIN_TEXT", "{userId"),
         ("USHER_JOIN_TEXT", "{connectionId} joined"),
         ("USHER_JOIN_TEXT", "{userId.__class__}"),

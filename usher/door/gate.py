@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from usher.door.callers import Caller, Credentials, VerifyToken
 from usher.door.limits import Limits
 from usher.door.modes import Mode
+from usher.errors import UsherError
 
 
 class Gate:
@@ -16,9 +17,15 @@ class Gate:
     async def identify(self, headers: Mapping[str, str], user_id: str | None) -> Caller:
         """Return the caller of a request that asks for this user id, or for none.
 
-        Raises TooManyError, and the errors of `Mode.identify`.
+        Raises BadRequestError, TooManyError, and the errors of `Mode.identify`.
         """
-        self.limits.check_address(headers)  # first, because it costs next to nothing
-        caller = await self.mode.identify(Credentials(headers, user_id), self.verify)
+        try:
+            caller = await self.mode.identify(Credentials(headers, user_id), self.verify)
+        except UsherError as error:
+            if error.status < 500:
+                self.limits.check_failure(headers)
+            raise
+        # First, so that a caller who exceeds its limit uses up no calls of its address.
         self.limits.check_caller(caller.user_id)
+        self.limits.check_address(headers)
         return caller

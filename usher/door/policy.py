@@ -9,7 +9,7 @@ from typing import Any
 from usher.door.callers import Caller
 from usher.door.rules import JOIN, ROSTER, SEND, Rules
 from usher.door.seal import Seal
-from usher.errors import BadEventError, BadRequestError, ForbiddenError
+from usher.errors import BadEventError, BadRequestError, ForbiddenError, TooLargeError
 from usher.names import GROUP_RULE, is_group_name
 from usher.settings import Settings
 
@@ -24,10 +24,16 @@ class Policy:
         self.settings, self.rules, self.seal = settings, rules, Seal(settings)
 
     def grant_groups(self, caller: Caller, asked: Sequence[str]) -> list[str]:
-        """Return the groups of a new token. Raises BadRequestError, ForbiddenError."""
+        """Return the groups of a new token.
+
+        Raises BadRequestError, ForbiddenError, TooLargeError.
+        """
         if not all(is_group_name(group) for group in asked):
             raise BadRequestError(f"group must {GROUP_RULE}.", field="group")
         groups = list(dict.fromkeys(asked)) or [self.settings.default_group]
+        if len(groups) > self.settings.most_groups:
+            most = self.settings.most_groups
+            raise TooLargeError(f"A token may have at most {most} groups.", field="group")
         is_granted = all(JOIN in self.rules.rights(caller, group) for group in groups)
         if not self._serves(groups) or not is_granted:
             raise ForbiddenError(NO_SUCH_GROUP, field="group")
@@ -71,6 +77,8 @@ class Policy:
         groups = list(dict.fromkeys(token_groups))
         if not groups or not all(is_group_name(group) for group in groups):
             raise BadEventError("The token has no valid group.")
+        if len(groups) > self.settings.most_groups:
+            raise BadEventError("The token has too many groups.")
         if not self._serves(groups):
             raise BadEventError("The token has a group that this app does not serve.")
         if not all(self.rules.could_join(user_id, group) for group in groups):
@@ -97,6 +105,8 @@ class Policy:
         allowed = [group for group in groups if self.rules.could_join(user_id, group)]
         if not allowed:
             raise BadEventError("The policy allows no group of the connection to its user.")
+        if len(groups) > self.settings.most_groups:
+            raise BadEventError("The connection state has too many groups.")
         return allowed
 
     def _possible_roles(self, user_id: str | None, groups: Sequence[str]) -> list[str]:

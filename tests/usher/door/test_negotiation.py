@@ -179,6 +179,22 @@ async def test_a_forbidden_group_issues_no_token() -> None:
         await negotiate(request, Caller("bo"), POLICY, Signer(SETTINGS))
 
 
+async def test_a_token_with_too_many_groups() -> None:
+    """Repeated groups count once."""
+    rules = parse_rules(
+        {"rules": [{"caller": "any", "group": "*", "allow": ["join"]}]}, "policy.json"
+    )
+    policy = Policy(make_settings(most_groups=3), rules)
+    most = NegotiateRequest(None, ("a", "b", "c", "a"), 5)
+    answer = await negotiate(most, Caller("ana"), policy, Signer(SETTINGS))
+    assert answer["groups"] == ["a", "b", "c"]
+    with pytest.raises(TooLargeError) as caught:
+        await negotiate(
+            NegotiateRequest(None, (*"abcd",), 5), Caller("ana"), policy, Signer(SETTINGS)
+        )
+    assert caught.value.field == "group"
+
+
 async def test_a_token_that_is_too_long() -> None:
     request = NegotiateRequest(None, (), 5)
     with pytest.raises(TooLargeError):

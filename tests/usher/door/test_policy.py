@@ -191,6 +191,14 @@ def test_tokens_that_are_not_admitted(settings: Any, groups: tuple[str, ...]) ->
         Policy(settings, OPEN).admit("ana", groups)
 
 
+def test_a_token_with_too_many_groups_is_not_admitted() -> None:
+    """Each group would cost two REST calls. Repeated groups count once."""
+    policy = Policy(make_settings(most_groups=2), OPEN)
+    assert policy.admit("ana", ("a", "b", "a")) == ["a", "b"]
+    with pytest.raises(BadEventError):
+        policy.admit("ana", ("a", "b", "c"))
+
+
 def groups_of(policy: Policy, user_id: str | None, *groups: str) -> list[str]:
     """Return the groups of a connection that `connect` admitted to these groups."""
     return policy.groups_of("c-1", user_id, policy.seal.write("c-1", user_id, groups))
@@ -247,3 +255,11 @@ def test_a_connection_gets_no_role_that_its_token_does_not_have() -> None:
 def test_a_connection_without_a_user_may_not_send() -> None:
     """Its messages would look like the app's own."""
     assert Policy(MANY_GROUPS, OPEN).keep_roles(None, ["a"], TOKEN_ROLES) == []
+
+
+def test_a_state_with_too_many_groups_is_refused() -> None:
+    """Without a seal, a forged event could cost any number of REST calls."""
+    policy = Policy(make_settings(most_groups=2), OPEN)
+    assert groups_of(policy, "ana", "a", "b") == ["a", "b"]
+    with pytest.raises(BadEventError):
+        groups_of(policy, "ana", "a", "b", "c")
