@@ -44,7 +44,8 @@ def groups_of(event: ConnectionEvent) -> list[str]:
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     """Issue a client access token for a user and the user's groups."""
     negotiation.check_method(req.method, parts.settings.mode)
-    request = negotiation.read_request(req.url, req.get_body(), parts.settings)
+    body = fields.check_length(req.headers, req.get_body())
+    request = negotiation.read_request(req.url, body, parts.settings)
     caller = await parts.gate.identify(req.headers, request.user_id)
     parts.limits.connections.check(caller.user_id)
     token = await negotiation.negotiate(request, caller, parts.policy, parts.minter)
@@ -70,7 +71,8 @@ async def provision(req: func.HttpRequest) -> func.HttpResponse:
     from usher.groups import provision as workflow
     from usher.groups.provision_request import read_provision
 
-    request = read_provision(req.get_body(), parts.settings)
+    body = fields.check_length(req.headers, req.get_body())
+    request = read_provision(body, parts.settings)
     roles = parts.policy.provision_roles(request.user_id, request.group)
     hub = parts.settings.hub
     outputs = await workflow.provision(parts.minter, parts.pubsub, hub, request, roles)

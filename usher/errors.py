@@ -66,6 +66,12 @@ class MethodError(
     headers = MappingProxyType({"Allow": "POST"})  # RFC 9110, section 15.5.6
 
 
+class LengthRequiredError(
+    UsherError, status=411, kind="length-required", title="The length of the body is required"
+):
+    """The body was sent in chunks, and the Functions host did not pass it on."""
+
+
 class TooLargeError(UsherError, status=413, kind="too-large", title="The request is too large"):
     """The request, or the token that it asks for, is too large."""
 

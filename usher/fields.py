@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from usher.errors import BadRequestError, TooLargeError, TooLongError
+from usher.errors import BadRequestError, LengthRequiredError, TooLargeError, TooLongError
 from usher.names import GROUP_RULE, is_group_name
 from usher.settings import Settings
 
@@ -32,6 +32,15 @@ def _find_query(url: str) -> str:
         return urlsplit(url).query
     except ValueError:  # for example `Host: [`
         raise BadRequestError("The Host header has no valid host name.") from None
+
+
+def check_length(headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return the body. Raises LengthRequiredError for a body in chunks that did not arrive."""
+    # The Functions host passes a body on only if its length is known, but the platform's front end
+    # may gather the chunks first (azure-functions-host, issues 4926 and 7930).
+    if not body and "transfer-encoding" in headers:
+        raise LengthRequiredError("Send the body with Content-Length, not in chunks.")
+    return body
 
 
 def read_body(body: bytes, known: Sequence[str]) -> Mapping[str, Any]:

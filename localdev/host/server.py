@@ -167,7 +167,8 @@ class FunctionsHost:
         level = function.trigger.get("authLevel")
         if self._keys and not self._keys.opens_function(level, _request_key(request)):
             return function.name, Answer(401)
-        body = await _read_body(request)
+        # As in Azure, a body in chunks does not arrive (azure-functions-host, issue 4926).
+        body = b"" if request.content_length is None else await _read_body(request)
         if body is None:
             return function.name, Answer(413)
         http_request = HttpRequest(

@@ -1,5 +1,9 @@
 import asyncio
 import json
+import re
+import subprocess
+import sys
+import textwrap
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +13,7 @@ import aiohttp
 import jwt
 import pytest
 
+from localdev.stack import ROOT
 from tests.e2e.processes import Running
 
 
@@ -62,6 +67,36 @@ async def test_a_host_that_no_url_can_have_is_a_bad_request(
     assert "application/problem+json" in head
     assert json.loads(body)["type"] == "urn:problem-type:usher:bad-request"
     assert "Traceback" not in key_stack.log()
+
+
+@pytest.mark.parametrize("path", ["/api/negotiate", "/api/provision"])
+@pytest.mark.parametrize("body", [b'{"userId": "ana", "group": "secret"}', b""])
+async def test_a_body_in_chunks_gets_411(key_stack: Running, path: str, body: bytes) -> None:
+    """The Functions host passes no such body on, so the app cannot know what it asks for."""
+    url = urlsplit(key_stack.facts["host"])
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:9], body[9:]) if part]
+    head = f"POST {path} HTTP/1.1\r\nHost: {url.netloc}\r\nTransfer-Encoding: chunked\r\n"
+    writer.write(f"{head}Connection: close\r\n\r\n".encode() + b"".join(chunks) + b"0\r\n\r\n")
+    answer, _, problem = (await reader.read()).decode().partition("\r\n\r\n")
+    writer.close()
+    assert answer.startswith("HTTP/1.1 411 ")
+    assert "application/problem+json" in answer
+    assert json.loads(problem)["type"] == "urn:problem-type:usher:length-required"
+    assert "Content-Length" in json.loads(problem)["detail"]
+
+
+def test_the_backend_of_the_readme_sends_a_length(key_stack: Running) -> None:
+    """So Usher reads its body, as the token shows. test_page.py shows it of the demo page."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (sample,) = re.findall(r" ```python\n(.*?def web_pubsub_url.*?)```", readme, re.DOTALL)
+    code = f"{textwrap.dedent(sample)}\nprint(web_pubsub_url('ana', 'blue'))"
+    environ = {"USHER_KEY": "any", "USHER_URL": key_stack.facts["host"]}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    token = done.stdout.strip().partition("access_token=")[2]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["sub"], claims["webpubsub.group"]) == ("ana", ["blue"])
 
 
 async def test_post_reads_a_json_body(key_stack: Running) -> None:

@@ -1,7 +1,8 @@
+import azure.functions as func
 import pytest
 
-from usher.errors import BadRequestError
-from usher.fields import read_name, read_optional_text, read_query
+from usher.errors import BadRequestError, LengthRequiredError
+from usher.fields import check_length, read_name, read_optional_text, read_query
 
 
 @pytest.mark.parametrize("name", [1, None, "", " ", "a/b", ".", "..", "g" * 1025, "\ud800"])
@@ -30,3 +31,12 @@ def test_a_host_that_no_url_can_have_is_a_bad_request(host: str, query: str) -> 
     """The URL of a request has its `Host` header, which the client writes."""
     with pytest.raises(BadRequestError):
         read_query(f"http://{host}/api/negotiate{query}")
+
+
+def test_a_body_in_chunks_that_did_not_arrive_is_refused() -> None:
+    """If the platform gathered the chunks, there is a body, and it is read."""
+    chunked = func.HttpRequest("POST", "/", headers={"Transfer-Encoding": "chunked"}, body=b"")
+    with pytest.raises(LengthRequiredError):
+        check_length(chunked.headers, b"")
+    assert check_length(chunked.headers, b"{}") == b"{}"
+    assert check_length({}, b"") == b""

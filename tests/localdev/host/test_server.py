@@ -6,7 +6,7 @@ import hmac
 import json
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
@@ -65,7 +65,7 @@ async def send_event(
     changes: Mapping[str, str | None] | None = None,
     *,
     method: str = "POST",
-    body: str | bytes | None = None,
+    body: Any = None,
 ) -> Reply:
     """Send an event as the service does; the case selects what the sample app does."""
     headers: dict[str, str | None] = {
@@ -97,6 +97,26 @@ async def test_http_function(host: RunningHost) -> None:
         "header": "yes",
         "body": "body",
     }
+
+
+async def test_a_body_in_chunks_does_not_reach_a_function(host: RunningHost) -> None:
+    """As in Azure, the function sees the header and no body (azure-functions-host, issue 4926)."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"body"
+
+    reply = await send(host, "POST", "/things/echo/blue?show=transfer-encoding", body=chunks())
+    assert json.loads(reply.text)["header"] == "chunked"
+    assert json.loads(reply.text)["body"] == ""
+
+
+async def test_an_event_in_chunks_reaches_its_function(host: RunningHost) -> None:
+    """The webhook does not depend on a length."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield BODIES["connect"].encode()
+
+    assert (await send_event(host, "connect", "connect", body=chunks())).status == 200
 
 
 async def test_line_breaks_in_a_path(host: RunningHost) -> None:

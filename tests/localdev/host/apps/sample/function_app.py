@@ -48,7 +48,7 @@ async def echo(req: func.HttpRequest) -> func.HttpResponse:
         "url": req.url,
         "route": dict(req.route_params),
         "query": dict(req.params),
-        "header": req.headers.get("X-Sample"),
+        "header": req.headers.get(req.params.get("show", "X-Sample")),
         "body": req.get_body().decode(),
     }
     return func.HttpResponse(json.dumps(seen), status_code=201, mimetype="application/json")
