@@ -1,5 +1,6 @@
 """The functions of the app: each one is registered here, and delegates."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,10 @@ from usher import fields, responses
 from usher.door import negotiation
 from usher.groups.events import ConnectionEvent, read_event
 from usher.groups.workflow import join_groups, leave_groups
-from usher.logs import quiet_sdk_logs, redact_all_records
+from usher.logs import log_record, quiet_sdk_logs, redact_all_records
 from usher.page import check_page
 from usher.parts import Parts
-from usher.settings import find_mode
+from usher.settings import HUB, find_hub_problem, find_mode
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 parts = Parts(os.environ, Path(__file__).parent)
@@ -22,13 +23,19 @@ parts = Parts(os.environ, Path(__file__).parent)
 caller_level = func.AuthLevel[find_mode(os.environ).key_level]
 quiet_sdk_logs()
 redact_all_records()
+# An event function without a hub stops the whole Functions host (recorded: 503 for every function).
+hub_problem = find_hub_problem(os.environ)
+if hub_problem:
+    log_record("events-off", logging.ERROR, problems={HUB: hub_problem})
 
 
 def on_event(name: str) -> Callable[..., Any]:
-    """Register a function for a system event of the hub.
+    """Register a function for a system event of the hub, if the hub is valid.
 
     The Functions host passes the payload only to an argument that is called `request`.
     """
+    if hub_problem:
+        return lambda function: function
     return app.generic_trigger(
         "request", "webPubSubTrigger", hub="%WebPubSubHub%", eventType="system", eventName=name
     )

@@ -107,6 +107,15 @@ def find_mode(environ: Mapping[str, str]) -> type[Mode]:
     return MODES.get(environ.get(AUTH, ""), NoMode)
 
 
+def find_hub_problem(environ: Mapping[str, str]) -> str | None:
+    """Return what is wrong with the hub, None if nothing is; needed as early as the mode."""
+    try:
+        _parse_hub(environ.get(HUB, ""))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _parsers(environ: Mapping[str, str]) -> list[Entry]:
     """Return field, key and parser of each setting that is required or present."""
     required = [

@@ -348,7 +348,7 @@ def test_the_deployed_files_are_an_app(tmp_path: Path) -> None:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignored)
     done = subprocess.run(
         [sys.executable, "-c", LOAD_APP, str(tmp_path), str(ROOT)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "WebPubSubHub": "chat"},
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -68,6 +68,18 @@ async def test_wrong_settings_close_every_function(
             assert list(record["problems"]) == wrong
 
 
+@pytest.mark.parametrize("hub", ["", "my-hub"])
+async def test_without_a_valid_hub_the_http_functions_are_closed(tmp_path: Path, hub: str) -> None:
+    """There are no event functions, because they would stop the host in Azure if it is empty."""
+    with run_app(tmp_path, WebPubSubHub=hub) as app:
+        events = dict.fromkeys(("connect", "connected", "disconnected"), 404)
+        assert await read_statuses(app) == CLOSED | events
+        (record,) = app.records(record="events-off")
+        assert list(record["problems"]) == ["WebPubSubHub"]
+        (record,) = app.records(record="settings", function="health")
+        assert list(record["problems"]) == ["WebPubSubHub"]
+
+
 async def test_a_broken_connection_string_is_not_shown(tmp_path: Path) -> None:
     """Neither the log nor a response has it, although the SDK's own error would print it."""
     broken = f"Endpoint=http://127.0.0.1:1;{SECRET}"
