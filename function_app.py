@@ -140,8 +140,8 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     """Return 200 if settings and policy are valid and Web PubSub admits the app, else 503."""
     parts.limits.check_open_page(req.headers)
     parts.check_settings()
-    await parts.health.check(parts.pubsub)
-    return responses.answer_json({"status": "ok"})
+    age = await parts.health.check(parts.pubsub)
+    return responses.answer_json({"status": "ok"}, Age=str(age))
 
 
 @app.route("demo", methods=["GET"])

@@ -105,12 +105,16 @@ class NoModeError(
 class UnhealthyError(
     UsherError, status=503, kind="service-unhealthy", title="Web PubSub does not serve this app"
 ):
-    """Web PubSub does not answer (`answered` is None), or rejects the app with this status."""
+    """Web PubSub does not answer (`answered` is None), or rejects the app with this status.
 
-    def __init__(self, answered: int | None) -> None:
+    `age` says how long ago that was seen, in seconds.
+    """
+
+    def __init__(self, answered: int | None, age: int) -> None:
         answer = "does not answer" if answered is None else f"answers this app with {answered}"
         super().__init__(f"Web PubSub {answer}.")
         self.members = {"serviceStatus": answered}
+        self.headers = {"Age": str(age)}  # RFC 9111, section 5.1
 
 
 class SettingsError(

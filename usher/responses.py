@@ -18,9 +18,10 @@ NO_SNIFF = {"X-Content-Type-Options": "nosniff"}  # browsers must not guess the 
 NO_STORE = NO_SNIFF | {"Cache-Control": "no-store"}
 
 
-def answer_json(body: Mapping[str, Any]) -> func.HttpResponse:
+def answer_json(body: Mapping[str, Any], **headers: str) -> func.HttpResponse:
     """Return 200 with a JSON body that caches must not store."""
-    return func.HttpResponse(json.dumps(body), mimetype="application/json", headers=NO_STORE)
+    headers = NO_STORE | headers
+    return func.HttpResponse(json.dumps(body), mimetype="application/json", headers=headers)
 
 
 def answer_yaml(document: str) -> func.HttpResponse:

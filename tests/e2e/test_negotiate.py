@@ -167,3 +167,4 @@ async def test_health_is_ok(stack: Running) -> None:
     async with aiohttp.ClientSession() as session:
         response = await session.get(f"{stack.facts['host']}/api/health")
         assert (response.status, await response.json()) == (200, {"status": "ok"})
+        assert 0 <= int(response.headers["Age"]) < 5

@@ -165,6 +165,7 @@ async def test_with_an_access_key_tokens_are_issued_while_the_service_is_down(
             for name, status in (("negotiate", 200), ("health", 503)):
                 response = await session.get(f"{app.facts['host']}/api/{name}")
                 assert response.status == status
+            assert response.headers["Age"] == "0"
         assert SECRET not in app.log()
 
 

@@ -26,15 +26,20 @@ class Health:
         self._checked_at = float("-inf")
         self._failure: ServiceError | None = None
 
-    async def check(self, service: Service) -> None:
-        """Raise UnhealthyError if the last check failed; the log has the reason."""
+    async def check(self, service: Service) -> int:
+        """Return the age of the last check in seconds.
+
+        Raises UnhealthyError if that check failed; the log has the reason.
+        """
         async with self._lock:
             if time.monotonic() - self._checked_at >= CACHE_SECONDS:
                 self._failure = await _check(service)
                 self._checked_at = time.monotonic()
+        age = int(time.monotonic() - self._checked_at)
         if self._failure is not None:
             # The status is for callers: it distinguishes a wrong key from a missing role.
-            raise UnhealthyError(self._failure.answered)
+            raise UnhealthyError(self._failure.answered, age)
+        return age
 
 
 async def _check(service: Service) -> ServiceError | None:

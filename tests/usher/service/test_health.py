@@ -27,17 +27,23 @@ async def test_concurrent_callers_share_a_request() -> None:
     assert service.requests == 1
 
 
-async def test_a_failure_is_cached_for_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    times = iter([1000.0, 1000.0, 1004.9, 1005.0, 1005.0])
-    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: next(times)))
+async def test_a_result_is_cached_for_five_seconds_and_has_its_age(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: clock.now))
     service, state = Service(), Health()
     service.failure = ServiceError("answered 500", answered=500)
-    for _ in range(2):
-        with pytest.raises(UnhealthyError):
+    for clock.now, age in ((1000.0, "0"), (1000.9, "0"), (1004.9, "4")):
+        with pytest.raises(UnhealthyError) as caught:
             await state.check(service)
+        assert caught.value.headers == {"Age": age}
     assert service.requests == 1
     service.failure = None
-    await state.check(service)
+    ages = []
+    for clock.now in (1005.0, 1009.9):
+        ages.append(await state.check(service))
+    assert ages == [0, 4]
     assert service.requests == 2
 
 
