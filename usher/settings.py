@@ -19,6 +19,17 @@ type Entry = tuple[str, str, Parser]  # field of Settings, key in the environmen
 # Each plan of Azure Functions sets one of these: App Service; Linux consumption and Flex; Flex
 # (azure-functions-host, environment helpers).
 AZURE_MARKERS = ("WEBSITE_INSTANCE_ID", "CONTAINER_NAME", "WEBSITE_POD_NAME", "LEGION_SERVICE_HOST")
+# Other platforms, and every variable of App Service (Azure Container Apps documentation,
+# "Environment variables"; Kubernetes documentation, "Service", discovery).
+OTHER_MARKERS = (
+    "CONTAINER_APP_",
+    "KUBERNETES_SERVICE_HOST",
+    "WEBSITE_",
+    "FUNCTIONS_EXTENSION_VERSION",
+)
+# Core Tools sets the first of these on a developer's machine, and local settings may have the other
+# (azure-functions-core-tools, StartHostAction).
+CORE_TOOLS_VARIABLES = ("WEBSITE_HOSTNAME", "FUNCTIONS_EXTENSION_VERSION")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 CONNECTION = "WebPubSubConnectionString"
 SERVICE_URI = f"{CONNECTION}__serviceUri"
@@ -87,6 +98,7 @@ class Settings:
                 values[name] = parse(environ.get(key, ""))
             except ValueError as error:
                 problems[key] = str(error)
+        problems |= _find_conflicts(values)
         if problems:
             raise SettingsError(problems)
         return cls(**values)
@@ -171,11 +183,20 @@ def _parse_hub(text: str) -> str:
 def _parse_mode(name: str, environ: Mapping[str, str]) -> Mode:
     if name not in MODES:
         raise ValueError(f"must be one of {', '.join(MODES)}")
-    if not MODES[name].may_run_in_azure and (marker := _azure_marker(environ)):
+    if not MODES[name].may_run_in_azure and (marker := _platform_marker(environ)):
         raise ValueError(f"is {name!r}, which is refused in Azure; {marker} is set, as in Azure")
     # The platform injects this variable (azure-functions-host, EnvironmentSettings).
-    has_platform_auth = environ.get("WEBSITE_AUTH_ENABLED", "").lower() in ("true", "1")
+    is_enabled = environ.get("WEBSITE_AUTH_ENABLED", "").lower() in ("true", "1")
+    has_platform_auth = is_enabled and bool(_azure_marker(environ))
     return MODES[name](environ.get("USHER_USER_CLAIM") or None, has_platform_auth)
+
+
+def _find_conflicts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the problems of valid settings that do not fit each other."""
+    mode, connection = values.get("mode"), values.get("connection")
+    if mode and connection and not mode.may_run_in_azure and not connection.is_loopback:
+        return {AUTH: f"is {mode.name!r}, which needs an emulator on this machine as the service"}
+    return {}
 
 
 def _parse_issuer(text: str) -> str:
@@ -245,6 +266,14 @@ def _parse_template(text: str) -> str:
 
 def _azure_marker(environ: Mapping[str, str]) -> str | None:
     return next((marker for marker in AZURE_MARKERS if environ.get(marker)), None)
+
+
+def _platform_marker(environ: Mapping[str, str]) -> str | None:
+    """Return the name of a variable that any cloud platform sets, None without one."""
+    has_core_tools = environ.get("FUNCTIONS_CORETOOLS_ENVIRONMENT") == "true"
+    ignored = CORE_TOOLS_VARIABLES if has_core_tools else ()
+    found = (name for name, value in environ.items() if value and name not in ignored)
+    return next((name for name in found if name.startswith(AZURE_MARKERS + OTHER_MARKERS)), None)
 
 
 MINUTES = "minutes, 1 or more"

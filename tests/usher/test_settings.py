@@ -14,6 +14,9 @@ from usher.settings import AZURE_MARKERS, Settings
 KEY = "a-made-up-access-key-of-32-bytes!"
 CONNECTION_STRING = f"Endpoint=https://demo.webpubsub.azure.com;AccessKey={KEY};Version=1.0;"
 KEY_MODE = {"WebPubSubConnectionString": CONNECTION_STRING, "WebPubSubHub": "chat"}
+EMULATOR = KEY_MODE | {
+    "WebPubSubConnectionString": f"Endpoint=http://localhost:8080;AccessKey={KEY};Version=1.0;"
+}
 IDENTITY_MODE = {
     "WebPubSubConnectionString__serviceUri": "https://demo.webpubsub.azure.com/",
     "WebPubSubHub": "chat",
@@ -46,7 +49,7 @@ def test_only_the_connection_and_the_hub_are_required() -> None:
 def test_every_optional_setting_is_read() -> None:
     """An empty text is kept, because it means no announcement."""
     settings = Settings.from_environ(
-        KEY_MODE
+        EMULATOR
         | {
             "USHER_AUTH": "local",
             "USHER_DEFAULT_GROUP": "hall",
@@ -208,14 +211,16 @@ def test_a_bad_issuer_is_refused(issuer: str) -> None:
     ("environ", "on"),
     [
         ({}, False),
-        ({"WEBSITE_AUTH_ENABLED": "True"}, True),
-        ({"WEBSITE_AUTH_ENABLED": "False"}, False),
+        ({"WEBSITE_AUTH_ENABLED": "True"}, False),
+        ({"WEBSITE_INSTANCE_ID": "x"}, False),
+        ({"WEBSITE_AUTH_ENABLED": "False", "WEBSITE_INSTANCE_ID": "x"}, False),
+        *(({"WEBSITE_AUTH_ENABLED": "True", marker: "x"}, True) for marker in AZURE_MARKERS),
     ],
 )
 def test_app_service_authentication_is_on_only_if_the_platform_says_so(
     environ: dict[str, str], on: bool
 ) -> None:
-    """Only then the app trusts the headers of the principal."""
+    """Only then the app trusts the headers. One variable alone is set by mistake too easily."""
     assert Settings.from_environ(EASY_AUTH | environ).mode.has_platform_auth is on
 
 
@@ -239,11 +244,41 @@ def test_the_user_claim_is_optional() -> None:
     assert named.mode.user_claim == "email"
 
 
-@pytest.mark.parametrize("marker", AZURE_MARKERS)
-def test_local_mode_is_refused_in_azure(marker: str) -> None:
+LOCAL = EMULATOR | {"USHER_AUTH": "local"}
+# Azure Container Apps documentation, "Environment variables"; Kubernetes documentation, "Service",
+# discovery; azure-functions-host, EnvironmentSettings.
+MARKERS = [
+    *AZURE_MARKERS,
+    *("CONTAINER_APP_NAME", "CONTAINER_APP_REVISION", "KUBERNETES_SERVICE_HOST"),
+    *("WEBSITE_SITE_NAME", "WEBSITE_HOSTNAME", "WEBSITE_SKU", "FUNCTIONS_EXTENSION_VERSION"),
+]
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_local_mode_is_refused_on_every_platform(marker: str) -> None:
     """The mode trusts every caller, so it must not be left on by mistake."""
-    found = problems({**KEY_MODE, "USHER_AUTH": "local", marker: "x"})
+    found = problems({**LOCAL, marker: "x"})
     assert list(found) == ["USHER_AUTH"]
+    assert marker in found["USHER_AUTH"]
+
+
+def test_local_mode_runs_on_core_tools() -> None:
+    """Core Tools sets some of the platform's variables, and one that no platform sets."""
+    core_tools = {
+        "FUNCTIONS_CORETOOLS_ENVIRONMENT": "true",
+        "FUNCTIONS_EXTENSION_VERSION": "~4",
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "WEBSITE_HOSTNAME": "localhost:7071",
+    }
+    assert Settings.from_environ(LOCAL | core_tools).mode == Local()
+    assert list(problems(LOCAL | core_tools | {"WEBSITE_INSTANCE_ID": "x"})) == ["USHER_AUTH"]
+
+
+@pytest.mark.parametrize("service", [KEY_MODE, IDENTITY_MODE])
+def test_local_mode_needs_a_service_on_this_machine(service: dict[str, str]) -> None:
+    """Every other wrong key is still named."""
+    wrong = service | {"USHER_AUTH": "local", "USHER_TOKEN_MINUTES": "x"}
+    assert set(problems(wrong)) == {"USHER_AUTH", "USHER_TOKEN_MINUTES"}
 
 
 def test_the_sample_has_exactly_the_settings_that_the_app_reads() -> None:
