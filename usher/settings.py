@@ -31,6 +31,10 @@ OTHER_MARKERS = (
 # (azure-functions-core-tools, StartHostAction).
 CORE_TOOLS_VARIABLES = ("WEBSITE_HOSTNAME", "FUNCTIONS_EXTENSION_VERSION")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+# On the way, anybody could change a page that is loaded over http.
+ORIGIN = re.compile(r"https://[^/?#@*\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
+SHORTEST_KEY = 16  # bytes; a shorter key can be guessed from a token that it signs
+LONGEST_TOKEN_MINUTES = 24 * 60
 CONNECTION = "WebPubSubConnectionString"
 SERVICE_URI = f"{CONNECTION}__serviceUri"
 HUB = "WebPubSubHub"
@@ -144,6 +148,8 @@ def _parse_connection_string(text: str) -> Connection:
         raise ValueError("has a key twice")
     if not parts.get("accesskey"):
         raise ValueError("has no AccessKey")
+    if len(parts["accesskey"].encode()) < SHORTEST_KEY:
+        raise ValueError(f"has an AccessKey of less than {SHORTEST_KEY} bytes")
     port = f":{parts['port']}" if parts.get("port") else ""
     endpoint = _parse_endpoint(parts.get("endpoint", "").rstrip("/") + port, "has an Endpoint that")
     return Connection(endpoint, access_key=parts["accesskey"])
@@ -211,8 +217,10 @@ def _parse_issuer(text: str) -> str:
 
 def _parse_origins(text: str) -> frozenset[str]:
     origins = frozenset(origin.strip().lower() for origin in text.split(",") if origin.strip())
-    if not all(re.fullmatch(r"https?://[^/?#@*\s]+", origin) for origin in origins):
-        raise ValueError("must be origins of the form https://HOST, separated by ','")
+    if not all(map(ORIGIN.fullmatch, origins)):
+        raise ValueError(
+            "must be origins of the form https://HOST, separated by ',' (http on this machine only)"
+        )
     return origins
 
 
@@ -246,10 +254,14 @@ def _parse_seconds(text: str) -> float:
     return float(text)
 
 
-def _parse_number(text: str, meaning: str, lowest: int = 0) -> int:
-    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < lowest:
+def _parse_number(text: str, meaning: str, lowest: int = 0, highest: int = 999_999) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not lowest <= int(text) <= highest:
         raise ValueError(f"must be a whole number of {meaning}")
     return int(text)
+
+
+def _parse_minutes(text: str) -> int:
+    return _parse_number(text, MINUTES, lowest=1, highest=LONGEST_TOKEN_MINUTES)
 
 
 def _parse_template(text: str) -> str:
@@ -276,7 +288,7 @@ def _platform_marker(environ: Mapping[str, str]) -> str | None:
     return next((name for name in found if name.startswith(AZURE_MARKERS + OTHER_MARKERS)), None)
 
 
-MINUTES = "minutes, 1 or more"
+MINUTES = f"minutes, 1 to {LONGEST_TOKEN_MINUTES}"
 CALLS = "calls per minute, or 0 for no limit"
 JOINS = "joins per second, or 0 for no summaries"
 # Required if the mode says so:
@@ -288,7 +300,7 @@ OIDC: list[Entry] = [
 OPTIONAL: list[Entry] = [
     ("default_group", "USHER_DEFAULT_GROUP", _parse_group),
     ("single_group", "USHER_SINGLE_GROUP", _parse_flag),
-    ("token_minutes", "USHER_TOKEN_MINUTES", partial(_parse_number, meaning=MINUTES, lowest=1)),
+    ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
     ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
     ("announcement_format", "USHER_ANNOUNCEMENT_FORMAT", _parse_format),
     ("policy_file", "USHER_POLICY_FILE", str),

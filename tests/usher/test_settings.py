@@ -161,6 +161,8 @@ def test_each_mistake_in_a_connection_string_has_its_own_problem() -> None:
         ("USHER_TOKEN_MINUTES", "0"),
         ("USHER_TOKEN_MINUTES", "-5"),
         ("USHER_TOKEN_MINUTES", "1.5"),
+        ("USHER_TOKEN_MINUTES", "1441"),
+        ("USHER_TOKEN_MINUTES", "999999"),
         ("USHER_JOIN_TEXT", "{userId"),
         ("USHER_JOIN_TEXT", "{connectionId} joined"),
         ("USHER_JOIN_TEXT", "{userId.__class__}"),
@@ -227,13 +229,37 @@ def test_app_service_authentication_is_on_only_if_the_platform_says_so(
 def test_allowed_origins_are_a_list_in_any_case() -> None:
     """By default no origin is allowed."""
     assert Settings.from_environ(KEY_MODE).allowed_origins == frozenset()
-    text = "https://A.example, http://localhost:3000 ,"
+    text = "https://A.example, http://localhost:3000 ,http://[::1]:80,http://127.0.0.1"
     found = Settings.from_environ(KEY_MODE | {"USHER_ALLOWED_ORIGINS": text}).allowed_origins
-    assert found == {"https://a.example", "http://localhost:3000"}
+    local = {"http://localhost:3000", "http://[::1]:80", "http://127.0.0.1"}
+    assert found == {"https://a.example", *local}
 
 
-@pytest.mark.parametrize("text", ["*", "a.example", "https://a.example/", "https://*.a.example"])
+def test_the_shortest_access_key_has_16_bytes() -> None:
+    """A shorter key can be guessed from a token that it signs."""
+    for key, is_valid in (("k" * 16, True), ("k" * 15, False), ("ü" * 8, True), ("k", False)):
+        text = f"Endpoint=https://demo.webpubsub.azure.com;AccessKey={key}"
+        environ = {**KEY_MODE, "WebPubSubConnectionString": text}
+        if is_valid:
+            assert Settings.from_environ(environ).connection.access_key == key
+        else:
+            assert "AccessKey" in problems(environ)["WebPubSubConnectionString"]
+
+
+def test_the_longest_lifetime_of_a_token_is_a_day() -> None:
+    assert Settings.from_environ(KEY_MODE | {"USHER_TOKEN_MINUTES": "1440"}).token_minutes == 1440
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("*", "a.example", "https://a.example/", "https://*.a.example", "null", "https://"),
+        *("http://a.example", "http://localhost.a.example", "http://127.0.0.1.a.example:80"),
+        *("https://a.example,http://a.example", "http://[::2]", "http://localhost@a.example"),
+    ],
+)
 def test_a_wildcard_and_a_bad_origin_are_refused(text: str) -> None:
+    """Http is for pages of this machine only: on the way, anybody could change such a page."""
     assert list(problems(KEY_MODE | {"USHER_ALLOWED_ORIGINS": text})) == ["USHER_ALLOWED_ORIGINS"]
 
 
