@@ -68,6 +68,7 @@ class Connection:
 class Settings:
     """Every setting of the app. `token_minutes` is the default and the longest token lifetime.
 
+    `oidc_clients` are the clients whose bearer tokens are accepted; empty for all.
     `allowed_origins` are the origins of pages that may open a connection. `policy_file` is relative
     to the app's folder. `caller_limit` and `address_limit` are calls per minute and instance; 0 is
     no limit. `demo` switches the demo page on.
@@ -78,6 +79,7 @@ class Settings:
     mode: Mode = field(default_factory=NoMode)
     oidc_issuer: str = ""
     oidc_audience: str = ""
+    oidc_clients: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()
     policy_file: str = "policy.json"
     caller_limit: int = 60
@@ -194,7 +196,8 @@ def _parse_mode(name: str, environ: Mapping[str, str]) -> Mode:
     # The platform injects this variable (azure-functions-host, EnvironmentSettings).
     is_enabled = environ.get("WEBSITE_AUTH_ENABLED", "").lower() in ("true", "1")
     has_platform_auth = is_enabled and bool(_azure_marker(environ))
-    return MODES[name](environ.get("USHER_USER_CLAIM") or None, has_platform_auth)
+    provider = environ.get("USHER_EASYAUTH_PROVIDER") or None
+    return MODES[name](environ.get("USHER_USER_CLAIM") or None, has_platform_auth, provider)
 
 
 def _find_conflicts(values: Mapping[str, Any]) -> dict[str, str]:
@@ -213,6 +216,13 @@ def _parse_issuer(text: str) -> str:
     if url.scheme == "http" and url.hostname not in LOOPBACK_HOSTS:
         raise ValueError("is http, which is only for a provider on this machine")
     return text
+
+
+def _parse_names(text: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ValueError("must be names, separated by ','")
+    return names
 
 
 def _parse_origins(text: str) -> frozenset[str]:
@@ -302,6 +312,7 @@ OPTIONAL: list[Entry] = [
     ("single_group", "USHER_SINGLE_GROUP", _parse_flag),
     ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
     ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
+    ("oidc_clients", "USHER_OIDC_CLIENTS", _parse_names),
     ("announcement_format", "USHER_ANNOUNCEMENT_FORMAT", _parse_format),
     ("policy_file", "USHER_POLICY_FILE", str),
     ("caller_limit", "USHER_CALLER_LIMIT", partial(_parse_number, meaning=CALLS)),

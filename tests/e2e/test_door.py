@@ -246,6 +246,7 @@ async def test_the_policy_reads_the_claims_of_app_service_authentication(
             principal = {"claims": [{"typ": "team", "val": team}]}
             headers = {
                 "X-MS-CLIENT-PRINCIPAL-ID": "ana",
+                "X-MS-CLIENT-PRINCIPAL-IDP": "aad",
                 "X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(principal).encode()).decode(),
             }
             async with session.post(url, json={"group": group}, headers=headers) as response:

@@ -199,6 +199,15 @@ def test_oidc_mode_requires_an_issuer_and_an_audience() -> None:
     assert set(problems(KEY_MODE | {"USHER_AUTH": "oidc"})) == set(OIDC)
 
 
+def test_the_clients_of_oidc_mode_are_a_list() -> None:
+    """By default, every client of the provider is allowed."""
+    environ = KEY_MODE | OIDC | {"USHER_AUTH": "oidc"}
+    assert Settings.from_environ(environ).oidc_clients == frozenset()
+    named = Settings.from_environ(environ | {"USHER_OIDC_CLIENTS": "page, App ,"})
+    assert named.oidc_clients == {"page", "App"}
+    assert list(problems(environ | {"USHER_OIDC_CLIENTS": " , "})) == ["USHER_OIDC_CLIENTS"]
+
+
 @pytest.mark.parametrize(
     "issuer",
     ["login.example", "http://login.example", "ftp://login.example", "https://", "https://a?b"],
@@ -268,6 +277,14 @@ def test_the_user_claim_is_optional() -> None:
     assert Settings.from_environ(EASY_AUTH).mode.user_claim is None
     named = Settings.from_environ(EASY_AUTH | {"USHER_USER_CLAIM": "email"})
     assert named.mode.user_claim == "email"
+
+
+def test_the_provider_of_app_service_authentication_is_optional() -> None:
+    """None means that the ids of users have the provider's name."""
+    assert Settings.from_environ(EASY_AUTH | {"USHER_EASYAUTH_PROVIDER": ""}).mode.provider is None
+    assert Settings.from_environ(EASY_AUTH).mode.provider is None
+    named = Settings.from_environ(EASY_AUTH | {"USHER_EASYAUTH_PROVIDER": "aad"})
+    assert named.mode.provider == "aad"
 
 
 LOCAL = EMULATOR | {"USHER_AUTH": "local"}

@@ -20,6 +20,7 @@ from usher.errors import (
 )
 
 ID = "x-ms-client-principal-id"
+IDP = "x-ms-client-principal-idp"
 PRINCIPAL = "x-ms-client-principal"
 BEARER = {"authorization": "Bearer good"}
 
@@ -46,6 +47,12 @@ async def identify(
     """Return the caller of a request with these headers that asks for this user id."""
     settings = make_settings(mode, **changes)
     return await settings.mode.identify(Credentials(headers or {}, user_id), verify)
+
+
+async def identify_aad(headers: Mapping[str, str], **changes: Any) -> Caller:
+    """Return the caller whom the only provider of App Service Authentication has signed in."""
+    signed_in = {"has_platform_auth": True, "provider": "aad"} | changes
+    return await identify("easyauth", {IDP: "aad", **headers}, **signed_in)
 
 
 async def test_without_a_mode_no_caller_is_identified() -> None:
@@ -94,15 +101,42 @@ async def test_the_principal_of_app_service_authentication() -> None:
     """The user id is the principal's id, or the configured claim."""
     headers = {ID: "ana-id", PRINCIPAL: encode_principal(("email", "ana@example.com"))}
     claims = {"email": frozenset({"ana@example.com"})}
-    assert await identify("easyauth", headers, has_platform_auth=True) == Caller("ana-id", claims)
-    by_claim = await identify("easyauth", headers, has_platform_auth=True, user_claim="email")
+    assert await identify_aad(headers) == Caller("ana-id", claims)
+    by_claim = await identify_aad(headers, user_claim="email")
     assert by_claim == Caller("ana@example.com", claims)
+
+
+async def test_users_of_several_providers_have_different_ids() -> None:
+    """The same id of two providers is two users. A request may repeat the whole id."""
+    for provider in ("aad", "google"):
+        headers = {ID: "12345", IDP: provider, PRINCIPAL: encode_principal(("email", "a@b"))}
+        user_id = f"{provider}:12345"
+        assert (await identify("easyauth", headers, has_platform_auth=True)).user_id == user_id
+        again = await identify("easyauth", headers, user_id, has_platform_auth=True)
+        assert again.user_id == user_id
+        with pytest.raises(ForbiddenError):
+            await identify("easyauth", headers, "12345", has_platform_auth=True)
+        by_claim = await identify("easyauth", headers, has_platform_auth=True, user_claim="email")
+        assert by_claim.user_id == f"{provider}:a@b"
+
+
+@pytest.mark.parametrize("provider", ["google", "", None, "AAD", "aad:x", "aad ", "a\nb"])
+async def test_callers_of_another_provider_are_refused_where_one_is_configured(
+    provider: str | None,
+) -> None:
+    """Callers of no provider, or of one whose name hides where the id begins, are always."""
+    headers = {ID: "12345"} | ({} if provider is None else {IDP: provider})
+    with pytest.raises(UnauthorizedError):
+        await identify("easyauth", headers, has_platform_auth=True, provider="aad")
+    if provider not in ("google", "AAD"):
+        with pytest.raises(UnauthorizedError):
+            await identify("easyauth", headers, has_platform_auth=True)
 
 
 async def test_claims_with_several_values() -> None:
     """App Service Authentication repeats the claim; a bearer token has a list."""
     header = encode_principal(("groups", "a"), ("groups", "b"))
-    caller = await identify("easyauth", {ID: "ana", PRINCIPAL: header}, has_platform_auth=True)
+    caller = await identify_aad({ID: "ana", PRINCIPAL: header})
     assert caller.claims == {"groups": frozenset({"a", "b"})}
     assert (await identify("oidc", BEARER)).claims["groups"] == frozenset({"a"})
 
@@ -115,7 +149,7 @@ async def test_a_claim_with_several_values_is_no_user_id() -> None:
     """A user has one id."""
     header = encode_principal(("email", "a"), ("email", "b"))
     with pytest.raises(UnauthorizedError):
-        await identify("easyauth", {PRINCIPAL: header}, has_platform_auth=True, user_claim="email")
+        await identify_aad({PRINCIPAL: header}, user_claim="email")
 
 
 async def test_forged_principals_are_refused() -> None:
@@ -123,7 +157,7 @@ async def test_forged_principals_are_refused() -> None:
     headers = {ID: "ana-id", PRINCIPAL: encode_principal(("email", "ana@example.com"))}
     for claim in (None, "email"):
         with pytest.raises(UnauthorizedError):
-            await identify("easyauth", headers, user_claim=claim)
+            await identify_aad(headers, user_claim=claim, has_platform_auth=False)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +177,7 @@ async def test_forged_principals_are_refused() -> None:
 async def test_principals_without_a_user_id(headers: dict[str, str], claim: str | None) -> None:
     """The caller is not signed in, or a header is malformed."""
     with pytest.raises(UnauthorizedError):
-        await identify("easyauth", headers, has_platform_auth=True, user_claim=claim)
+        await identify_aad(headers, user_claim=claim)
 
 
 async def test_a_bearer_token() -> None:
@@ -171,15 +205,18 @@ async def test_bearer_tokens_without_a_user_id(headers: dict[str, str], claim: s
         await identify("oidc", headers, user_claim=claim)
 
 
-@pytest.mark.parametrize(("mode", "headers"), [("easyauth", {ID: "ana"}), ("oidc", BEARER)])
+@pytest.mark.parametrize(
+    ("mode", "headers"), [("easyauth", {ID: "ana", IDP: "aad"}), ("oidc", BEARER)]
+)
 async def test_an_authenticated_caller_can_ask_only_for_its_own_user_id(
     mode: str, headers: dict[str, str]
 ) -> None:
     """Another user id is forbidden, and not unauthorized: the caller is known."""
-    assert (await identify(mode, headers, "ana", has_platform_auth=True)).user_id == "ana"
+    signed_in = {"has_platform_auth": True, "provider": "aad"}
+    assert (await identify(mode, headers, "ana", **signed_in)).user_id == "ana"
     for other in ("bo", "", "ANA"):
         with pytest.raises(ForbiddenError) as caught:
-            await identify(mode, headers, other, has_platform_auth=True)
+            await identify(mode, headers, other, **signed_in)
         assert caught.value.field == "userId"
 
 
@@ -189,6 +226,7 @@ async def test_all_unknown_callers_get_the_same_detail() -> None:
     for mode, headers, has_platform_auth in (
         ("easyauth", {}, True),
         ("easyauth", {ID: "x"}, False),
+        ("easyauth", {ID: "x"}, True),
         ("oidc", {}, True),
     ):
         with pytest.raises(UsherError) as caught:
