@@ -16,9 +16,7 @@ AUTH = "USHER_AUTH"
 OIDC_ISSUER = "USHER_OIDC_ISSUER"
 OIDC_AUDIENCE = "USHER_OIDC_AUDIENCE"
 PRINCIPAL = "x-ms-client-principal"
-PROVIDER = re.compile(
-    r"[\w.-]+"
-)  # no colon, so that a user id shows where the provider's name ends
+PROVIDER = re.compile(r"[\w.-]+")  # no colon: a user id shows where the provider's name ends
 UNKNOWN_CALLER = "The caller is not authenticated. Sign in and try again."
 
 

@@ -51,7 +51,7 @@ async def identify(
 
 async def identify_aad(headers: Mapping[str, str], **changes: Any) -> Caller:
     """Return the caller whom the only provider of App Service Authentication has signed in."""
-    signed_in = {"has_platform_auth": True, "provider": "aad"} | changes
+    signed_in: dict[str, Any] = {"has_platform_auth": True, "provider": "aad"} | changes
     return await identify("easyauth", {IDP: "aad", **headers}, **signed_in)
 
 
@@ -212,7 +212,7 @@ async def test_an_authenticated_caller_can_ask_only_for_its_own_user_id(
     mode: str, headers: dict[str, str]
 ) -> None:
     """Another user id is forbidden, and not unauthorized: the caller is known."""
-    signed_in = {"has_platform_auth": True, "provider": "aad"}
+    signed_in: dict[str, Any] = {"has_platform_auth": True, "provider": "aad"}
     assert (await identify(mode, headers, "ana", **signed_in)).user_id == "ana"
     for other in ("bo", "", "ANA"):
         with pytest.raises(ForbiddenError) as caught:
