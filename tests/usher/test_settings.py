@@ -155,6 +155,8 @@ def test_each_mistake_in_a_connection_string_has_its_own_problem() -> None:
         ("WebPubSubHub", "h" * 129),
         ("USHER_AUTH", "yes"),
         ("USHER_DEFAULT_GROUP", "   "),
+        ("USHER_DEFAULT_GROUP", "lobby\u3164"),
+        ("USHER_DEFAULT_GROUP", "lobby "),
         ("USHER_DEFAULT_GROUP", "g" * 1025),
         ("USHER_SINGLE_GROUP", "1"),
         ("USHER_ANNOUNCEMENT_FORMAT", "xml"),

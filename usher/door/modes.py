@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from usher.door.callers import Caller, Credentials, VerifyToken
 from usher.errors import BadRequestError, ForbiddenError, NoModeError, UnauthorizedError
-from usher.names import is_printable_id
+from usher.names import NAME_RULE, is_printable_id
 
 AUTH = "USHER_AUTH"
 OIDC_ISSUER = "USHER_OIDC_ISSUER"
@@ -202,7 +202,5 @@ def _texts(value: object) -> frozenset[str]:
 
 def _check_user_id(user_id: str) -> str:
     if not is_printable_id(user_id):
-        raise BadRequestError(
-            "userId must not be blank and must have printable characters only.", field="userId"
-        )
+        raise BadRequestError(f"userId must {NAME_RULE}.", field="userId")
     return user_id

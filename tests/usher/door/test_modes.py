@@ -89,7 +89,9 @@ async def test_a_backend_must_name_the_user() -> None:
 
 
 @pytest.mark.parametrize("mode", ["local", "key"])
-@pytest.mark.parametrize("user_id", ["", "  ", "a\nb", "a\x00b", "\u202ea", "\ud800"])
+@pytest.mark.parametrize(
+    "user_id", ["", "  ", "a\nb", "a\x00b", "\u202ea", "\ud800", "ana ", "\u3164", "an\u0303"]
+)
 async def test_user_ids_that_are_not_printable(mode: str, user_id: str) -> None:
     """Blank ids, control characters and direction marks are refused."""
     with pytest.raises(BadRequestError) as caught:

@@ -26,7 +26,9 @@ def test_a_request_without_a_group_gets_the_default_group(settings: Any) -> None
     assert Policy(settings, OPEN).grant_groups(ANA, []) == ["lobby"]
 
 
-@pytest.mark.parametrize("group", ["", "  ", "g" * 1025, "a/b", ".", ".."])
+@pytest.mark.parametrize(
+    "group", ["", "  ", "g" * 1025, "a/b", ".", "..", "a ", "a\u200b", "n\u0303"]
+)
 def test_invalid_group_names(group: str) -> None:
     """One invalid name refuses the whole request."""
     with pytest.raises(BadRequestError) as caught:
@@ -135,7 +137,14 @@ def test_tokens_whose_groups_are_no_longer_allowed(
 
 
 @pytest.mark.parametrize(
-    "states", [{"groups": "lobby"}, {"groups": []}, {"other": 1}, {"groups": [".."]}]
+    "states",
+    [
+        {"groups": "lobby"},
+        {"groups": []},
+        {"other": 1},
+        {"groups": [".."]},
+        {"groups": ["a\u3164"]},
+    ],
 )
 def test_a_new_connection_has_no_state_or_a_state_from_usher(states: dict[str, Any]) -> None:
     policy.check_new_state({})
