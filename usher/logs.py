@@ -1,8 +1,12 @@
 """Structured log records, and the redaction of secrets in every record of the process."""
 
+import hashlib
 import json
 import logging
 import re
+import secrets
+from collections.abc import Mapping
+from contextvars import ContextVar
 
 logger = logging.getLogger("usher")
 
@@ -32,6 +36,32 @@ SECRETS = re.compile(
 )
 # Each secret contains or follows one of these, and to look for them takes a tenth of the time.
 HINTS = ("eyj", "key", "token", "bearer", "sig", "client", "code", "auth", "sha256", "password")
+
+
+# What is known about the request at work, for the record of its refusal.
+_notes: ContextVar[dict[str, object]] = ContextVar("notes")
+# An unsalted hash would show an address to anybody who hashes all addresses.
+_SALT = secrets.token_bytes(16)
+
+
+def start_notes() -> None:
+    """Forget the notes; the ones that follow are about a new request."""
+    _notes.set({})
+
+
+def note(**fields: object) -> None:
+    """Add fields to the record of this request's refusal, if it is refused."""
+    _notes.get({}).update(fields)
+
+
+def notes() -> Mapping[str, object]:
+    """Return the fields that were noted about this request."""
+    return _notes.get({})
+
+
+def pseudonym(text: str) -> str:
+    """Return 16 hexadecimal digits in place of personal data, the same until the process ends."""
+    return hashlib.blake2b(text.encode(errors="replace"), key=_SALT, digest_size=8).hexdigest()
 
 
 def log_record(record: str, level: int = logging.INFO, **fields: object) -> None:

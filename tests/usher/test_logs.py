@@ -1,5 +1,7 @@
+import hashlib
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, urlencode
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.usher.settings import KEY
 from usher import logs
-from usher.logs import log_record, redact, redact_all_records
+from usher.logs import log_record, pseudonym, redact, redact_all_records
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
 SIGNATURE = "7767effcb3946f3e1de039df4b986ef02c110b1469d02c0a06f41b3b727ab561"
@@ -145,6 +147,16 @@ def test_a_key_in_a_url_is_redacted(beginning: str) -> None:
     """Elsewhere `code` is the code of an error."""
     assert redact(f"/api/x{beginning}opaque-key") == f"/api/x{beginning}REDACTED"
     assert redact('{"code": "unauthorized"}') == '{"code": "unauthorized"}'
+
+
+def test_a_pseudonym_is_the_same_within_the_process_and_shows_nothing() -> None:
+    """An unsalted hash would show an address to whoever tries all of them."""
+    first, again, other = map(pseudonym, ("203.0.113.7", "203.0.113.7", "203.0.113.8"))
+    assert first == again != other
+    assert re.fullmatch("[0-9a-f]{16}", first)
+    unsalted = {hashlib.new(name, b"203.0.113.7").hexdigest()[:16] for name in ("sha256", "md5")}
+    assert first not in unsalted
+    assert pseudonym("\ud800")
 
 
 LONG = 1_000_000

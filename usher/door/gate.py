@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from usher.door.callers import Caller, Credentials, VerifyToken
-from usher.door.limits import Limits
+from usher.door.limits import Limits, client_address
 from usher.door.modes import Mode
+from usher.logs import note, pseudonym
 
 
 class Gate:
@@ -18,7 +19,9 @@ class Gate:
 
         Raises TooManyError, and the errors of `Mode.identify`.
         """
+        note(address=pseudonym(client_address(headers) or ""))
         self.limits.check_address(headers)  # first, because it costs next to nothing
         caller = await self.mode.identify(Credentials(headers, user_id), self.verify)
+        note(userId=caller.user_id)
         self.limits.check_caller(caller.user_id)
         return caller

@@ -7,7 +7,7 @@ from usher.door import policy
 from usher.door.callers import Caller
 from usher.door.policy import Policy
 from usher.door.policy_file import parse_rules
-from usher.errors import BadEventError, BadRequestError, ForbiddenError
+from usher.errors import BadEventError, BadRequestError, ForbiddenError, ForeignOriginError
 
 ANA = Caller("ana")
 MANY_GROUPS = make_settings()
@@ -177,6 +177,8 @@ def test_origins_that_may_not_connect(origin: str) -> None:
 def test_one_foreign_origin_of_several_refuses_the_connection() -> None:
     with pytest.raises(BadEventError):
         Policy(ONE_ORIGIN, OPEN).check_origins((SERVICE, "https://b.example"))
+    with pytest.raises(ForeignOriginError):  # logged as a warning
+        Policy(ONE_ORIGIN, OPEN).check_origins(("https://b.example",))
 
 
 def test_every_origin_may_connect_in_local_mode() -> None:
