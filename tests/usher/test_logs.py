@@ -3,6 +3,7 @@ import json
 import logging
 import re
 import time
+import unittest
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, urlencode
 
@@ -157,6 +158,18 @@ def test_a_pseudonym_is_the_same_within_the_process_and_shows_nothing() -> None:
     unsalted = {hashlib.new(name, b"203.0.113.7").hexdigest()[:16] for name in ("sha256", "md5")}
     assert first not in unsalted
     assert pseudonym("\ud800")
+
+
+@given(st.text(), st.text())
+def test_no_text_ends_the_line_of_a_record_or_adds_a_field(user: str, group: str) -> None:
+    """A record is one line of ASCII that has exactly the given fields."""
+    with unittest.TestCase().assertLogs("usher", logging.INFO) as caught:
+        log_record("join", userId=user, group=group)
+    (message,) = [record.getMessage() for record in caught.records]
+    assert message.isascii()
+    assert message.isprintable()
+    assert json.loads(message).keys() == {"record", "userId", "group"}
+    assert json.loads(message)["record"] == "join"
 
 
 LONG = 1_000_000
