@@ -151,7 +151,7 @@ def test_a_key_in_a_url_is_redacted(beginning: str) -> None:
 
 
 def test_a_pseudonym_is_the_same_within_the_process_and_shows_nothing() -> None:
-    """An unsalted hash would show an address to whoever tries all of them."""
+    """An unsalted hash would show an address after trying all of them."""
     first, again, other = map(pseudonym, ("203.0.113.7", "203.0.113.7", "203.0.113.8"))
     assert first == again != other
     assert re.fullmatch("[0-9a-f]{16}", first)

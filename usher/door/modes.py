@@ -161,7 +161,7 @@ MODES: Mapping[str, type[Mode]] = {
 
 
 def _new_guest() -> Caller:
-    return Caller(f"guest-{secrets.token_hex(16)}")  # nobody else can have or guess this id
+    return Caller(f"guest-{secrets.token_hex(16)}")  # cannot be guessed, nor collide
 
 
 def _read_principal(header: str) -> Mapping[str, list[Any]]:

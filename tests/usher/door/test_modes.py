@@ -69,7 +69,7 @@ async def test_local_mode_accepts_the_user_id_of_the_request() -> None:
 @pytest.mark.parametrize("mode", ["local", "anonymous"])
 async def test_without_a_user_id_each_request_gets_a_new_guest(mode: str) -> None:
     first, second = [(await identify(mode)).user_id for _ in range(2)]
-    assert re.fullmatch("guest-[0-9a-f]{32}", first)  # 128 bits cannot be guessed, nor collide
+    assert re.fullmatch("guest-[0-9a-f]{32}", first)
     assert first != second
 
 

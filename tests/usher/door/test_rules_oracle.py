@@ -93,7 +93,7 @@ def test_the_rights_of_a_caller(question: tuple[list[Document], str, Claims, str
 
 
 @given(questions(), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_what_a_user_could_have_with_some_claims(
     question: tuple[list[Document], str, Claims, str], is_named: bool
 ) -> None:
