@@ -4,6 +4,7 @@
 """
 
 from typing import Any
+from urllib.parse import unquote
 
 import requests
 import schemathesis
@@ -26,7 +27,8 @@ def filter_case(_context: Any, case: Any) -> bool:
     if len(url or "") > LONGEST_URL:
         return False
     is_positive = case.meta and case.meta.generation.mode == schemathesis.GenerationMode.POSITIVE
-    parts = [case.query, case.body, case.path_parameters]
+    path = {name: unquote(str(text)) for name, text in (case.path_parameters or {}).items()}
+    parts = [case.query, case.body, path]
     return not is_positive or all(_is_valid(part) for part in parts if isinstance(part, dict))
 
 
