@@ -14,6 +14,7 @@
   check      check formatting, lint and types
   pin        pin every package that production needs
   audit      look for known vulnerabilities in what production needs
+  sbom       print what production needs as an SBOM (CycloneDX in JSON)
   bench      measure speed and memory of the app (start, negotiate, connected)
              and of the emulator (fanout, idle, slow); all of them by default
   storm      let many clients join one group at once, and report
@@ -79,8 +80,17 @@ def install() -> None:
     project = str(ROOT / "pyproject.toml")
     development = run_for_output([*command, "-c", READ_DEVELOPMENT, project]).splitlines()
     emulator = ["--editable", str(ROOT / "emulator")]
-    run([*pip, "-r", str(ROOT / "requirements.txt"), *development, *emulator])
+    # Two calls, because with hashes pip refuses every package without one. The second call names
+    # the versions of the first one again, so that it cannot change them.
+    run([*pip, "--require-hashes", "-r", str(ROOT / "requirements.txt")])
+    run([*pip, *pinned(), *development, *emulator])
     STAMP.write_text(fingerprint())
+
+
+def pinned() -> list[str]:
+    """Return the versions in requirements.txt, without their hashes."""
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    return re.findall(r"^[\w.-]+(?:\[\w+\])?==[\w.!+-]+", text, re.MULTILINE)
 
 
 def make_environment() -> list[str]:

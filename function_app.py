@@ -9,8 +9,7 @@ import azure.functions as func
 
 from usher import fields, responses
 from usher.door import negotiation
-from usher.door.policy import GROUPS_STATE, check_new_state
-from usher.groups.events import read_event
+from usher.groups.events import ConnectionEvent, read_event
 from usher.groups.workflow import join_groups, leave_groups
 from usher.logs import note, quiet_sdk_logs, redact_all_records
 from usher.page import check_page
@@ -35,6 +34,11 @@ def on_event(name: str) -> Callable[..., Any]:
     )
 
 
+def groups_of(event: ConnectionEvent) -> list[str]:
+    """Return the groups that `connect` admitted the connection to, and the policy still allows."""
+    return parts.policy.groups_of(event.connection_id, event.user_id, event.states)
+
+
 @app.route("negotiate", methods=["GET", "POST"], auth_level=caller_level)
 @responses.http_answers
 async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
@@ -42,6 +46,7 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     negotiation.check_method(req.method, parts.settings.mode)
     request = negotiation.read_request(req.url, req.get_body(), parts.settings)
     caller = await parts.gate.identify(req.headers, request.user_id)
+    parts.limits.connections.check(caller.user_id)
     token = await negotiation.negotiate(request, caller, parts.policy, parts.minter)
     return responses.answer_json(token)
 
@@ -80,11 +85,20 @@ async def connect(request: str) -> dict[str, Any]:
     """Admit a client, and keep its groups in the connection state for later events."""
     event = read_event(request, "connect", parts.settings)
     note(groups=event.token_groups)
+    parts.limits.check_connect(event.user_id, event.connection_id)
     parts.policy.check_origins(event.client_origins)
-    check_new_state(event.states)
+    ids = (event.connection_id, event.user_id)
+    parts.policy.seal.check_new(*ids, event.states)
     groups = parts.policy.admit(event.user_id, event.token_groups)
-    # No `groups` here: the service would replace the groups of the token with them.
-    return {"userId": event.user_id, "states": {GROUPS_STATE: groups}}
+    parts.limits.connections.add(event.user_id, event.connection_id)
+    # The service replaces the roles of the token with these, also with none (reference of
+    # CloudEvents, "Connect"). No `groups`: it would replace the groups of the token, too.
+    roles = parts.policy.keep_roles(event.user_id, groups, event.token_roles)
+    return {
+        "userId": event.user_id,
+        "roles": roles,
+        "states": parts.policy.seal.write(*ids, groups),
+    }
 
 
 @on_event("connected")
@@ -92,7 +106,9 @@ async def connect(request: str) -> dict[str, Any]:
 async def connected(request: str) -> None:
     """Add the connection to its groups and announce the join."""
     event = read_event(request, "connected", parts.settings)
-    await join_groups(parts.announcer, event, parts.policy.groups_of(event.states))
+    groups = groups_of(event)
+    parts.limits.connections.add(event.user_id, event.connection_id)
+    await join_groups(parts.announcer, event, groups)
 
 
 @on_event("disconnected")
@@ -100,13 +116,15 @@ async def connected(request: str) -> None:
 async def disconnected(request: str) -> None:
     """Announce the leave."""
     event = read_event(request, "disconnected", parts.settings)
-    await leave_groups(parts.announcer, event, parts.policy.groups_of(event.states))
+    parts.limits.connections.remove(event.connection_id)
+    await leave_groups(parts.announcer, event, groups_of(event))
 
 
 @app.route("openapi.yaml", methods=["GET"])
 @responses.http_answers
 async def openapi(req: func.HttpRequest) -> func.HttpResponse:
     """Return the OpenAPI document of the app."""
+    parts.limits.check_open_page(req.headers)
     return responses.answer_yaml((parts.folder / "api" / "openapi.yaml").read_text("utf-8"))
 
 
@@ -114,6 +132,7 @@ async def openapi(req: func.HttpRequest) -> func.HttpResponse:
 @responses.http_answers
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """Return 200 if settings and policy are valid and Web PubSub admits the app, else 503."""
+    parts.limits.check_open_page(req.headers)
     parts.check_settings()
     await parts.health.check(parts.pubsub)
     return responses.answer_json({"status": "ok"})
@@ -123,5 +142,6 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
 @responses.http_answers
 async def demo(req: func.HttpRequest) -> func.HttpResponse:
     """Return the demo page, where it is switched on."""
+    parts.limits.check_open_page(req.headers)
     check_page(parts.settings)
     return responses.answer_page(*parts.page)

@@ -1,12 +1,13 @@
 # Connect the hub to the app. Run it after the code is deployed; it can be repeated at any time.
 #
-#   infra/connect-hub.ps1 RESOURCE_GROUP FUNCTION_APP
+#   infra/connect-hub.ps1 RESOURCE_GROUP FUNCTION_APP [system|master]
 #
 # The same steps as in connect-hub.sh, which explains them.
 #Requires -Version 7.2
 param(
   [string]$Group = $env:AZURE_RESOURCE_GROUP,
-  [string]$App = $env:AZURE_FUNCTION_NAME
+  [string]$App = $env:AZURE_FUNCTION_NAME,
+  [string]$EventKey = 'system'
 )
 
 $ErrorActionPreference = 'Stop'
@@ -23,7 +24,7 @@ function Main {
 }
 
 function Test-Arguments {
-  if (-not $Group -or -not $App) { Stop-Here 'usage: connect-hub.ps1 RESOURCE_GROUP FUNCTION_APP' }
+  if (-not $Group -or -not $App) { Stop-Here 'usage: connect-hub.ps1 RESOURCE_GROUP FUNCTION_APP [system|master]' }
   Invoke-Azure account show --output none
   if ($LASTEXITCODE) { Stop-Here 'az is not logged in. Run: az login (azd has its own login).' }
 }
@@ -64,15 +65,16 @@ function Publish-Hub {
   Write-Host "connect-hub: deploying hub $Hub of $Service"
   $output = (Invoke-Azure deployment group create --resource-group $Group --name usher-hub `
       --template-file "$PSScriptRoot/hub.bicep" --output none --parameters "functionAppName=$App" `
-      "webPubSubName=$Service" "hubName=$Hub" "singleGroup=$SingleGroup" 2>&1) -join ' '
+      "webPubSubName=$Service" "hubName=$Hub" "singleGroup=$SingleGroup" "eventKey=$EventKey" 2>&1) -join ' '
   if ($LASTEXITCODE) { Stop-Here "the hub was not deployed: $(Hide-Key $output)" }
 }
 
 function Test-Handler {
   $wanted = if ($SingleGroup -eq 'true') { 'connected disconnected' } else { 'connect connected disconnected' }
-  $found = (Invoke-Azure resource show --resource-group $Group --api-version 2024-03-01 `
+  $events = Invoke-Azure resource show --resource-group $Group --api-version 2024-03-01 `
     --namespace Microsoft.SignalRService --parent "webPubSub/$Service" --resource-type hubs `
-    --name $Hub --query 'properties.eventHandlers[].systemEvents[]' --output tsv) -join ' '
+    --name $Hub --query 'properties.eventHandlers[].systemEvents[]' --output tsv
+  $found = ($events | Sort-Object) -join ' '
   if ($found -ne $wanted) { Stop-Here "hub $Hub should send '$wanted' but sends '$found'." }
   Write-Host "connect-hub: hub $Hub of $Service sends $found to $App"
 }

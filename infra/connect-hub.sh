@@ -1,16 +1,18 @@
 #!/bin/sh
 # Connect the hub to the app. Run it after the code is deployed; it can be repeated at any time.
 #
-#   infra/connect-hub.sh RESOURCE_GROUP FUNCTION_APP
+#   infra/connect-hub.sh RESOURCE_GROUP FUNCTION_APP [system|master]
 #
 # azd calls it without arguments (azure.yaml) and sets both names in the environment. The script waits
 # for the key that the Functions host creates for Web PubSub's events, deploys hub.bicep, which reads
-# the key inside Azure, and checks the event handler. It learns only whether the key exists.
+# the key inside Azure, and checks the event handler. It learns only whether the key exists. `master`
+# gives the hub the app's master key, while the system key is renewed.
 set -eu
 
 here=$(dirname "$0")
 group=${1:-${AZURE_RESOURCE_GROUP:-}}
 app=${2:-${AZURE_FUNCTION_NAME:-}}
+key=${3:-system}
 tries=30
 pause=10
 
@@ -23,7 +25,7 @@ main() {
 }
 
 check_arguments() {
-  if [ -z "$group" ] || [ -z "$app" ]; then fail "usage: $0 RESOURCE_GROUP FUNCTION_APP"; fi
+  if [ -z "$group" ] || [ -z "$app" ]; then fail "usage: $0 RESOURCE_GROUP FUNCTION_APP [system|master]"; fi
   azure account show --output none || fail 'az is not logged in. Run: az login (azd has its own login).'
 }
 
@@ -65,7 +67,7 @@ deploy_hub() {
   say "deploying hub $hub of $service"
   answer=$(azure deployment group create --resource-group "$group" --name usher-hub \
     --template-file "$here/hub.bicep" --output none --parameters "functionAppName=$app" \
-    "webPubSubName=$service" "hubName=$hub" "singleGroup=${single_group:-false}" 2>&1) ||
+    "webPubSubName=$service" "hubName=$hub" "singleGroup=${single_group:-false}" "eventKey=$key" 2>&1) ||
     fail "the hub was not deployed: $(echo "$answer" | redact)"
 }
 
@@ -74,7 +76,8 @@ check_handler() {
   [ "$single_group" != true ] || wanted='connected disconnected'
   found=$(azure resource show --resource-group "$group" --api-version 2024-03-01 \
     --namespace Microsoft.SignalRService --parent "webPubSub/$service" --resource-type hubs \
-    --name "$hub" --query 'properties.eventHandlers[].systemEvents[]' --output tsv | xargs)
+    --name "$hub" --query 'properties.eventHandlers[].systemEvents[]' --output tsv |
+    xargs -n 1 | sort | xargs)
   [ "$found" = "$wanted" ] || fail "hub $hub should send '$wanted' but sends '$found'."
   say "hub $hub of $service sends $found to $app"
 }

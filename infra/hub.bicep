@@ -8,6 +8,13 @@ param hubName string
 @description('The app\'s USHER_SINGLE_GROUP. If false, the hub sends connect events, too.')
 param singleGroup bool
 
+@description('The key in the handler\'s URL. master: while the system key is renewed, because the webhook accepts no other key.')
+@allowed([
+  'system'
+  'master'
+])
+param eventKey string = 'system'
+
 resource app 'Microsoft.Web/sites@2024-04-01' existing = {
   name: functionAppName
 }
@@ -16,8 +23,16 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = {
   name: webPubSubName
 }
 
-var webhook = 'https://${app.properties.defaultHostName}/runtime/webhooks/webpubsub'
+var webhook = '/runtime/webhooks/webpubsub'
 var hostKeys = listKeys('${app.id}/host/default', '2024-04-01')
+var key = (eventKey == 'master') ? hostKeys.masterKey : hostKeys.systemKeys.webpubsub_extension
+
+// If App Service Authentication makes no exception for the webhook, events need a token.
+var authentication = reference('${app.id}/config/authsettingsV2', '2024-04-01')
+var excluded = authentication.globalValidation.excludedPaths
+var byIdentity = authentication.platform.enabled && !contains(excluded, webhook)
+var registration = authentication.identityProviders.azureActiveDirectory.registration
+
 var notices = [
   'connected'
   'disconnected'
@@ -30,8 +45,16 @@ resource hub 'Microsoft.SignalRService/webPubSub/hubs@2024-03-01' = {
     anonymousConnectPolicy: 'deny'
     eventHandlers: [
       {
-        urlTemplate: '${webhook}?code=${hostKeys.systemKeys.webpubsub_extension}'
+        urlTemplate: 'https://${app.properties.defaultHostName}${webhook}?code=${key}'
         systemEvents: singleGroup ? notices : concat(['connect'], notices)
+        auth: byIdentity ? {
+          type: 'ManagedIdentity'
+          managedIdentity: {
+            resource: registration.clientId // becomes the audience of the token
+          }
+        } : {
+          type: 'None'
+        }
       }
     ]
   }

@@ -9,12 +9,45 @@ targetScope = 'subscription'
 @maxLength(64)
 param environmentName string
 
-@description('A region with Flex Consumption; az functionapp list-flexconsumption-locations lists them.')
+@description('A region with Flex Consumption. If az functionapp list-flexconsumption-locations names one that is missing here, add it.')
 @metadata({
   azd: {
     type: 'location'
   }
 })
+@allowed([
+  'australiaeast'
+  'australiasoutheast'
+  'brazilsouth'
+  'canadacentral'
+  'centralindia'
+  'centralus'
+  'eastasia'
+  'eastus'
+  'eastus2'
+  'francecentral'
+  'germanywestcentral'
+  'italynorth'
+  'japaneast'
+  'koreacentral'
+  'northcentralus'
+  'northeurope'
+  'norwayeast'
+  'southafricanorth'
+  'southcentralus'
+  'southeastasia'
+  'southindia'
+  'spaincentral'
+  'swedencentral'
+  'uaenorth'
+  'uksouth'
+  'ukwest'
+  'westcentralus'
+  'westeurope'
+  'westus'
+  'westus2'
+  'westus3'
+])
 param location string
 
 @description('Origins of pages that may call negotiate and connect, such as https://www.example.com,https://example.com; none if no browser is a client.')
@@ -39,6 +72,13 @@ param oidcAudience string = ''
 @description('For easyauth: the client id of an app registration in this tenant.')
 param easyAuthClientId string = ''
 
+@description('For easyauth: true sends events with a token of Web PubSub\'s identity, in addition to the system key.')
+param eventsWithIdentity bool = false
+
+@description('A Key Vault reference to a key that seals the state of connections: the setting USHER_STATE_KEY.')
+@secure()
+param stateKey string = ''
+
 // What the app does.
 @description('Name of the hub, which connect-hub creates.')
 param hubName string = 'chat'
@@ -55,12 +95,33 @@ param moreSettings object = {}
   'Free_F1'
   'Standard_S1'
   'Premium_P1'
+  'Premium_P2'
 ])
 param webPubSubSku string = 'Free_F1'
 
-@description('Units of Web PubSub, 1,000 connections each; Free_F1 has exactly one unit.')
-@allowed([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100])
+@description('Units of Web PubSub, 1,000 connections each; Free_F1 has exactly one unit, Premium_P2 100 or more.')
+@allowed([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000])
 param webPubSubUnits int = 1
+
+@description('Connections that Web PubSub allows each user; 0 is no limit. Premium only.')
+@minValue(0)
+param connectionsPerUser int = 0
+
+@description('Version of Python that runs the app.')
+@allowed([
+  '3.13'
+  '3.14'
+])
+param pythonVersion string = '3.13'
+
+@description('Memory of an instance of the app, in MB.')
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int = 512
+
+@description('Instances of the app at most.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstanceCount int = 40
 
 @description('Instances of the app that always run. 0 costs nothing; 1 avoids most cold starts.')
 @minValue(0)
@@ -73,8 +134,17 @@ param requestsPerInstance int = 16
 @description('Address that alerts are mailed to. Without one they appear only in Azure Monitor.')
 param alertEmail string = ''
 
+@description('Log records that are stored a day at most, in GB. -1 is no limit.')
+@minValue(-1)
+param dailyLogGigabytes int = 1
+
+@description('true: a virtual network with private endpoints. Storage has no public access; from Standard_S1 on, Web PubSub takes only clients.')
+param vnetEnabled bool = false
+
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
+var networkName = 'vnet-${token}'
+var noClient = '00000000-0000-0000-0000-000000000000' // App Service Authentication is off then
 
 resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
   name: 'rg-${environmentName}'
@@ -92,6 +162,16 @@ module identity 'app/identity.bicep' = {
   }
 }
 
+module deployIdentity 'app/identity.bicep' = {
+  name: 'usher-deploy-identity'
+  scope: group
+  params: {
+    name: 'deploy-${token}' // not id-, by which the documentation finds the app's identity
+    location: location
+    tags: tags
+  }
+}
+
 module storage 'app/storage.bicep' = {
   name: 'usher-storage'
   scope: group
@@ -99,6 +179,7 @@ module storage 'app/storage.bicep' = {
     name: 'st${token}'
     location: location
     tags: tags
+    isolated: vnetEnabled
   }
 }
 
@@ -109,6 +190,7 @@ module monitoring 'app/monitoring.bicep' = {
     token: token
     location: location
     tags: tags
+    dailyLogGigabytes: dailyLogGigabytes
   }
 }
 
@@ -122,7 +204,53 @@ module webPubSub 'app/webpubsub.bicep' = {
     sku: webPubSubSku
     units: webPubSubUnits
     workspaceId: monitoring.outputs.workspaceId
+    eventsWithIdentity: eventsWithIdentity
+    isolated: vnetEnabled && webPubSubSku != 'Free_F1'
+    connectionsPerUser: connectionsPerUser
   }
+}
+
+module network 'app/network.bicep' = if (vnetEnabled) {
+  name: 'usher-network'
+  scope: group
+  params: {
+    name: networkName
+    location: location
+    tags: tags
+  }
+}
+
+module storageEndpoint 'app/endpoint.bicep' = if (vnetEnabled) {
+  name: 'usher-storage-endpoint'
+  scope: group
+  params: {
+    networkName: networkName
+    location: location
+    tags: tags
+    targetId: storage.outputs.id
+    kind: 'blob'
+    zoneName: 'privatelink.blob.${environment().suffixes.storage}'
+  }
+  dependsOn: [
+    network
+  ]
+}
+
+// Free_F1 cannot have a private endpoint.
+module serviceEndpoint 'app/endpoint.bicep' = if (vnetEnabled && webPubSubSku != 'Free_F1') {
+  name: 'usher-service-endpoint'
+  scope: group
+  params: {
+    networkName: networkName
+    location: location
+    tags: tags
+    targetId: webPubSub.outputs.id
+    kind: 'webpubsub'
+    zoneName: 'privatelink.webpubsub.azure.com'
+  }
+  dependsOn: [
+    network
+  ]
 }
 
 module roles 'app/roles.bicep' = {
@@ -130,7 +258,9 @@ module roles 'app/roles.bicep' = {
   scope: group
   params: {
     principalId: identity.outputs.principalId
+    deployPrincipalId: deployIdentity.outputs.principalId
     storageName: storage.outputs.name
+    containerName: storage.outputs.containerName
     insightsName: monitoring.outputs.insightsName
     webPubSubName: webPubSub.outputs.name
   }
@@ -144,14 +274,21 @@ module app 'app/function.bicep' = {
     location: location
     tags: tags
     identityName: identity.outputs.name
+    deployIdentityName: deployIdentity.outputs.name
     storageName: storage.outputs.name
     containerName: storage.outputs.containerName
     allowedOrigins: contains(allowedOrigins, '*') ? '' : allowedOrigins // an empty text is refused: * is not allowed
+    pythonVersion: pythonVersion
+    instanceMemoryMB: instanceMemoryMB
+    maximumInstanceCount: maximumInstanceCount
     alwaysReadyInstances: alwaysReadyInstances
     requestsPerInstance: requestsPerInstance
+    networkName: vnetEnabled ? networkName : ''
   }
   dependsOn: [
     roles // so that the first start of the host can read its storage
+    storageEndpoint
+    serviceEndpoint
   ]
 }
 
@@ -169,17 +306,21 @@ module settings 'app/settings.bicep' = {
     authMode: authMode
     oidcIssuer: (authMode == 'oidc') ? oidcIssuer : 'none'
     oidcAudience: (authMode == 'oidc') ? oidcAudience : 'none'
+    stateKey: stateKey
     origins: app.outputs.origins
     moreSettings: moreSettings
   }
 }
 
-module authentication 'app/authentication.bicep' = if (authMode == 'easyauth') {
+module authentication 'app/authentication.bicep' = {
   name: 'usher-authentication'
   scope: group
   params: {
     functionAppName: app.outputs.name
-    clientId: easyAuthClientId
+    enabled: authMode == 'easyauth'
+    // An empty client id is refused: without App Service Authentication nothing would check the events' tokens.
+    clientId: (authMode == 'easyauth') ? easyAuthClientId : (eventsWithIdentity ? '' : noClient)
+    eventsWithIdentity: eventsWithIdentity
   }
   dependsOn: [
     settings // two configurations of an app must not be written at the same time
@@ -193,8 +334,23 @@ module alerts 'app/alerts.bicep' = {
     location: location
     tags: tags
     insightsId: monitoring.outputs.insightsId
+    workspaceId: monitoring.outputs.workspaceId
     webPubSubId: webPubSub.outputs.id
+    isFree: webPubSubSku == 'Free_F1'
     email: alertEmail
+  }
+}
+
+// Free_F1 is for trying; the runs of the test would cost more than the rest.
+module availability 'app/availability.bicep' = if (webPubSubSku != 'Free_F1') {
+  name: 'usher-availability'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    insightsId: monitoring.outputs.insightsId
+    url: app.outputs.url
+    actions: alerts.outputs.actions
   }
 }
 

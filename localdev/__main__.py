@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localdev.arguments import (
+    add_audit_options,
     add_fuzz_options,
     add_host_options,
     add_pin_options,
@@ -20,7 +21,11 @@ from localdev.arguments import (
     add_test_options,
     add_up_options,
 )
-from localdev.dependencies import audit_dependencies, pin_dependencies
+from localdev.dependencies import (
+    audit_dependencies,
+    pin_dependencies,
+    write_bill_of_materials,
+)
 from localdev.doctor.target import add_doctor_options
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
@@ -158,8 +163,12 @@ def pin(options: argparse.Namespace, _rest: list[str]) -> int:
     return pin_dependencies(options.upgrade)
 
 
-def audit(_options: argparse.Namespace, _rest: list[str]) -> int:
-    return audit_dependencies()
+def audit(options: argparse.Namespace, _rest: list[str]) -> int:
+    return audit_dependencies(options.offline_ok)
+
+
+def sbom(_options: argparse.Namespace, _rest: list[str]) -> int:
+    return write_bill_of_materials()
 
 
 def bench(_options: argparse.Namespace, rest: list[str]) -> int:
@@ -213,7 +222,10 @@ COMMANDS = {
     "pin": Command(
         "Pin every package that production needs in requirements.txt.", pin, add_pin_options
     ),
-    "audit": Command("Look for known vulnerabilities in what production needs.", audit),
+    "audit": Command(
+        "Look for known vulnerabilities in what production needs.", audit, add_audit_options
+    ),
+    "sbom": Command("Print what production needs as an SBOM (CycloneDX in JSON).", sbom),
     "bench": Command(
         "Measure the app and the emulator against a minimal implementation.",
         bench,

@@ -53,6 +53,11 @@ def add_pin_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--upgrade", action="store_true", help=text)
 
 
+def add_audit_options(parser: argparse.ArgumentParser) -> None:
+    text = "succeed although no database of vulnerabilities can be reached"
+    parser.add_argument("--offline-ok", action="store_true", help=text)
+
+
 def add_storm_options(parser: argparse.ArgumentParser) -> None:
     _add_count(parser, "--users", 1000, "number of clients")
     _add_count(parser, "--rate", 400, "clients that start per second, if the machine can")

@@ -7,20 +7,26 @@ from typing import Any
 
 import aiohttp
 
+from localdev.addresses import is_protected
 from localdev.stack import StackError
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)  # seconds; the app itself gives up after 10
 
 
 async def call_provision(options: argparse.Namespace) -> int:
-    """Print the outputs. Raises StackError, whose text is the problem in one line."""
+    """Print the outputs. Raises StackError, whose text is the problem in one line.
+
+    The function key goes to this address alone: no redirect is followed.
+    """
     url = f"{options.url.rstrip('/')}/api/provision"
+    if not is_protected(url):
+        raise StackError(f"{url} must start with https (http only on this machine).")
     try:
         async with (
             aiohttp.ClientSession(
                 headers=read_key(options.key_from_env), timeout=TIMEOUT
             ) as session,
-            session.post(url, json=read_inputs(options)) as response,
+            session.post(url, json=read_inputs(options), allow_redirects=False) as response,
         ):
             status, text = response.status, await response.text()
     except (aiohttp.ClientError, TimeoutError) as error:

@@ -6,11 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from textwrap import dedent
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.infra.test_settings import settings_read
 from usher.errors import UsherError
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "emulator/README.md"]
+NAMES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "emulator/README.md"]
 PAGES = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").glob("*.md"))]
 FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -180,6 +181,40 @@ def test_files_exist(page: Path) -> None:
             assert any(found), text
 
 
+def test_every_module_of_the_app_is_in_the_map() -> None:
+    """In the architecture map of docs/contributing.md."""
+    named = {*INLINE.findall((ROOT / "docs/contributing.md").read_text("utf-8"))}
+    modules = {name_of(module) for module in (ROOT / "usher").rglob("[!_]*.py")}
+    assert modules <= named
+
+
+def test_security_md_supports_the_current_version() -> None:
+    """SECURITY.md names the minor version of pyproject.toml, and the public way to report."""
+    page = (ROOT / "SECURITY.md").read_text("utf-8")
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert f"| {version.rpartition('.')[0]}.x | yes |" in page
+    assert "Report a vulnerability" in page
+    assert "@" not in page
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/security.md"])
+def test_security_md_is_linked(name: str) -> None:
+    """With the checklist, or from the page that has it."""
+    links = LINK.findall(prose(ROOT / name))
+    assert {"SECURITY.md", "../SECURITY.md"} & {*links}
+
+
+def test_the_checklist_says_what_to_check_and_how() -> None:
+    """In docs/security.md. Each open point also says why it is open."""
+    page = (ROOT / "docs/security.md").read_text("utf-8")
+    _, found, checklist = page.partition("\n## Checklist for a production review\n")
+    assert found
+    rows = re.findall(r"^\|(.+)\|$", checklist, re.MULTILINE)
+    cells = [[cell.strip() for cell in row.split(" | ")] for row in rows]
+    assert len(cells) > 30
+    assert all(cell for row in cells for cell in row)
+
+
 @snippets_in("sh")
 def test_shell_can_be_parsed(snippet: Snippet) -> None:
     """By bash."""
@@ -212,3 +247,60 @@ def test_javascript_can_be_parsed(snippet: Snippet, tmp_path: Path) -> None:
     file.write_text(snippet.text, "utf-8")
     done = subprocess.run([node, "--check", str(file)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# Runs a sample with a socket, and prints for each frame what its handler logged.
+RUN_SAMPLE = """
+import {{ readFileSync }} from "node:fs";
+globalThis.fetch = async () => ({{ ok: true, json: async () => ({{ url: "ws://a" }}) }});
+globalThis.socket = {{}};
+globalThis.WebSocket = class {{ constructor() {{ globalThis.socket = this; }} }};
+{sample}
+for (const frame of JSON.parse(readFileSync(0))) {{
+  const logged = [];
+  console.log = (...words) => logged.push(words);
+  globalThis.socket.onmessage({{ data: JSON.stringify(frame) }});
+  process.stdout.write(JSON.stringify(logged) + "\\n");
+}}
+"""
+GROUP_MESSAGE = {"type": "message", "from": "group", "group": "lobby", "fromUserId": None}
+JOINED = {"type": "joined", "id": "1", "group": "lobby", "userId": "ana", "text": "ana joined"}
+NO_ANNOUNCEMENTS: list[Any] = [None, 5, "x", [], {"id": 5}, {"id": "2", "text": {"toString": 5}}]
+
+
+def run_sample(sample: str, folder: Path, frames: list[dict[str, Any]]) -> list[Any]:
+    """Return what the sample logs for each frame. Skip the test without Node.js."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node.js")
+    file = folder / "sample.mjs"
+    file.write_text(RUN_SAMPLE.format(sample=sample))
+    done = subprocess.run(
+        [node, str(file)], input=json.dumps(frames), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "snippet",
+    [one for page in PAGES for one in snippets(page) if ".onmessage" in one.text],
+    ids=lambda snippet: snippet.place,
+)
+def test_samples_distinguish_members_from_usher(snippet: Snippet, tmp_path: Path) -> None:
+    """A member can send what Usher sends, except that the message then names the member.
+
+    Data of other shapes must not end the sample.
+    """
+    json_frame = GROUP_MESSAGE | {"dataType": "json", "data": JOINED}
+    text_frame = GROUP_MESSAGE | {"dataType": "text", "data": "ana joined lobby"}
+    genuine = json_frame if "known" in snippet.text else text_frame
+    odd = [GROUP_MESSAGE | {"dataType": "json", "data": data} for data in NO_ANNOUNCEMENTS]
+    faked = genuine | {"fromUserId": "eve"}
+    outputs = run_sample(snippet.text, tmp_path, [*odd, faked, genuine, {"type": "system"}])
+    *_, of_member, of_usher, of_system = outputs
+    assert len(outputs) == len(odd) + 3
+    assert of_usher
+    assert of_system == []
+    assert of_member == [] or "eve" in of_member[0]
+    assert of_member != of_usher

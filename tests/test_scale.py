@@ -18,7 +18,7 @@ from webpubsub_emulator.protocol_json import JsonProtocol
 
 DEFAULTS = Settings(Connection("https://demo.webpubsub.azure.com"), "chat")
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
-TEXT, EVENTS = 111, 3405  # bytes
+TEXT, EVENTS = 111, 3597  # bytes
 UNITS = [*range(1, 11), *range(20, 101, 10)]  # on offer in Standard and Premium_P1
 
 

@@ -75,10 +75,12 @@ class TooLongError(UsherError, status=414, kind="too-long", title="The URL is to
 
 
 class TooManyError(UsherError, status=429, kind="too-many", title="Too many requests"):
-    """The caller exceeded its rate limit. `wait` is in seconds."""
+    """The caller exceeded a limit. `wait` is in seconds."""
 
-    def __init__(self, wait: float) -> None:
-        super().__init__("The rate limit is exceeded. Wait, and try again.")
+    def __init__(
+        self, wait: float, detail: str = "The rate limit is exceeded. Wait, and try again."
+    ) -> None:
+        super().__init__(detail)
         self.headers = {"Retry-After": str(math.ceil(wait))}
 
 
@@ -103,12 +105,12 @@ class NoModeError(
 class UnhealthyError(
     UsherError, status=503, kind="service-unhealthy", title="Web PubSub does not serve this app"
 ):
-    """Web PubSub does not answer, or rejects the app. `status` is its answer, None without one."""
+    """Web PubSub does not answer (`answered` is None), or rejects the app with this status."""
 
-    def __init__(self, status: int | None) -> None:
-        answer = "does not answer" if status is None else f"answers this app with {status}"
+    def __init__(self, answered: int | None) -> None:
+        answer = "does not answer" if answered is None else f"answers this app with {answered}"
         super().__init__(f"Web PubSub {answer}.")
-        self.members = {"serviceStatus": status}
+        self.members = {"serviceStatus": answered}
 
 
 class SettingsError(

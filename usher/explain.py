@@ -23,7 +23,7 @@ DESCRIPTION = "Explain what the policy decides for a user and a group."
 
 
 def main() -> int:
-    """Return 0 if the user may join the group, 1 if not, 2 if the settings are wrong."""
+    """Return 0 if the user may join the group, 1 if not, 2 for wrong settings or arguments."""
     options = _parse_arguments()
     claims: dict[str, frozenset[str]] = {}
     for name, value in options.claim:

@@ -16,16 +16,22 @@ LONGEST_REQUEST_URL = 4096  # characters
 
 
 def read_query(url: str) -> dict[str, list[Any]]:
-    """Return the values of each key of the query. Raises TooLongError."""
+    """Return the values of each key of the query. Raises BadRequestError, TooLongError."""
     if len(url) > LONGEST_REQUEST_URL:
         raise TooLongError(f"The URL is longer than {LONGEST_REQUEST_URL} characters.")
     # Not from the parsed query: the Functions host joins the values of a repeated key with commas,
     # and a group name may have a comma (azure-functions-host, HttpRequest to RpcHttp conversion).
     values: dict[str, list[Any]] = defaultdict(list)
-    if "?" in url:
-        for key, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
-            values[key].append(value)
+    for key, value in parse_qsl(_find_query(url), keep_blank_values=True):
+        values[key].append(value)
     return values
+
+
+def _find_query(url: str) -> str:
+    try:
+        return urlsplit(url).query
+    except ValueError:  # for example `Host: [`
+        raise BadRequestError("The Host header has no valid host name.") from None
 
 
 def read_body(body: bytes, known: Sequence[str]) -> Mapping[str, Any]:

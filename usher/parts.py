@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Parts:
     """The parts of one process, each made on first use.
 
-    So an error in the settings is the answer of a function, and not a failure of the import, which
-    would take all functions away. Nothing changes the parts later: new settings need a restart.
+    So wrong settings are answered by the functions. If they failed the import, the host would have
+    no functions at all. Nothing changes the parts later: new settings need a restart.
     """
 
     def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
@@ -52,12 +52,17 @@ class Parts:
 
     @cached_property
     def gate(self) -> Gate:
-        """The gate."""
-        return Gate(self.settings.mode, Limits(self.settings), self._verify_token)
+        """Identifies callers within the rate limits."""
+        return Gate(self.settings.mode, self.limits, self._verify_token)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The limits of this instance."""
+        return Limits(self.settings)
 
     @cached_property
     def pubsub(self) -> "AzurePubSub":
-        """The client of Web PubSub."""
+        """The calls of Web PubSub, made with the official SDK."""
         # Imported on first use, because the SDK takes longer than everything else.
         from usher.service.pubsub import AzurePubSub
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import azure.functions as func
 
-from usher.errors import BadEventError, SettingsError, UsherError
+from usher.errors import BadEventError, SettingsError, TooManyError, UsherError
 from usher.logs import log_record, logger, notes, start_notes
 
 type Handler[**P, R] = Callable[P, Awaitable[R]]
 type Responder[R] = Callable[[UsherError], R]
 
-NO_STORE = {"Cache-Control": "no-store"}
+NO_SNIFF = {"X-Content-Type-Options": "nosniff"}  # browsers must not guess the type
+NO_STORE = NO_SNIFF | {"Cache-Control": "no-store"}
 
 
 def answer_json(body: Mapping[str, Any]) -> func.HttpResponse:
@@ -24,14 +25,13 @@ def answer_json(body: Mapping[str, Any]) -> func.HttpResponse:
 
 def answer_yaml(document: str) -> func.HttpResponse:
     """Return 200 with a YAML document (media type: RFC 9512)."""
-    return func.HttpResponse(document, mimetype="application/yaml")
+    return func.HttpResponse(document, mimetype="application/yaml", headers=NO_SNIFF)
 
 
 def answer_page(html: str, content_security_policy: str) -> func.HttpResponse:
     """Return 200 with a page and its Content-Security-Policy."""
     headers = {
         "Content-Security-Policy": content_security_policy,
-        "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
     return func.HttpResponse(html, mimetype="text/html", headers=NO_STORE | headers)
@@ -56,10 +56,11 @@ def answer_problem(error: UsherError) -> func.HttpResponse:
 def refuse_client(error: UsherError) -> dict[str, Any]:
     """Return the refusal of a `connect` event.
 
-    Web PubSub extension, `EventErrorResponse`: the code gives the status (401 or 500), and both
-    keys are required.
+    Web PubSub extension, `EventErrorResponse`: the code gives the status (401, 400 or 500), and
+    both keys are required. It has no code for 429; and the service would retry after a 500.
     """
-    code = "unauthorized" if isinstance(error, BadEventError) else "serverError"
+    codes = {BadEventError: "unauthorized", TooManyError: "userError"}
+    code = next((codes[kind] for kind in codes if isinstance(error, kind)), "serverError")
     return {"code": code, "errorMessage": error.detail}
 
 

@@ -71,7 +71,9 @@ class Settings:
     `oidc_clients` are the clients whose bearer tokens are accepted; empty for all.
     `allowed_origins` are the origins of pages that may open a connection. `policy_file` is relative
     to the app's folder. `caller_limit` and `address_limit` are calls per minute and instance; 0 is
-    no limit. `demo` switches the demo page on.
+    no limit. `connect_limit` and `most_connections` are for one user and instance, with 0 for no
+    limit; `most_groups` is for one token. `demo` switches the demo page on. `state_key` seals
+    connection states; without one, the access key does.
     """
 
     connection: Connection
@@ -84,8 +86,11 @@ class Settings:
     policy_file: str = "policy.json"
     caller_limit: int = 60
     address_limit: int = 600
+    connect_limit: int = 60
+    most_connections: int = 50
     default_group: str = "lobby"
     single_group: bool = False
+    most_groups: int = 20
     token_minutes: int = 60
     digest_above: int = 5
     digest_seconds: float = 1.0
@@ -93,6 +98,8 @@ class Settings:
     leave_text: str = "{userId} left {group}"
     announcement_format: Format = FORMATS["text"]
     demo: bool = False
+    state_key: str = field(default="", repr=False)
+    is_in_azure: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
@@ -107,7 +114,7 @@ class Settings:
         problems |= _find_conflicts(values)
         if problems:
             raise SettingsError(problems)
-        return cls(**values)
+        return cls(**values, is_in_azure=bool(_azure_marker(environ)))
 
 
 def find_mode(environ: Mapping[str, str]) -> type[Mode]:
@@ -234,6 +241,16 @@ def _parse_origins(text: str) -> frozenset[str]:
     return origins
 
 
+def _parse_secret(text: str) -> str:
+    # Azure passes a reference that it cannot resolve to the app as it is (App Service
+    # documentation, "Use Key Vault references").
+    if text.startswith("@Microsoft.KeyVault("):
+        raise ValueError("is a reference to a key vault that the platform could not resolve")
+    if not re.fullmatch(r"[!-~]{32,}", text):
+        raise ValueError("must have at least 32 characters, printable ASCII without blanks")
+    return text
+
+
 def _parse_required(text: str) -> str:
     if not text:
         raise ValueError("is required")
@@ -298,8 +315,10 @@ def _platform_marker(environ: Mapping[str, str]) -> str | None:
     return next((name for name in found if name.startswith(AZURE_MARKERS + OTHER_MARKERS)), None)
 
 
+GROUPS = "groups, 1 or more"
 MINUTES = f"minutes, 1 to {LONGEST_TOKEN_MINUTES}"
 CALLS = "calls per minute, or 0 for no limit"
+CONNECTIONS = "connections, or 0 for no limit"
 JOINS = "joins per second, or 0 for no summaries"
 # Required if the mode says so:
 OIDC: list[Entry] = [
@@ -310,6 +329,7 @@ OIDC: list[Entry] = [
 OPTIONAL: list[Entry] = [
     ("default_group", "USHER_DEFAULT_GROUP", _parse_group),
     ("single_group", "USHER_SINGLE_GROUP", _parse_flag),
+    ("most_groups", "USHER_MOST_GROUPS", partial(_parse_number, meaning=GROUPS, lowest=1)),
     ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
     ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
     ("oidc_clients", "USHER_OIDC_CLIENTS", _parse_names),
@@ -317,9 +337,12 @@ OPTIONAL: list[Entry] = [
     ("policy_file", "USHER_POLICY_FILE", str),
     ("caller_limit", "USHER_CALLER_LIMIT", partial(_parse_number, meaning=CALLS)),
     ("address_limit", "USHER_ADDRESS_LIMIT", partial(_parse_number, meaning=CALLS)),
+    ("connect_limit", "USHER_CONNECT_LIMIT", partial(_parse_number, meaning=CALLS)),
+    ("most_connections", "USHER_MOST_CONNECTIONS", partial(_parse_number, meaning=CONNECTIONS)),
     ("digest_above", "USHER_DIGEST_ABOVE", partial(_parse_number, meaning=JOINS)),
     ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
     ("demo", "USHER_DEMO", _parse_flag),
+    ("state_key", "USHER_STATE_KEY", _parse_secret),
 ]
 # Empty is a choice, no announcement:
 TEXTS: list[Entry] = [

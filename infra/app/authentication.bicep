@@ -1,9 +1,19 @@
 // App Service Authentication: only callers with a token of this tenant for this app registration
-// reach the functions. Deployed for authMode easyauth.
+// reach the functions. Deployed in every mode, so that a change of the mode switches it off.
 param functionAppName string
+param enabled bool
 
 @minLength(36)
 param clientId string
+
+@description('true: events carry a token of the service, so the webhook needs no exception.')
+param eventsWithIdentity bool
+
+var webhook = '/runtime/webhooks/webpubsub' // the host requires the system key; hub.bicep reads the list
+var open = [
+  '/api/health'
+  '/api/openapi.yaml'
+]
 
 resource app 'Microsoft.Web/sites@2024-04-01' existing = {
   name: functionAppName
@@ -21,17 +31,14 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
   name: 'authsettingsV2'
   properties: {
     platform: {
-      enabled: true
+      enabled: enabled
       runtimeVersion: '~1'
     }
     globalValidation: {
-      requireAuthentication: true
+      requireAuthentication: enabled
       unauthenticatedClientAction: 'Return401'
       redirectToProvider: 'azureactivedirectory'
-      excludedPaths: [
-        '/runtime/webhooks/webpubsub' // Web PubSub's events: the host requires the system key
-        '/api/health'
-      ]
+      excludedPaths: eventsWithIdentity ? open : concat([webhook], open)
     }
     httpSettings: {
       requireHttps: true
@@ -44,7 +51,7 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
     }
     identityProviders: {
       azureActiveDirectory: {
-        enabled: true
+        enabled: enabled
         registration: {
           clientId: clientId // no secret: callers bring their token, so no sign-in happens here
           openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'

@@ -1,8 +1,12 @@
-// The function app: its own Flex Consumption plan, Python 3.13, its package in the storage account.
+// The function app: its own Flex Consumption plan, its package in the storage account.
 param token string
 param location string
 param tags object
 param identityName string
+
+@description('The identity with which the platform stores and fetches the package.')
+param deployIdentityName string
+
 param storageName string
 param containerName string
 
@@ -10,13 +14,23 @@ param containerName string
 @minLength(1)
 param allowedOrigins string
 
+param pythonVersion string
+param instanceMemoryMB int
+param maximumInstanceCount int
 param alwaysReadyInstances int
 param requestsPerInstance int
+
+@description('The virtual network with the subnet of the app; empty: none.')
+param networkName string
 
 var origins = allowedOrigins == 'none' ? [] : split(replace(allowedOrigins, ' ', ''), ',')
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
   name: identityName
+}
+
+resource deployIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' existing = {
+  name: deployIdentityName
 }
 
 resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
@@ -51,11 +65,14 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     type: 'UserAssigned'
     userAssignedIdentities: {
       '${identity.id}': {}
+      '${deployIdentity.id}': {}
     }
   }
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    keyVaultReferenceIdentity: identity.id
+    virtualNetworkSubnetId: empty(networkName) ? null : resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'app')
     siteConfig: {
       minTlsVersion: '1.2'
       ftpsState: 'Disabled'
@@ -72,17 +89,17 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
           value: '${storage.properties.primaryEndpoints.blob}${containerName}'
           authentication: {
             type: 'UserAssignedIdentity'
-            userAssignedIdentityResourceId: identity.id
+            userAssignedIdentityResourceId: deployIdentity.id
           }
         }
       }
       runtime: {
         name: 'python'
-        version: '3.13'
+        version: pythonVersion
       }
       scaleAndConcurrency: {
-        instanceMemoryMB: 2048
-        maximumInstanceCount: 40
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: maximumInstanceCount
         alwaysReady: (alwaysReadyInstances == 0) ? [] : [
           {
             name: 'http' // Web PubSub's events scale with HTTP (azure-functions-host, PR 11489)

@@ -1,4 +1,4 @@
-// The app's identity. It is user-assigned, so that it has its roles before the app first starts.
+// An identity. It is user-assigned, so that it has its roles before the app first starts.
 param name string
 param location string
 param tags object

@@ -3,6 +3,9 @@ param token string
 param location string
 param tags object
 
+@description('Records beyond it are lost until the next day, so that a flood has a price limit.')
+param dailyLogGigabytes int
+
 resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   name: 'log-${token}'
   location: location
@@ -11,6 +14,9 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
     retentionInDays: 30
     sku: {
       name: 'PerGB2018'
+    }
+    workspaceCapping: {
+      dailyQuotaGb: dailyLogGigabytes
     }
   }
 }

@@ -1,6 +1,8 @@
-// Roles of the app's identity, each scoped to one resource.
+// Roles of the app's identity and of the deployment's identity, each scoped to one resource.
 param principalId string
+param deployPrincipalId string
 param storageName string
+param containerName string
 param insightsName string
 param webPubSubName string
 
@@ -12,6 +14,16 @@ resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
   name: storageName
 }
 
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' existing = {
+  parent: storage
+  name: 'default'
+}
+
+resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
+  parent: blobs
+  name: containerName
+}
+
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
@@ -20,12 +32,42 @@ resource webPubSub 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = {
   name: webPubSubName
 }
 
-// For the host's own data and the package with the code.
+// All data actions of Storage Blob Data Owner that change something.
+var writes = [
+  'write'
+  'add/action'
+  'delete'
+  'deleteBlobVersion/action'
+  'permanentDelete/action'
+  'move/action'
+  'manageOwnership/action'
+  'modifyPermissions/action'
+  'tags/write'
+  'runAsSuperUser/action'
+  'immutableStorage/runAsSuperUser/action'
+]
+var notWriting = [for action in writes: '!(ActionMatches{\'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/${action}\'})']
+var onlyReadsPackage = '((${join(notWriting, ' AND ')}) OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name] StringNotEquals \'${containerName}\'))'
+
+// For the host's own data. The app cannot replace its own code.
 resource ownsBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   scope: storage
   name: guid(storage.id, principalId, storageBlobDataOwner)
   properties: {
     principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataOwner)
+    condition: onlyReadsPackage
+    conditionVersion: '2.0'
+  }
+}
+
+// The platform stores and fetches the package with this identity.
+resource ownsPackage 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: package
+  name: guid(package.id, deployPrincipalId, storageBlobDataOwner)
+  properties: {
+    principalId: deployPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataOwner)
   }

@@ -1,9 +1,11 @@
-// The app's settings. None of them grants access to anything.
+// The app's settings. None of them grants access to anything, except USHER_STATE_KEY if it is not a
+// Key Vault reference.
 //
 // Left out on purpose, because the app has defaults; moreSettings can set them:
 //   USHER_USER_CLAIM, USHER_DEFAULT_GROUP, USHER_TOKEN_MINUTES, USHER_JOIN_TEXT, USHER_LEAVE_TEXT,
 //   USHER_POLICY_FILE, USHER_CALLER_LIMIT, USHER_ADDRESS_LIMIT, USHER_ANNOUNCEMENT_FORMAT,
-//   USHER_DIGEST_ABOVE, USHER_DIGEST_SECONDS, USHER_DEMO, USHER_OIDC_CLIENTS
+//   USHER_DIGEST_ABOVE, USHER_DIGEST_SECONDS, USHER_DEMO, USHER_MOST_GROUPS,
+//   USHER_CONNECT_LIMIT, USHER_MOST_CONNECTIONS, USHER_OIDC_CLIENTS
 // Left out on purpose, because there is no access key: WebPubSubConnectionString
 param functionAppName string
 param identityName string
@@ -21,6 +23,10 @@ param oidcIssuer string
 @description('none unless authMode is oidc.')
 @minLength(1)
 param oidcAudience string
+
+@description('A Key Vault reference to the key that seals the state of connections; empty: the setting is absent.')
+@secure()
+param stateKey string
 
 param origins array
 param moreSettings object
@@ -68,6 +74,10 @@ var usherSettings = {
   USHER_SINGLE_GROUP: singleGroup ? 'true' : 'false'
 }
 
+var stateSettings = {
+  USHER_STATE_KEY: stateKey
+}
+
 // The last object wins: moreSettings can add settings and cannot change the others.
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   // checkov:skip=CKV_AZURE_13:authentication.bicep enables it if authMode is easyauth
@@ -79,5 +89,5 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   // checkov:skip=CKV_AZURE_222:clients and Web PubSub call it from the internet
   parent: app
   name: 'appsettings'
-  properties: union(moreSettings, hostSettings, connectionSettings, usherSettings)
+  properties: union(moreSettings, hostSettings, connectionSettings, usherSettings, empty(stateKey) ? {} : stateSettings)
 }

@@ -3,8 +3,11 @@ param name string
 param location string
 param tags object
 
+@description('true: only the private endpoint leads to it.')
+param isolated bool
+
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
-  // checkov:skip=CKV_AZURE_35:there is no virtual network; only identities with a role have access
+  // checkov:skip=CKV_AZURE_35:only identities with a role have access; isolated denies everything else
   // checkov:skip=CKV_AZURE_206:the package and the host's keys can be created again
   name: name
   location: location
@@ -19,6 +22,11 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
+    publicNetworkAccess: isolated ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      defaultAction: isolated ? 'Deny' : 'Allow'
+      bypass: isolated ? 'None' : 'AzureServices'
+    }
   }
 }
 
@@ -32,5 +40,6 @@ resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@20
   name: 'app-package'
 }
 
+output id string = account.id
 output name string = account.name
 output containerName string = container.name

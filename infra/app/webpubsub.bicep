@@ -6,8 +6,18 @@ param sku string
 param units int
 param workspaceId string
 
-resource service 'Microsoft.SignalRService/webPubSub@2024-03-01' = {
-  // checkov:skip=CKV_AZURE_176:it calls no other resource by identity; its events carry the system key
+@description('true: it sends its events with a token of its identity, see hub.bicep.')
+param eventsWithIdentity bool
+
+@description('true: only clients may come from outside of the virtual network.')
+param isolated bool
+
+@description('Connections that the application firewall allows each user. 0: no rule.')
+param connectionsPerUser int
+
+// A preview, because the stable versions lack applicationFirewall.
+resource service 'Microsoft.SignalRService/webPubSub@2024-10-01-preview' = {
+  // checkov:skip=CKV_AZURE_176:it has an identity if its events need one, see eventsWithIdentity
   name: name
   location: location
   tags: tags
@@ -16,7 +26,25 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-03-01' = {
     name: sku
     capacity: units
   }
+  identity: {
+    type: eventsWithIdentity ? 'SystemAssigned' : 'None'
+  }
   properties: {
+    networkACLs: isolated ? {
+      defaultAction: 'Allow' // for the private endpoint, whose name the service invents
+      publicNetwork: {
+        allow: ['ClientConnection']
+        deny: ['ServerConnection', 'RESTAPI', 'Trace']
+      }
+    } : null
+    applicationFirewall: (connectionsPerUser == 0) ? null : {
+      clientConnectionCountRules: [
+        {
+          type: 'ThrottleByUserIdRule'
+          maxCount: connectionsPerUser
+        }
+      ]
+    }
     disableLocalAuth: true
     disableAadAuth: false
     liveTraceConfiguration: {

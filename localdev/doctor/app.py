@@ -1,4 +1,4 @@
-"""The checks `app`, `settings` and `health`: does the app run, and can it do its work."""
+"""The checks `app`, `settings`, `package` and `health`: does the app run, and can it work."""
 
 from localdev.doctor.calls import Answer, Kind, UnreachableError
 from localdev.doctor.context import Context
@@ -7,6 +7,7 @@ from localdev.doctor.fixes import ADD_UNITS, ROLE
 from localdev.doctor.target import DoctorError
 
 HEALTH = "/api/health"
+OPENAPI = "/api/openapi.yaml"  # the app reads the answer from a file of its package
 INVALID_SETTINGS = "With invalid settings, every function answers with an error."
 
 
@@ -65,17 +66,36 @@ def _describe_settings(context: Context) -> str:
     return f"valid: hub {known['hub']}, mode {known['auth']}, service {known['service']}"
 
 
+async def check_package(context: Context) -> Finding:
+    """Check that the deployed package has all files of the app."""
+    answer = await context.ask_app("GET", OPENAPI)
+    saw = f"GET {OPENAPI} returned {answer.description}"
+    match answer.status:
+        case 200:
+            return fine("the package has the files of the app")
+        case 401:
+            return _judge_protected_path(OPENAPI)
+        case 429:
+            return skipped(f"{saw}, so the package cannot be checked")
+    means = "The deployed package lacks files of the app, or the app fails."
+    return failure(saw, means, context.fixes.deploy())
+
+
+def _judge_protected_path(path: str) -> Finding:
+    return warning(
+        f"GET {path} returned 401",
+        "App Service Authentication protects this path, which has to be public.",
+        f"Add {path} to `excludedPaths` in the authentication settings.",
+    )
+
+
 async def check_health(context: Context) -> Finding:
     """Check that the app reaches Web PubSub, and that Web PubSub accepts the app."""
     answer = context.health
     if answer.status == 200:
         return fine("the app reaches Web PubSub, and Web PubSub accepts the app")
     if answer.status == 401:
-        return warning(
-            f"GET {HEALTH} returned 401",
-            "App Service Authentication protects this path, so monitoring cannot use it.",
-            f"Add {HEALTH} to `excludedPaths` in the authentication settings.",
-        )
+        return _judge_protected_path(HEALTH)
     saw = f"GET {HEALTH} returned {answer.description}"
     if answer.kind != Kind.SERVICE_UNHEALTHY:
         return failure(saw, "The app failed for another reason.", context.fixes.read_log())

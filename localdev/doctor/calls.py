@@ -73,11 +73,20 @@ class Answer:
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Open the session of a whole examination."""
+    """Open the session of a whole examination. It follows no redirect, by HTTP or by WebSocket."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
     async with aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+        trace_configs=[trace],
     ) as session:
         yield session
+
+
+async def _refuse_redirect(*_: object) -> None:
+    # ws_connect has no option against redirects, and the URL of a client contains its token.
+    raise UnreachableError("the answer is a redirect")
 
 
 async def call(

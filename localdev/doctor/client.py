@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from localdev.addresses import is_protected
 from localdev.doctor.calls import UnreachableError, describe_failure
 from localdev.doctor.events import SUBPROTOCOL
 
@@ -75,6 +76,8 @@ async def open_client(
 
 
 async def _open(session: aiohttp.ClientSession, url: str, origin: str | None) -> Client:
+    if not is_protected(url):
+        raise UnreachableError("the client URL uses ws, which would send the token unencrypted")
     try:
         async with asyncio.timeout(OPEN_SECONDS):
             socket = await session.ws_connect(url, protocols=[SUBPROTOCOL], origin=origin)

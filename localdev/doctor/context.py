@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from localdev.addresses import LOCAL_HOSTS
 from localdev.doctor.calls import Answer, call
 from localdev.doctor.fixes import Fixes
-from localdev.doctor.target import LOCAL_HOSTS, Target
+from localdev.doctor.target import Target
 
 DEFAULT_HUB = "chat"  # as in local.settings.sample.json
 DEFAULT_GROUP = "lobby"

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from localdev.addresses import LOCAL_HOSTS
 from localdev.doctor.calls import UnreachableError
 from localdev.doctor.context import Context
 from localdev.doctor.events import WEBHOOK
 from localdev.doctor.findings import Finding, failure, fine, skipped, warning
-from localdev.doctor.target import LOCAL_HOSTS
 from webpubsub_emulator.handler_settings import SYSTEM_EVENTS
 
 type Handlers = Sequence[Mapping[str, Any]]

@@ -35,8 +35,12 @@ async def validate(context: Context, key: str | None, origin: str) -> Answer:
 async def send_connect(context: Context) -> Answer:
     """Send `connect` for a client that does not exist, with the claims of a real one."""
     user_id = context.token.user_id if context.token else context.user_id
+    return await _send_connect(context, _new_id(), user_id)
+
+
+async def _send_connect(context: Context, connection_id: str, user_id: str) -> Answer:
     handshake = Handshake(
-        connection_id=_new_id(),
+        connection_id=connection_id,
         user_id=user_id,
         roles=(),
         groups=context.groups,
@@ -46,23 +50,35 @@ async def send_connect(context: Context) -> Answer:
         headers={},
     )
     payload = connect_payload(handshake)
-    return await _send_event(context, "connect", handshake.connection_id, user_id, payload)
+    return await _send_event(context, "connect", connection_id, user_id, payload)
 
 
 async def send_connected(context: Context, connection_id: str, user_id: str) -> Answer:
-    """Send `connected` for an existing connection, with the state that `connect` returned."""
-    payload = connected_payload()
-    return await _send_event(context, "connected", connection_id, user_id, payload)
+    """Send `connected` for an existing connection."""
+    return await _send_later(context, "connected", connection_id, user_id, connected_payload())
 
 
 async def send_disconnected(context: Context, user_id: str) -> Answer:
     """Send `disconnected` for a connection that does not exist."""
     payload = disconnected_payload("examined")
-    return await _send_event(context, "disconnected", _new_id(), user_id, payload)
+    return await _send_later(context, "disconnected", _new_id(), user_id, payload)
+
+
+async def _send_later(
+    context: Context, name: str, connection_id: str, user_id: str, payload: Payload
+) -> Answer:
+    # With the state that `connect` returns: its seal is for this connection and user only.
+    state = (await _send_connect(context, connection_id, user_id)).headers.get("ce-connectionState")
+    return await _send_event(context, name, connection_id, user_id, payload, state)
 
 
 async def _send_event(
-    context: Context, name: str, connection_id: str, user_id: str, payload: Payload
+    context: Context,
+    name: str,
+    connection_id: str,
+    user_id: str,
+    payload: Payload,
+    state: str | None = None,
 ) -> Answer:
     event = Event(
         hub=context.hub,
@@ -73,7 +89,7 @@ async def _send_event(
         payload=payload,
         user_id=user_id,
         subprotocol=SUBPROTOCOL,
-        connection_state=None if name == "connect" else context.connection_state,
+        connection_state=state,
     )
     sender = Sender(context.service_host or "", context.access_key or "none")
     request = build_request(

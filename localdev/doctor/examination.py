@@ -9,7 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localdev.doctor.app import call_health, check_app, check_health, check_settings
+from localdev.doctor.app import (
+    call_health,
+    check_app,
+    check_health,
+    check_package,
+    check_settings,
+)
 from localdev.doctor.calls import UnreachableError, open_session
 from localdev.doctor.clock import check_clock
 from localdev.doctor.context import Context
@@ -38,6 +44,7 @@ class Check:
 CHECKS = (
     Check("app", check_app),
     Check("settings", check_settings, ("app",)),
+    Check("package", check_package, ("settings",)),
     Check("health", check_health, ("settings",)),
     Check("cors", check_cors, ("app",)),
     Check("negotiate", check_negotiate, ("health",)),

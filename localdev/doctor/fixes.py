@@ -81,6 +81,11 @@ class Fixes:
         )
         return self.change_setting("WebPubSubConnectionString", value)
 
+    def set_state_key(self) -> str:
+        """Give the app a secret for the seal of connection states."""
+        value = '"@Microsoft.KeyVault(SecretUri=SECRET-URI)"'
+        return self.change_setting("USHER_STATE_KEY", value)
+
     def correct_service_address(self) -> str:
         """Start the service, or tell the app where it is."""
         if self.target.is_local:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from localdev.addresses import LOCAL_HOSTS, is_protected
+
 LOCAL_APP = "http://127.0.0.1:7071"  # where `dev.py up` and `func start` listen
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 LOCAL_WAIT_SECONDS = 8.0  # a summary of several announcements arrives within 5 s
 WAIT_SECONDS = 15.0  # includes a cold start
 
@@ -121,7 +122,7 @@ def _read_app(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
         raise DoctorError("--app must have the form https://NAME.azurewebsites.net")
-    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
+    if not is_protected(url):
         raise DoctorError("--app uses http, which would send keys unencrypted. Use https.")
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -3,11 +3,11 @@
 from localdev.doctor.calls import Answer
 from localdev.doctor.context import Context
 from localdev.doctor.events import can_send_events, send_connect, validate
-from localdev.doctor.findings import Finding, failure, fine, skipped
+from localdev.doctor.findings import Finding, failure, fine, skipped, warning
 from localdev.host.states import decode_states
 
 FOREIGN_SERVICE = "foreign.example"  # a host that is not the app's Web PubSub
-GROUPS_STATE = "groups"
+GROUPS_STATE, SEAL_STATE = "groups", "seal"
 
 
 async def check_webhook(context: Context) -> Finding:
@@ -96,14 +96,17 @@ def _no_function(context: Context) -> str:
 async def check_connect(context: Context) -> Finding:
     """Check that the app accepts a client, and returns its groups for the later events."""
     if not can_send_events(context):
-        return skipped("needs the system key (--key-from-env) and the address of Web PubSub")
+        needs = "needs the system key (--key-from-env) and the address of Web PubSub"
+        return skipped(f"{needs}; only then it shows whether connection states have a seal")
     answer = await send_connect(context)
     if answer.status != 200:
         return _judge_rejected_connect(context, answer)
     context.connection_state = answer.headers.get("ce-connectionState")
     groups = ", ".join(context.groups)
-    if _read_groups(context.connection_state) == list(context.groups):
-        return fine(f"connect accepts a client of the hub {context.hub} with the group {groups}")
+    states = _read_states(context.connection_state)
+    if states.get(GROUPS_STATE) == list(context.groups):
+        saw = f"connect accepts a client of the hub {context.hub} with the group {groups}"
+        return _judge_seal(context, saw, SEAL_STATE in states)
     return failure(
         f"connect returned 200 without the group {groups} in ce-connectionState",
         "The later events do not contain the groups, so the app adds and announces no client.",
@@ -111,11 +114,23 @@ async def check_connect(context: Context) -> Finding:
     )
 
 
-def _read_groups(state: str | None) -> object:
+def _read_states(state: str | None) -> dict[str, object]:
     try:
-        return decode_states(state or "").get(GROUPS_STATE)
+        return decode_states(state or "")
     except ValueError:
-        return None
+        return {}
+
+
+def _judge_seal(context: Context, saw: str, is_sealed: bool) -> Finding:
+    # On this machine, where it is usual, the sentence is enough.
+    if is_sealed or context.target.is_local:
+        return fine(saw if is_sealed else f"{saw}, in a state without a seal")
+    means = (
+        "The app has neither an access key nor USHER_STATE_KEY, and accepts events without a token "
+        "of the service's identity. With the system key alone, a sender can put a connection into "
+        "every group that the policy allows to some user."
+    )
+    return warning(f"{saw}, in a state without a seal", means, context.fixes.set_state_key())
 
 
 def _judge_rejected_connect(context: Context, answer: Answer) -> Finding:

@@ -26,7 +26,7 @@ from webpubsub_emulator.tokens import ACCESS_KEY
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
     *("demo", "up", "emulator", "host", "token", "provision", "doctor", "policy"),
-    *("test", "fuzz", "check", "pin", "audit", "bench", "storm"),
+    *("test", "fuzz", "check", "pin", "audit", "sbom", "bench", "storm"),
 )
 
 

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGE = "https://www.example.com"
 WEBHOOK = "/runtime/webhooks/webpubsub"
 HEALTH, NEGOTIATE = "/api/health", "/api/negotiate"
+OPENAPI = "/api/openapi.yaml"
 PLATFORM_LOGIN = 'Bearer realm="usher.azurewebsites.net"'
 
 
@@ -212,6 +213,9 @@ def problem(kind: str, detail: str = "Some text.", **members: object) -> str:
         (respond_to(HEALTH, 404), "app", "Usher does not run here"),
         (respond_to(HEALTH, 503), "app", "The Functions host does not run"),
         (respond_to(HEALTH, 401), "health", "App Service Authentication protects this path"),
+        (respond_to(OPENAPI, 500), "package", "The deployed package lacks files"),
+        (respond_to(OPENAPI, 404), "package", "The deployed package lacks files"),
+        (respond_to(OPENAPI, 401), "package", "App Service Authentication protects this path"),
         (respond_to(WEBHOOK, 404), "webhook", "The app has no function for events"),
         (respond_to(WEBHOOK, 503), "webhook", "The Functions host does not run"),
         (respond_to(WEBHOOK, 418), "webhook", "has no webhook"),
@@ -431,6 +435,13 @@ async def test_an_app_that_announces_nothing(stack: Stack) -> None:
         check, finding = only_fault(await stack.examine(app=app))
     assert (check, finding.level) == ("journey", Level.FAILURE)
     assert "are not empty" in finding.means
+
+
+async def test_too_many_calls_of_the_api_description(stack: Stack) -> None:
+    """A rate limit says nothing about the package."""
+    async with run_proxy(stack.host.address, respond_to(OPENAPI, 429)) as app:
+        findings = await stack.examine(app=app)
+    assert (faults(findings), findings["package"].level) == ({}, Level.SKIPPED)
 
 
 async def test_platform_authentication_in_front_of_the_webhook(stack: Stack) -> None:

@@ -16,7 +16,7 @@ from tests.e2e.processes import Running, run
 from webpubsub_emulator.tokens import ACCESS_KEY
 
 CHECKS = (
-    *("app", "settings", "health", "cors", "negotiate", "clock"),
+    *("app", "settings", "package", "health", "cors", "negotiate", "clock"),
     *("webhook", "connect", "handler", "journey", "pages"),
 )
 

@@ -227,12 +227,14 @@ async def test_join_announcements_that_are_turned_off() -> None:
 
 async def test_invalid_settings() -> None:
     """The finding names each wrong setting, and its consequences are not repeated."""
-    wrong = {"USHER_TOKEN_MINUTES": "soon", "USHER_JOIN_TEXT": "{x}"}
+    wrong = {"USHER_TOKEN_MINUTES": "soon", "USHER_JOIN_TEXT": "{x}", "USHER_STATE_KEY": "short"}
     async with run_doctor_stack(wrong) as stack:
         check, finding = only_fault(await stack.examine())
         assert (check, finding.level) == ("settings", Level.FAILURE)
         assert "USHER_TOKEN_MINUTES must" in finding.saw
         assert "USHER_JOIN_TEXT may" in finding.saw
+        assert "USHER_STATE_KEY must" in finding.saw
+        assert "short" not in finding.saw
         stack.settings = {**stack.settings, **sample_settings()}
         check, finding = only_fault(await stack.examine())
         assert (check, finding.means) == ("settings", "The app was started with other settings.")
@@ -266,17 +268,38 @@ async def test_a_service_that_does_not_run() -> None:
 
 
 @asynccontextmanager
-async def run_with_identity(service_faults: Faults) -> AsyncIterator[Stack]:
+async def run_with_identity(
+    service_faults: Faults, *, keys: bool = False, **changes: str
+) -> AsyncIterator[Stack]:
     """Run a stack whose app has an identity and no access key; nothing is signed."""
     async with TestServer(identity_application("secret")) as server:
         settings = {
             "WebPubSubConnectionString__clientId": "usher-identity",
             "IDENTITY_ENDPOINT": str(server.make_url("/msi/token")),
             "IDENTITY_HEADER": "secret",
+            **changes,
         }
         service = Emulator(faults=service_faults)
-        async with run_doctor_stack(settings, emulator=service, identity=True) as stack:
+        async with run_doctor_stack(settings, emulator=service, keys=keys, identity=True) as stack:
             yield stack
+
+
+@pytest.mark.parametrize("state_key", ["", "a-made-up-state-key-of-32-bytes!!"])
+async def test_a_deployment_whose_events_nothing_protects_but_the_system_key(
+    state_key: str,
+) -> None:
+    """The answer to `connect` shows whether the app seals its states."""
+    public = {"USHER_AUTH": "anonymous", "USHER_ALLOWED_ORIGINS": PAGE}
+    settings = public | {"USHER_STATE_KEY": state_key}
+    async with run_with_identity(Faults(), keys=True, **settings) as stack:
+        findings = await examine(stack, wait_seconds=10)
+        if state_key:
+            assert faults(findings) == {}
+        else:
+            check, finding = only_fault(findings)
+            assert (check, finding.level) == ("connect", Level.WARNING)
+            assert "USHER_STATE_KEY" in finding.means
+            assert "USHER_STATE_KEY" in finding.fix
 
 
 async def test_an_identity_that_loses_its_role() -> None:

@@ -9,8 +9,8 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +141,16 @@ async def test_a_roster_needs_the_permission(
         guarded.wait_for_record(record="leave", userId="bo", group="user-bo", sendStatus=202)
 
 
-async def generate_token(stack: Running, user_id: str, groups: list[str]) -> dict[str, Any]:
+async def generate_token(
+    stack: Running, user_id: str | None, groups: list[str], roles: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return a token that the service issued, so that no policy was applied."""
     async with WebPubSubServiceClient.from_connection_string(
         stack.facts["connectionString"], "chat"
     ) as service:
-        return dict(await service.get_client_access_token(user_id=user_id, groups=groups))
+        return dict(
+            await service.get_client_access_token(user_id=user_id, groups=groups, roles=list(roles))
+        )
 
 
 async def test_connect_refuses_a_valid_token_for_a_group_that_the_policy_denies(
@@ -171,6 +175,8 @@ async def test_connect_refuses_a_valid_token_for_a_group_that_the_policy_denies(
         ({"ce-connectionState": encode_states({"groups": "lobby"})}, 200),
         ({"ce-connectionState": encode_states({"groups": [".."]})}, 200),
         ({"ce-connectionState": encode_states({"other": ["lobby"]})}, 200),
+        ({"ce-connectionState": encode_states({"groups": ["lobby"]})}, 200),
+        ({"ce-connectionState": encode_states({"groups": ["lobby"], "seal": "forged"})}, 200),
         ({"ce-userId": "ana%0Aowner", "ce-connectionState": encode_states({})}, 200),
     ],
 )
@@ -189,6 +195,59 @@ async def test_a_forged_event_of_an_open_connection_has_no_effect(
                 body={"reason": ""},
             )
             assert found == status
+
+
+@pytest.mark.parametrize(
+    ("settings", "group"),
+    [({}, "vault"), ({}, "user-bo"), ({"USHER_STATE_KEY": "k" * 32}, "lobby")],
+    ids=["policy: unknown group", "policy: group of another user", "seal"],
+)
+async def test_with_an_identity_a_forged_state_has_no_effect(
+    session: aiohttp.ClientSession, tmp_path: Path, settings: dict[str, str], group: str
+) -> None:
+    """Events have no signature there, so the system key alone lets a sender forge them."""
+    log_file = tmp_path / "log"
+    with run(["tests.e2e.identity_stack"], log_file, GUARDED | settings) as stack:
+        async with member(session, stack) as connection_id, nothing_changes(session, stack):
+            for name in ("connected", "disconnected"):
+                states = encode_states({"groups": [group]})
+                answer = await post_event(
+                    session,
+                    stack,
+                    name,
+                    connection_id=connection_id,
+                    headers={"ce-connectionState": states},
+                    body={"reason": ""},
+                )
+                assert answer == (200, "")
+                assert stack.wait_for_record(record="refusal", function=name)
+
+
+QUIET = {"caller": "any", "group": "quiet", "allow": ["join"]}
+LOUD = {"caller": "any", "group": "loud", "allow": ["join", "send"]}
+
+
+async def test_a_connection_may_send_only_where_the_policy_still_allows_it(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """Not with a token from before the policy changed, and not without a user."""
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"rules": [QUIET, LOUD]}))
+    with run([*UP], tmp_path / "log", {"USHER_POLICY_FILE": str(policy)}) as stack:
+        for user_id, group, may_send in (
+            ("bo", "loud", True),
+            ("bo", "quiet", False),
+            (None, "loud", False),
+        ):
+            roles = [f"webpubsub.sendToGroup.{group}", "webpubsub.sendToGroup"]
+            token = await generate_token(stack, user_id, [group], roles)
+            protocols = ["json.webpubsub.azure.v1"]
+            async with session.ws_connect(token["url"], protocols=protocols) as ws:
+                frame = {"type": "sendToGroup", "group": group, "data": 1, "ackId": 1}
+                await ws.send_json(frame)
+                while (answer := await ws.receive_json(timeout=10))["type"] != "ack":
+                    pass
+            assert answer["success"] == may_send, (user_id, group)
 
 
 async def test_an_event_without_a_signature_is_refused(
@@ -236,6 +295,115 @@ async def test_ten_thousand_requests_of_one_address_are_limited(
     assert answers.total() == 10_000
     assert answers.keys() == {200, 429}
     assert 600 <= answers[200] <= 600 + elapsed * 10 + 1
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run the stack with low limits."""
+    log_file = tmp_path_factory.mktemp("strict") / "log"
+    limits = {
+        "USHER_ADDRESS_LIMIT": "5",
+        "USHER_CONNECT_LIMIT": "20",
+        "USHER_MOST_CONNECTIONS": "3",
+        "USHER_MOST_GROUPS": "2",
+    }
+    with run([*UP, "--control"], log_file, GUARDED | limits) as running:
+        yield running
+
+
+async def open_sockets(
+    session: aiohttp.ClientSession, url: str, count: int, sockets: AsyncExitStack
+) -> list[int]:
+    """Open sockets one after the other, and return the status of each handshake."""
+    statuses = []
+    for _ in range(count):
+        try:
+            await sockets.enter_async_context(session.ws_connect(url))
+            statuses.append(101)
+        except aiohttp.WSServerHandshakeError as error:
+            statuses.append(error.status)
+    return statuses
+
+
+async def test_a_user_has_a_limited_number_of_open_connections(
+    session: aiohttp.ClientSession, strict: Running
+) -> None:
+    """The refused client gets 400, because the extension has no 429. A closed one makes room."""
+    ana, bo = [(await generate_token(strict, user, ["lobby"]))["url"] for user in ("ana", "bo")]
+    async with AsyncExitStack() as sockets:
+        assert await open_sockets(session, ana, 5, sockets) == [101, 101, 101, 400, 400]
+        assert await open_sockets(session, bo, 1, sockets) == [101]
+    for _ in range(3):
+        strict.wait_for_record(record="leave", userId="ana")
+    strict.wait_for_request("disconnected", 4)
+    async with AsyncExitStack() as sockets:
+        assert await open_sockets(session, ana, 1, sockets) == [101]
+    strict.wait_for_request("disconnected", 5)
+
+
+async def test_a_user_connects_a_limited_number_of_times_a_minute(
+    session: aiohttp.ClientSession, strict: Running
+) -> None:
+    """A token can be used for several connections, so this limits a token, too."""
+    url, statuses = (await generate_token(strict, "cy", ["lobby"]))["url"], list[int]()
+    for _ in range(30):
+        async with AsyncExitStack() as sockets:
+            statuses += await open_sockets(session, url, 1, sockets)
+        strict.wait_for_request("disconnected", 5 + statuses.count(101))
+    assert 20 <= statuses.count(101) < 30
+    assert set(statuses) == {101, 400}
+
+
+async def test_a_token_has_a_limited_number_of_groups(
+    session: aiohttp.ClientSession, strict: Running
+) -> None:
+    """One visit must not make hundreds of REST calls, also with a token of the service itself."""
+    groups = ["user-di", "lobby", "user-x"]
+    status, problem = await negotiate(session, strict, "203.0.113.1", group=groups)
+    assert (status, problem["field"]) == (413, "group")
+    token = await generate_token(strict, "di", groups)
+    async with nothing_changes(session, strict), AsyncExitStack() as sockets:
+        assert await open_sockets(session, token["url"], 1, sockets) == [401]
+
+
+async def test_junk_locks_no_caller_out_behind_the_same_address(
+    session: aiohttp.ClientSession, strict: Running
+) -> None:
+    """Junk is a call without a known caller, here of a guest who chooses a user id."""
+    address = "203.0.113.2"
+    junk = [(await negotiate(session, strict, address, userId="x"))[0] for _ in range(20)]
+    assert junk == [*[400] * 5, *[429] * 15]
+    assert [(await negotiate(session, strict, address))[0] for _ in range(5)] == [200] * 5
+
+
+@pytest.mark.parametrize("path", ["health", "openapi.yaml", "demo"])
+async def test_open_pages_are_limited_by_address(
+    session: aiohttp.ClientSession, strict: Running, path: str
+) -> None:
+    """They share a bucket; callers have another one."""
+    address = {"health": "203.0.113.3", "openapi.yaml": "203.0.113.4", "demo": "203.0.113.5"}[path]
+    headers, statuses = {"X-Forwarded-For": address}, []
+    for _ in range(6):
+        async with session.get(f"{strict.facts['host']}/api/{path}", headers=headers) as response:
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            statuses.append(response.status)
+    assert statuses == [*[200] * 5, 429]
+    assert int(response.headers["Retry-After"]) > 0
+    assert (await negotiate(session, strict, address))[0] == 200
+
+
+async def test_a_user_with_too_many_connections_gets_429_for_the_next_token(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """`connect` cannot answer 429, but `negotiate` can."""
+    settings = {"USHER_AUTH": "key", "USHER_MOST_CONNECTIONS": "1"}
+    with run([*UP, "--control"], tmp_path / "log", settings) as stack:
+        _, token = await negotiate(session, stack, userId="ana")
+        async with session.ws_connect(token["url"]):
+            status, problem = await negotiate(session, stack, userId="ana")
+            assert (status, problem["type"]) == (429, "urn:problem-type:usher:too-many")
+            assert int(problem["retryAfter"]) > 0
+            assert (await negotiate(session, stack, userId="bo"))[0] == 200
 
 
 async def test_each_user_of_a_backend_has_its_own_limit(

@@ -31,8 +31,15 @@ async def post_event(
     headers: dict[str, str] | None = None,
 ) -> tuple[int, str]:
     """Post a correctly signed event; return status and text. `headers` replace its headers."""
+    event = event_headers(name, connection_id) | (headers or {})
+    url = f"{app.facts['host']}/runtime/webhooks/webpubsub"
+    async with session.post(url, json=body or {}, headers=event) as response:
+        return response.status, await response.text()
+
+
+def event_headers(name: str, connection_id: str) -> dict[str, str]:
     signature = hmac.digest(ACCESS_KEY.encode(), connection_id.encode(), hashlib.sha256).hex()
-    event = {
+    return {
         "ce-specversion": "1.0",
         "ce-type": f"azure.webpubsub.sys.{name}",
         "ce-source": f"/hubs/chat/client/{connection_id}",
@@ -45,14 +52,11 @@ async def post_event(
         "ce-signature": f"sha256={signature}",
         "WebHook-Request-Origin": "127.0.0.1",
     }
-    url = f"{app.facts['host']}/runtime/webhooks/webpubsub"
-    async with session.post(url, json=body or {}, headers=event | (headers or {})) as response:
-        return response.status, await response.text()
 
 
-def connect_body(*groups: str) -> dict[str, Any]:
+def connect_body(*groups: str, roles: tuple[str, ...] = ()) -> dict[str, Any]:
     return {
-        "claims": {"sub": ["ana"], "webpubsub.group": list(groups)},
+        "claims": {"sub": ["ana"], "webpubsub.group": list(groups), "role": list(roles)},
         "query": {},
         "headers": {},
         "subprotocols": [],
@@ -60,14 +64,23 @@ def connect_body(*groups: str) -> dict[str, Any]:
     }
 
 
+async def read_state(session: aiohttp.ClientSession, app: Running, connection_id: str) -> str:
+    """Return the state that `connect` returns for a connection of ana in the lobby."""
+    url = f"{app.facts['host']}/runtime/webhooks/webpubsub"
+    headers = event_headers("connect", connection_id)
+    async with session.post(url, json=connect_body("lobby"), headers=headers) as response:
+        return response.headers["ce-connectionState"]
+
+
+@pytest.mark.parametrize("roles", [(), ("webpubsub.sendToGroup.a",)])
 async def test_connect_keeps_the_groups_and_roles_of_the_token(
-    session: aiohttp.ClientSession, key_stack: Running
+    session: aiohttp.ClientSession, key_stack: Running, roles: tuple[str, ...]
 ) -> None:
-    status, text = await post_event(
-        session, key_stack, "connect", connection_id="c-1", body=connect_body("a", "b")
-    )
+    """It keeps the groups by not naming them, and the roles by naming them."""
+    body = connect_body("a", "b", roles=roles)
+    status, text = await post_event(session, key_stack, "connect", connection_id="c-1", body=body)
     assert status == 200
-    expected = {"userId": "ana", "groups": None, "roles": None, "subprotocol": None}
+    expected = {"userId": "ana", "groups": None, "roles": [*roles], "subprotocol": None}
     assert json.loads(text) == expected
 
 
@@ -120,7 +133,7 @@ async def test_a_closed_connection_is_recorded_as_gone_and_not_announced(
 ) -> None:
     """The app retries the add for 2 s, because the service may see a new connection late."""
     connection_id = uuid.uuid4().hex
-    headers = {"ce-connectionState": encode_states({"groups": ["lobby"]})}
+    headers = {"ce-connectionState": await read_state(session, key_stack, connection_id)}
     await post_event(session, key_stack, "connected", connection_id=connection_id, headers=headers)
     (record,) = key_stack.records(record="join", connectionId=connection_id)
     assert (record["failure"], record["addStatus"], record["sendStatus"]) == ("gone", None, None)

@@ -1,6 +1,9 @@
+import asyncio
+import json
 import uuid
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import jwt
@@ -43,6 +46,22 @@ async def test_the_response_matches_the_claims_of_the_token(stack: Running) -> N
     expires_at = datetime.fromisoformat(answer["expiresAt"])
     assert 0 <= claims["exp"] - expires_at.timestamp() <= 2
     assert 299 <= (expires_at - before).total_seconds() <= 305
+
+
+@pytest.mark.parametrize("target", ["/api/negotiate?group=lobby", "/api/groups/lobby/members"])
+async def test_a_host_that_no_url_can_have_is_a_bad_request(
+    key_stack: Running, target: str
+) -> None:
+    """Over a raw socket, because HTTP clients do not send such a header."""
+    host = urlsplit(key_stack.facts["host"])
+    reader, writer = await asyncio.open_connection(host.hostname, host.port)
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: [\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+    writer.close()
+    assert head.startswith("HTTP/1.1 400 ")
+    assert "application/problem+json" in head
+    assert json.loads(body)["type"] == "urn:problem-type:usher:bad-request"
+    assert "Traceback" not in key_stack.log()
 
 
 async def test_post_reads_a_json_body(key_stack: Running) -> None:

@@ -1,5 +1,6 @@
 """The demo page in a real browser, against the whole stack."""
 
+import asyncio
 import json
 import re
 import socket
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 type OpenPage = Callable[..., Awaitable[Visitor]]
 
+TEXT = "text/plain"
 MARKUP = "<img src=x onerror=alert(1)>"
 # Returns each visible text with the contrast of its colour to its background (WCAG 2.2, 1.4.3).
 # A canvas converts the colours, because computed colours may be in any colour space.
@@ -118,6 +120,24 @@ async def test_two_visitors_see_each_other_join_and_leave(open_page: OpenPage) -
     await ana.expect_message("bo left lobby")
     await ana.expect_roster("ana")
     assert ana.errors == bo.errors == []
+
+
+async def test_a_flapping_user_does_not_postpone_the_roster(
+    open_page: OpenPage, room: Room
+) -> None:
+    """The page reads it at most 5 s after an announcement, although more keep coming."""
+    ana = await open_page()
+    await ana.enter("ana", room.name)
+    await ana.expect_steps("200", "200", "202")
+    async with open_service(room) as service:
+        for number in range(14):
+            await service.send_to_group(room.name, f"bo joined {room.name}", content_type=TEXT)
+            await asyncio.sleep(0.5)
+            if number == 0:
+                await ana.expect_roster("ana", "bo")
+    assert 2 <= sum("/members" in request for request in ana.requests) <= 3
+    # After the last announcement the page reads the roster again: `bo` has never been here.
+    await ana.expect_roster("ana")
 
 
 async def test_markup_is_shown_as_text(open_page: OpenPage, room: Room) -> None:
@@ -353,6 +373,33 @@ async def test_a_member_cannot_fake_an_announcement(open_page: OpenPage, room: R
     await ana.expect_message(f"cy joined {room.name}")
     await ana.expect_roster("ana", "bo")
     assert await ana.page.locator(".notice", has_text="cy joined").count() == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"userIds": 5},
+        {"userIds": [None, {}, ""]},
+        {"userId": ""},
+        {"userId": {"toString": 5}},
+        {"id": {}, "at": {}},
+        {"id": None, "at": None, "type": []},
+    ],
+)
+async def test_an_announcement_with_other_types_does_not_break_the_page(
+    open_page: OpenPage, room: Room, changes: dict[str, Any]
+) -> None:
+    ana = await open_page()
+    await ana.enter("ana", room.name)
+    await ana.expect_roster("ana")
+    async with open_service(room) as service:
+        odd = {"type": "joined", "group": room.name, "text": "an odd announcement"} | changes
+        await service.send_to_group(room.name, odd)
+        await service.send_to_group(room.name, f" joined {room.name}", content_type="text/plain")
+        await service.send_to_group(room.name, "the next message", content_type="text/plain")
+    await ana.expect_message("an odd announcement")
+    await ana.expect_message("the next message")
+    assert ana.errors == []
 
 
 async def test_after_a_refused_message_the_page_keeps_the_text(

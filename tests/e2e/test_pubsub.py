@@ -158,19 +158,47 @@ async def test_an_object_is_sent_as_json() -> None:
     assert json.loads(service.bodies[0]) == {"text": 'Ana "ñ"'}
 
 
-@pytest.mark.parametrize(("members", "has_more"), [(0, False), (200, False), (201, True)])
-async def test_at_most_200_users_are_listed(members: int, has_more: bool) -> None:
-    """The result says whether there are more. A connection may have no user."""
+def answer_pages(users: list[str | None]) -> Answer:
+    """Answer with pages of 200 connections of these users."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        assert request.query["top"] == "201"
-        users = [{"connectionId": str(number), "userId": None} for number in range(members)]
-        return web.json_response({"value": users, "nextLink": None})
+        start = int(request.query.get("continuationToken", "0"))
+        assert int(request.query["top"]) + start == 2000
+        page = [{"connectionId": "c", "userId": user} for user in users[start : start + 200]]
+        rest = {"continuationToken": str(start + 200), "top": str(1800 - start)}
+        has_more = start + 200 < min(len(users), 2000)
+        more = str(request.url.update_query(rest)) if has_more else None
+        return web.json_response({"value": page, "nextLink": more})
 
-    async with serve(answer) as service:
-        users = [None] * min(members, 200)
-        assert await service.pubsub.list_users("a b,ñ") == (users, has_more)
-    (request,) = service.requests
+    return answer
+
+
+PEOPLE: list[str | None] = [f"user-{number}" for number in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("users", "listed", "has_more", "requests"),
+    [
+        ([], [], False, 1),
+        ([None] * 3, [None] * 3, False, 1),
+        (PEOPLE[:200], PEOPLE[:200], False, 1),
+        (PEOPLE[:201], PEOPLE[:200], True, 2),
+        (PEOPLE, PEOPLE[:200], True, 2),
+        (PEOPLE[:200] * 2 + PEOPLE, PEOPLE[:200] * 3, True, 4),
+        (["ana"] * 250 + ["bo"], ["ana"] * 250 + ["bo"], False, 2),
+        (["ana"] * 250 + PEOPLE, ["ana"] * 250 + PEOPLE[:199], True, 3),
+        (["ana"] * 1999, ["ana"] * 1999, False, 10),
+        (["ana"] * 2500 + ["bo"], ["ana"] * 1999, True, 10),
+    ],
+)
+async def test_connections_are_listed_until_user_201_or_10_pages(
+    users: list[str | None], listed: list[str | None], has_more: bool, requests: int
+) -> None:
+    """So the sockets of one user do not hide the others. The result says whether there are more."""
+    async with serve(answer_pages(users)) as service:
+        assert await service.pubsub.list_users("a b,ñ") == (listed, has_more)
+    assert len(service.requests) == requests
+    request = service.requests[0]
     assert (request.method, request.path) == ("GET", "/api/hubs/chat/groups/a b,ñ/connections")
 
 

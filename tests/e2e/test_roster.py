@@ -75,24 +75,39 @@ async def test_the_group_may_have_any_characters(key_stack: Running, ending: str
     assert answer["members"] == [{"userId": "Ñandú", "connections": 1}]
 
 
-async def test_a_large_group_is_truncated(key_stack: Running) -> None:
-    """The app reads 200 connections, and the response says that there are more."""
-    room, host = new_room(), key_stack.facts["host"]
+async def fill(stack: Running, room: str, users: list[str], clients: AsyncExitStack) -> None:
+    """Open a connection for each of these users, and add all of them to the group."""
+    many = aiohttp.TCPConnector(limit=0)
+    session = await clients.enter_async_context(aiohttp.ClientSession(connector=many))
     protocols = ["json.webpubsub.azure.v1"]
+    for number, user in enumerate(users):
+        # One group for each connection at first, or each would receive all announcements.
+        url = (await negotiate(stack.facts["host"], userId=user, group=f"{room}-{number}"))["url"]
+        await clients.enter_async_context(session.ws_connect(url, protocols=protocols))
+    async with WebPubSubServiceClient.from_connection_string(
+        stack.facts["connectionString"], "chat"
+    ) as service:
+        await asyncio.gather(*(service.add_user_to_group(room, user) for user in set(users)))
+
+
+async def test_a_large_group_is_truncated(key_stack: Running) -> None:
+    """The response has 200 users, and says that there are more."""
+    room = new_room()
     async with AsyncExitStack() as clients:
-        many = aiohttp.TCPConnector(limit=0)
-        session = await clients.enter_async_context(aiohttp.ClientSession(connector=many))
-        for number in range(201):
-            # One group for each connection at first, or each would receive all announcements.
-            url = (await negotiate(host, userId=room, group=f"{room}-{number}"))["url"]
-            await clients.enter_async_context(session.ws_connect(url, protocols=protocols))
-        async with WebPubSubServiceClient.from_connection_string(
-            key_stack.facts["connectionString"], "chat"
-        ) as service:
-            await service.add_user_to_group(room, room)
+        await fill(key_stack, room, [f"{room}-{number}" for number in range(201)], clients)
         status, answer = await ask(key_stack, room)
-    members = [{"userId": room, "connections": 200}]
-    assert (status, answer["members"], answer["truncated"]) == (200, members, True)
+    assert (status, answer["count"], answer["truncated"]) == (200, 200, True)
+    assert {member["connections"] for member in answer["members"]} == {1}
+
+
+async def test_many_sockets_of_one_user_hide_no_member(key_stack: Running) -> None:
+    room = new_room()
+    async with AsyncExitStack() as clients:
+        await fill(key_stack, room, [*[f"{room}-many"] * 250, f"{room}-one"], clients)
+        status, answer = await ask(key_stack, room)
+    counts = {member["userId"]: member["connections"] for member in answer["members"]}
+    assert (status, answer["truncated"]) == (200, False)
+    assert counts == {f"{room}-many": 250, f"{room}-one": 1}
 
 
 @pytest.mark.parametrize("group", [" ", "g" * 1025])

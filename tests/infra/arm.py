@@ -8,7 +8,8 @@ exist: look it up there, then add it.
 # Types with versions, and the properties that may be set.
 PROPERTIES = {
     "Microsoft.Authorization/roleAssignments@2022-04-01": """
-        properties.principalId properties.principalType properties.roleDefinitionId""",
+        properties.principalId properties.principalType properties.roleDefinitionId
+        properties.condition properties.conditionVersion""",
     "Microsoft.Insights/actionGroups@2023-01-01": """
         properties.groupShortName properties.enabled properties.emailReceivers
         properties.emailReceivers.name properties.emailReceivers.emailAddress
@@ -26,7 +27,10 @@ PROPERTIES = {
         properties.criteria.allOf.criterionType properties.criteria.allOf.name
         properties.criteria.allOf.metricNamespace properties.criteria.allOf.metricName
         properties.criteria.allOf.timeAggregation properties.criteria.allOf.operator
-        properties.criteria.allOf.threshold properties.actions properties.actions.actionGroupId""",
+        properties.criteria.allOf.threshold properties.criteria.allOf.dimensions
+        properties.criteria.webTestId properties.criteria.componentId
+        properties.criteria.failedLocationCount
+        properties.actions properties.actions.actionGroupId""",
     "Microsoft.Insights/scheduledQueryRules@2023-12-01": """
         kind properties.displayName properties.description properties.severity properties.enabled
         properties.scopes properties.evaluationFrequency properties.windowSize
@@ -38,32 +42,73 @@ PROPERTIES = {
         properties.criteria.allOf.failingPeriods.numberOfEvaluationPeriods
         properties.criteria.allOf.failingPeriods.minFailingPeriodsToAlert
         properties.actions properties.actions.actionGroups""",
+    "Microsoft.Insights/webtests@2022-06-15": """
+        kind properties.SyntheticMonitorId properties.Name properties.Kind properties.Enabled
+        properties.Frequency properties.Timeout properties.RetryEnabled properties.Locations
+        properties.Locations.Id properties.Request properties.Request.RequestUrl
+        properties.Request.HttpVerb properties.ValidationRules
+        properties.ValidationRules.ExpectedHttpStatusCode""",
     "Microsoft.Insights/workbooks@2022-04-01": """
         kind properties.displayName properties.category properties.sourceId
         properties.serializedData""",
     "Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30": "",
+    "Microsoft.Network/privateDnsZones@2020-06-01": "",
+    "Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01": """
+        properties.registrationEnabled properties.virtualNetwork properties.virtualNetwork.id""",
+    "Microsoft.Network/privateEndpoints@2024-05-01": """
+        properties.subnet properties.subnet.id properties.privateLinkServiceConnections
+        properties.privateLinkServiceConnections.name
+        properties.privateLinkServiceConnections.properties
+        properties.privateLinkServiceConnections.properties.privateLinkServiceId
+        properties.privateLinkServiceConnections.properties.groupIds""",
+    "Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01": """
+        properties.privateDnsZoneConfigs properties.privateDnsZoneConfigs.name
+        properties.privateDnsZoneConfigs.properties
+        properties.privateDnsZoneConfigs.properties.privateDnsZoneId""",
+    "Microsoft.Network/virtualNetworks@2024-05-01": """
+        properties.addressSpace properties.addressSpace.addressPrefixes properties.subnets
+        properties.subnets.name properties.subnets.properties
+        properties.subnets.properties.addressPrefix properties.subnets.properties.delegations
+        properties.subnets.properties.delegations.name
+        properties.subnets.properties.delegations.properties
+        properties.subnets.properties.delegations.properties.serviceName""",
+    "Microsoft.Network/virtualNetworks/subnets@2024-05-01": "",
     "Microsoft.OperationalInsights/workspaces@2023-09-01": """
-        properties.retentionInDays properties.sku properties.sku.name""",
+        properties.retentionInDays properties.sku properties.sku.name
+        properties.workspaceCapping properties.workspaceCapping.dailyQuotaGb""",
     "Microsoft.Resources/resourceGroups@2024-11-01": "",
-    "Microsoft.SignalRService/webPubSub@2024-03-01": """
-        kind sku sku.name sku.capacity properties.disableLocalAuth properties.disableAadAuth
+    "Microsoft.SignalRService/webPubSub@2024-03-01": "",
+    "Microsoft.SignalRService/webPubSub@2024-10-01-preview": """
+        kind sku sku.name sku.capacity identity identity.type properties.networkACLs
+        properties.networkACLs.defaultAction properties.networkACLs.publicNetwork
+        properties.networkACLs.publicNetwork.allow properties.networkACLs.publicNetwork.deny
+        properties.applicationFirewall properties.applicationFirewall.clientConnectionCountRules
+        properties.applicationFirewall.clientConnectionCountRules.type
+        properties.applicationFirewall.clientConnectionCountRules.maxCount
+        properties.disableLocalAuth properties.disableAadAuth
         properties.liveTraceConfiguration properties.liveTraceConfiguration.enabled
         properties.resourceLogConfiguration properties.resourceLogConfiguration.categories
         properties.resourceLogConfiguration.categories.name
         properties.resourceLogConfiguration.categories.enabled""",
     "Microsoft.SignalRService/webPubSub/hubs@2024-03-01": """
         properties.anonymousConnectPolicy properties.eventHandlers
-        properties.eventHandlers.urlTemplate properties.eventHandlers.systemEvents""",
+        properties.eventHandlers.urlTemplate properties.eventHandlers.systemEvents
+        properties.eventHandlers.auth properties.eventHandlers.auth.type
+        properties.eventHandlers.auth.managedIdentity
+        properties.eventHandlers.auth.managedIdentity.resource""",
     "Microsoft.Storage/storageAccounts@2023-05-01": """
         kind sku sku.name properties.allowBlobPublicAccess properties.allowSharedKeyAccess
         properties.defaultToOAuthAuthentication properties.minimumTlsVersion
-        properties.supportsHttpsTrafficOnly""",
+        properties.supportsHttpsTrafficOnly properties.publicNetworkAccess
+        properties.networkAcls properties.networkAcls.defaultAction
+        properties.networkAcls.bypass""",
     "Microsoft.Storage/storageAccounts/blobServices@2023-05-01": "",
     "Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01": "",
     "Microsoft.Web/serverfarms@2024-04-01": "kind sku sku.name sku.tier properties.reserved",
     "Microsoft.Web/sites@2024-04-01": """
         kind identity identity.type identity.userAssignedIdentities
         identity.userAssignedIdentities.* properties.serverFarmId properties.httpsOnly
+        properties.keyVaultReferenceIdentity properties.virtualNetworkSubnetId
         properties.siteConfig properties.siteConfig.minTlsVersion
         properties.siteConfig.ftpsState properties.siteConfig.http20Enabled
         properties.siteConfig.cors properties.siteConfig.cors.allowedOrigins
@@ -109,6 +154,7 @@ COMMON = {"name", "location", "tags", "parent", "scope", "dependsOn", "depends_o
 UNTAGGED = {
     "Microsoft.Authorization/roleAssignments",
     "Microsoft.Insights/diagnosticSettings",
+    "Microsoft.Network/privateEndpoints/privateDnsZoneGroups",
     "Microsoft.SignalRService/webPubSub/hubs",
     "Microsoft.Storage/storageAccounts/blobServices",
     "Microsoft.Storage/storageAccounts/blobServices/containers",
@@ -124,8 +170,9 @@ ROLES = {
 # Functions of Bicep that may be called.
 FUNCTIONS = {
     *("concat", "contains", "empty", "environment", "guid", "join", "listKeys"),
-    *("loadTextContent", "replace", "resourceGroup", "split", "string", "subscription"),
-    *("subscriptionResourceId", "tenant", "toLower", "union", "uniqueString"),
+    *("loadTextContent", "reference", "replace", "resourceGroup", "resourceId", "split"),
+    *("string", "subscription", "subscriptionResourceId", "tenant", "toLower", "union"),
+    *("uniqueString",),
 }
 # Settings that a Flex Consumption app must not have (Azure documentation, "Flex Consumption plan",
 # deprecations; azure-functions-core-tools refuses WEBSITE_RUN_FROM_PACKAGE).

@@ -15,6 +15,7 @@ import jmespath
 
 HERE = Path(sys.argv[1])
 ARGUMENTS = sys.argv[2:]
+MASTER_KEY = "master-key"
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def keys() -> Any:
     if asks > 1:
         sys.exit("ERROR: Operation returned an invalid status 'Service Unavailable'")
     system = {"webpubsub_extension": load("key")} if asks < 1 else {"other_extension": "x"}
-    return {"masterKey": "m", "functionKeys": {"default": "d"}, "systemKeys": system}
+    return {"masterKey": MASTER_KEY, "functionKeys": {"default": "d"}, "systemKeys": system}
 
 
 def deploy() -> Any:
@@ -63,11 +64,15 @@ def deploy() -> Any:
         sys.exit("ERROR: no such template")
     first = ARGUMENTS.index("--parameters") + 1
     parameters = dict(pair.split("=", 1) for pair in ARGUMENTS[first:] if "=" in pair)
-    url = f"https://{parameters['functionAppName']}/runtime/webhooks/webpubsub?code={load('key')}"
+    key = load("key") if parameters["eventKey"] == "system" else MASTER_KEY
+    url = f"https://{parameters['functionAppName']}/runtime/webhooks/webpubsub?code={key}"
     if (HERE / "deployment-fails").exists():
         sys.exit(f"ERROR: the URL '{url}' is not valid")
     connect = [] if parameters["singleGroup"] == "true" else ["connect"]
-    handler = {"urlTemplate": url, "systemEvents": [*connect, "connected", "disconnected"]}
+    events = [*connect, "connected", "disconnected"]
+    if (HERE / "other-order").exists():
+        events.reverse()
+    handler = {"urlTemplate": url, "systemEvents": events}
     handlers = [] if (HERE / "handler-is-lost").exists() else [handler]
     hub = {"properties": {"eventHandlers": handlers}, "given": parameters}
     (HERE / "hub").write_text(json.dumps(hub))
@@ -90,8 +95,18 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "functionapp config appsettings list": app_settings,
     "functionapp keys list": keys,
     "functionapp keys set": dict,
+    "functionapp restart": dict,
     "functionapp identity remove": dict,
-    "identity list": lambda: [{"id": "id-x"}],
+    "identity list": lambda: [
+        {"id": "deploy-x", "name": "deploy-x", "principalId": "p-deploy"},
+        {"id": "id-x", "name": "id-x", "principalId": "p-app"},
+    ],
+    "identity show": lambda: {"principalId": "p-github", "clientId": "c", "tenantId": "t"},
+    "identity create": dict,
+    "identity federated-credential create": dict,
+    "group create": dict,
+    "role definition create": dict,
+    "role assignment create": dict,
     "identity delete": dict,
     "rest": lambda: {"secondaryConnectionString": "Endpoint=x"},
     "functionapp config appsettings set": dict,
@@ -99,6 +114,8 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "functionapp show": lambda: {"defaultHostName": "func-usher-x.example"},
     "deployment group create": deploy,
     "deployment sub create": dict,
+    "resource delete": dict,
+    "resource list": lambda: [{"name": "wps-x"}],
     "resource show": lambda: load("hub"),
 }
 

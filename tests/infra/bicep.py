@@ -115,7 +115,7 @@ def allowed(parameter: str) -> list[Any]:
 def app_settings() -> dict[str, Any]:
     """Return the app settings of settings.bicep, which has them in three groups."""
     variables = read("app/settings.bicep")["variables"]
-    groups = ("hostSettings", "connectionSettings", "usherSettings")
+    groups = ("hostSettings", "connectionSettings", "usherSettings", "stateSettings")
     return {key: value for name in groups for key, value in variables[name]["value"].items()}
 
 

@@ -29,12 +29,13 @@ PIP = [
 def python_with(name: str, *requirements: str) -> Path:
     """Return the Python of an environment that has just these requirements.
 
-    The environment is kept, and created again when the requirements change.
+    `requirements` are arguments of pip. The environment is kept, and created again when they
+    change, or the content of a file among them.
     """
     folder = ROOT / ".environments" / name
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = folder / "installed"
-    required = "\n".join(requirements)
+    required = "\n".join(_read(requirement) for requirement in requirements)
     if not stamp.exists() or stamp.read_text("utf-8") != required:
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         _install(python, requirements)
@@ -46,6 +47,11 @@ def development_group(name: str) -> list[str]:
     """Return a dependency group of pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     return [str(requirement) for requirement in project["dependency-groups"][name]]
+
+
+def _read(requirement: str) -> str:
+    path = Path(requirement)
+    return path.read_text("utf-8") if path.is_file() else requirement
 
 
 def _install(python: Path, requirements: tuple[str, ...]) -> None:

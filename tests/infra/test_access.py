@@ -7,6 +7,7 @@ import pytest
 from tests.infra import arm
 from tests.infra.bicep import (
     MAIN,
+    ROOT,
     Resource,
     chain,
     modules,
@@ -19,6 +20,13 @@ from tests.infra.bicep import (
 )
 
 APP = "app/function.bicep"
+# The data actions of Storage Blob Data Owner that change something (Azure documentation, "Actions
+# and attributes for Azure role assignment conditions for Azure Blob Storage").
+WRITES = [
+    *("write", "add/action", "delete", "deleteBlobVersion/action", "permanentDelete/action"),
+    *("move/action", "manageOwnership/action", "modifyPermissions/action", "tags/write"),
+    *("runAsSuperUser/action", "immutableStorage/runAsSuperUser/action"),
+]
 
 
 def test_storage_has_no_keys_and_no_public_blobs() -> None:
@@ -34,16 +42,16 @@ def test_the_identity_is_user_assigned() -> None:
     identity = resource(APP, "app").body["identity"]
     assert identity == {
         "type": "UserAssigned",
-        "userAssignedIdentities": {"'${identity.id}'": {}},
+        "userAssignedIdentities": {"'${identity.id}'": {}, "'${deployIdentity.id}'": {}},
     }
     assert "roles" in modules()["app"]["dependsOn"]
 
 
 def test_roles_have_the_ids_of_the_built_in_roles() -> None:
-    found = {
-        name: variable["value"] for name, variable in read("app/roles.bicep")["variables"].items()
-    }
-    assert found == arm.ROLES
+    variables = read("app/roles.bicep")["variables"].items()
+    found = {name: variable["value"] for name, variable in variables}
+    guids = {name: value for name, value in found.items() if len(value) == 36 and "-" in value}
+    assert guids == arm.ROLES
 
 
 @pytest.mark.parametrize("item", resources("app/roles.bicep"), ids=lambda item: item.symbol)
@@ -56,28 +64,71 @@ def test_a_role_is_scoped_to_one_resource_and_has_a_stable_name(item: Resource) 
         for part in flatten.from_iterable([p] if not isinstance(p, list) else p for p in name)
     ]
     scope = item.body["scope"]
-    assert flat == [f"{scope}.id", "principalId", flat[-1]]
+    owner = "deployPrincipalId" if scope == "package" else "principalId"
+    assert flat == [f"{scope}.id", owner, flat[-1]]
     assert flat[-1] in arm.ROLES
     assert flat[-1] in str(role)
     assert item.properties["principalType"] == "ServicePrincipal"
-    assert item.properties["principalId"] == "principalId"
+    assert item.properties["principalId"] == owner
 
 
 def test_there_are_roles_for_storage_telemetry_and_web_pubsub() -> None:
     scopes = {item.body["scope"] for item in resources("app/roles.bicep")}
-    assert scopes == {"storage", "insights", "webPubSub"}
+    assert scopes == {"storage", "package", "insights", "webPubSub"}
 
 
-def test_app_service_authentication_excludes_events_and_health() -> None:
-    """The host checks the system key of events."""
+def test_the_app_s_identity_may_only_read_its_own_package() -> None:
+    """A condition takes every data action that writes away from it in the package's container."""
+    owner = resource("app/roles.bicep", "ownsBlobs").properties
+    assert (owner["condition"], owner["conditionVersion"]) == ("onlyReadsPackage", "2.0")
+    (condition,) = [
+        text(node)
+        for node in nodes(tree("app/roles.bicep"), "variable_declaration")
+        if text(node).startswith("var onlyReadsPackage ")
+    ]
+    assert "containers:name] StringNotEquals '${containerName}'" in condition.replace("\\'", "'")
+    assert read("app/roles.bicep")["variables"]["writes"]["value"] == WRITES
+
+
+def test_a_deployment_identity_owns_the_package() -> None:
+    """It reads and writes the package, and has no other role."""
+    deployer = [item for item in resources("app/roles.bicep") if item.body["scope"] == "package"]
+    assert [item.properties["principalId"] for item in deployer] == ["deployPrincipalId"]
+    passed = modules()["roles"]["params"]
+    assert chain(passed["deployPrincipalId"]) == "deployIdentity.outputs.principalId"
+    assert chain(passed["principalId"]) == "identity.outputs.principalId"
+    storage = resource(APP, "app").properties["functionAppConfig"]["deployment"]["storage"]
+    identity = storage["authentication"]["userAssignedIdentityResourceId"]
+    assert chain(identity) == "deployIdentity.id"
+
+
+def test_key_vault_references_are_read_with_the_app_s_identity() -> None:
+    """Without it the platform would use a system-assigned identity, which does not exist."""
+    assert chain(resource(APP, "app").properties["keyVaultReferenceIdentity"]) == "identity.id"
+
+
+def test_app_service_authentication_excludes_health_and_the_description() -> None:
+    """Of events the host checks the system key, unless they carry a token of the service."""
     properties = resource("app/authentication.bicep", "authentication").properties
     rules = properties["globalValidation"]
-    assert rules["requireAuthentication"] is True
+    assert rules["requireAuthentication"] == "enabled"
     assert rules["unauthenticatedClientAction"] == "Return401"
     assert rules["redirectToProvider"] == "azureactivedirectory"
-    assert rules["excludedPaths"] == ["/runtime/webhooks/webpubsub", "/api/health"]
-    assert properties["platform"] == {"enabled": True, "runtimeVersion": "~1"}
+    variables = read("app/authentication.bicep")["variables"]
+    assert variables["open"]["value"] == ["/api/health", "/api/openapi.yaml"]
+    assert "excludedPaths: eventsWithIdentity ? open : concat([webhook], open)" in text(
+        tree("app/authentication.bicep")
+    )
+    assert variables["webhook"]["value"] == "/runtime/webhooks/webpubsub"
+    assert properties["platform"] == {"enabled": "enabled", "runtimeVersion": "~1"}
     assert properties["httpSettings"]["requireHttps"] is True
+
+
+def test_excluded_paths_are_routes_that_exist() -> None:
+    """A path with a spelling mistake would be closed without a word."""
+    source = (ROOT / "function_app.py").read_text("utf-8")
+    for path in read("app/authentication.bicep")["variables"]["open"]["value"]:
+        assert f'"{path.removeprefix("/api/")}"' in source
 
 
 def test_app_service_authentication_has_no_secret() -> None:
@@ -92,10 +143,21 @@ def test_app_service_authentication_has_no_secret() -> None:
     assert decorators == [{"type": "min_length", "argument": 36}]
 
 
-def test_app_service_authentication_is_deployed_for_easyauth() -> None:
-    """The two configurations of the app are not written at the same time."""
+def test_app_service_authentication_is_deployed_in_every_mode() -> None:
+    """So a change of the mode switches it off. The two configurations of the app take turns."""
     (call,) = [
         n for n in nodes(tree(MAIN), "module_declaration") if "authentication.bicep" in text(n)
     ]
-    assert "= if (authMode == 'easyauth') {" in text(call)
+    assert "if (" not in text(call)
+    assert "enabled: authMode == 'easyauth'" in text(call)
     assert "settings" in modules()["authentication"]["dependsOn"]
+
+
+def test_events_with_an_identity_need_easyauth() -> None:
+    """Otherwise nothing would check the token: an empty client id refuses the deployment."""
+    (call,) = [
+        n for n in nodes(tree(MAIN), "module_declaration") if "authentication.bicep" in text(n)
+    ]
+    otherwise = "(eventsWithIdentity ? '' : noClient)"
+    assert f"clientId: (authMode == 'easyauth') ? easyAuthClientId : {otherwise}" in text(call)
+    assert len(read(MAIN)["variables"]["noClient"]["value"]) == 36

@@ -94,9 +94,19 @@ def test_the_hub_gets_its_handler_from_the_app_s_settings(azure: Azure) -> None:
         "webPubSubName": "wps-x",
         "hubName": "chat",
         "singleGroup": "false",
+        "eventKey": "system",
     }
     ending = "hub chat of wps-x sends connect connected disconnected to func-usher-x\n"
     assert done.stdout.endswith(ending)
+
+
+@needs_sh
+def test_the_hub_gets_the_master_key_only_if_asked(azure: Azure) -> None:
+    """So the system key can be renewed without a gap of events."""
+    done = azure.run(str(SCRIPT), "rg-usher", "func-usher-x", "master")
+    assert done.returncode == 0, done.stderr
+    assert azure.hub()["given"]["eventKey"] == "master"
+    assert az.MASTER_KEY not in done.stdout + done.stderr
 
 
 @needs_sh
@@ -177,6 +187,20 @@ def test_an_error_of_the_deployment_does_not_show_the_key(azure: Azure) -> None:
     done = azure.connect()
     assert done.returncode == 1
     assert "webpubsub?code=REDACTED" in done.stderr
+
+
+@needs_sh
+@pytest.mark.parametrize("flag", ["true", "false"])
+def test_the_order_of_the_events_is_of_no_importance(azure: Azure, flag: str) -> None:
+    """Azure may return them in another order than hub.bicep has them."""
+    azure.write("settings", SETTINGS | {"USHER_SINGLE_GROUP": flag})
+    azure.write("other-order", True)
+    done = azure.connect()
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_powershell_script_sorts_the_events_too() -> None:
+    assert "Sort-Object" in (INFRA / "connect-hub.ps1").read_text("utf-8")
 
 
 @needs_sh

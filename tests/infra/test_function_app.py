@@ -8,6 +8,7 @@ from tests.infra.bicep import (
     INFRA,
     MAIN,
     ROOT,
+    allowed,
     app_settings,
     chain,
     default_of,
@@ -36,7 +37,8 @@ def test_the_plan_is_flex_consumption_with_one_app() -> None:
 def test_the_runtime_is_the_python_of_pyproject() -> None:
     """azure-functions 2 requires it."""
     runtime = resource(APP, "app").properties["functionAppConfig"]["runtime"]
-    assert runtime == {"name": "python", "version": "3.13"}
+    assert runtime == {"name": "python", "version": "pythonVersion"}
+    assert (default_of("pythonVersion"), allowed("pythonVersion")) == ("3.13", ["3.13", "3.14"])
     assert 'requires-python = ">=3.13"' in (ROOT / "pyproject.toml").read_text("utf-8")
     assert "azure-functions==2." in (ROOT / "requirements.txt").read_text("utf-8")
 
@@ -44,8 +46,11 @@ def test_the_runtime_is_the_python_of_pyproject() -> None:
 def test_scale_is_within_the_limits_of_flex_consumption() -> None:
     """512, 2048 or 4096 MB; 40 to 1,000 instances."""
     scale = resource(APP, "app").properties["functionAppConfig"]["scaleAndConcurrency"]
-    assert scale["instanceMemoryMB"] in (512, 2048, 4096)
-    assert 40 <= scale["maximumInstanceCount"] <= 1000
+    assert scale["instanceMemoryMB"] == "instanceMemoryMB"
+    assert (default_of("instanceMemoryMB"), allowed("instanceMemoryMB")) == (512, [512, 2048, 4096])
+    assert scale["maximumInstanceCount"] == "maximumInstanceCount"
+    limits = read(MAIN)["parameters"]["maximumInstanceCount"]["decorators"]
+    assert [each["argument"] for each in limits if "value" in each["type"]] == [40, 1000]
     assert scale["triggers"]["http"]["perInstanceConcurrency"] == "requestsPerInstance"
 
 
@@ -58,13 +63,13 @@ def test_events_scale_with_http() -> None:
     assert default_of("alwaysReadyInstances") == 0
 
 
-def test_the_package_is_fetched_with_the_identity() -> None:
+def test_the_package_is_fetched_with_an_identity() -> None:
     """The storage module outputs the container's name, so that the container exists first."""
     config = resource(APP, "app").properties["functionAppConfig"]["deployment"]["storage"]
     assert config["type"] == "blobContainer"
     assert config["value"] == "${storage.properties.primaryEndpoints.blob}${containerName}"
     assert config["authentication"]["type"] == "UserAssignedIdentity"
-    assert chain(config["authentication"]["userAssignedIdentityResourceId"]) == "identity.id"
+    assert chain(config["authentication"]["userAssignedIdentityResourceId"]) == "deployIdentity.id"
     name = modules()["app"]["params"]["containerName"]
     assert chain(name) == "storage.outputs.containerName"
 
@@ -144,3 +149,15 @@ def test_oidc_without_a_provider_is_refused(parameter: str) -> None:
     """In other modes both parameters are `none`, which the app does not read."""
     assert argument("settings", parameter) == f"(authMode == 'oidc') ? {parameter} : 'none'"
     assert not may_be_empty("app/settings.bicep", parameter)
+
+
+def test_the_key_of_the_state_is_set_only_if_there_is_one() -> None:
+    """An empty setting would be a key, too. The value is a Key Vault reference, and secret."""
+    assert "empty(stateKey) ? {} : stateSettings" in text(tree("app/settings.bicep"))
+    assert read("app/settings.bicep")["variables"]["stateSettings"]["value"] == {
+        "USHER_STATE_KEY": "stateKey"
+    }
+    for file in (MAIN, "app/settings.bicep"):
+        decorators = read(file)["parameters"]["stateKey"]["decorators"]
+        assert "secure" in [each["type"] for each in decorators]
+    assert default_of("stateKey") == ""

@@ -73,6 +73,15 @@ def test_parameters_that_depend_on_the_deployment_have_no_default() -> None:
     assert allowed("authMode") == ["easyauth", "oidc", "key", "anonymous"]
 
 
-def test_azd_offers_a_list_of_regions() -> None:
+def test_azd_offers_regions_with_flex_consumption() -> None:
+    """The list is the one of Microsoft's quickstart, functions-quickstart-python-http-azd."""
+    assert {"westeurope", "eastus2", "swedencentral", "australiaeast"} < {*allowed("location")}
+    assert allowed("location") == sorted(allowed("location"))
     decorators = read(MAIN)["parameters"]["location"]["decorators"]
     assert {"type": "metadata", "argument": {"azd": {"type": "location"}}} in decorators
+
+
+def test_the_documentation_finds_the_app_s_identity_by_its_name() -> None:
+    """It asks for names that start with `id-`. The other identity must not match."""
+    names = [modules()[symbol]["params"]["name"] for symbol in ("identity", "deployIdentity")]
+    assert names == ["id-${token}", "deploy-${token}"]

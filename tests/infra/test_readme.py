@@ -1,4 +1,4 @@
-"""Commands for a deployment, in README.md and docs/: stand-ins of az, azd and func run them."""
+"""Commands for a deployment, in README.md and docs/: stand-ins of az, azd, func and gh run them."""
 
 import json
 import re
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.infra import arm
 from tests.infra.bicep import INFRA, MAIN, ROOT, default_of, read
 from tests.infra.test_connect_hub import Azure, needs_sh
 
@@ -35,9 +36,9 @@ def commands(page: Path, title: str) -> str:
 
 @pytest.fixture
 def azure(tmp_path: Path) -> Azure:
-    """Stand-ins for all commands; azd, curl and func only write down how they were called."""
+    """Stand-ins for all commands; all but az only write down how they were called."""
     azure = Azure(tmp_path)
-    for name in ("azd", "curl", "func"):
+    for name in ("azd", "curl", "func", "gh", "python3"):
         azure.add_command(name, f'echo "{name} $@" >> "{azure.folder}/others"')
     return azure
 
@@ -86,14 +87,98 @@ def test_keys_and_identity_are_rotated(azure: Azure) -> None:
     done = azure.run("sh", "-euc", script, APP="func-usher-x")
     assert done.returncode == 0, done.stderr
     assert azure.hub()["given"]["functionAppName"] == "func-usher-x"
+    assert ["identity", "delete", "--ids", "id-x"] in azure.calls()
+
+
+@needs_sh
+def test_github_s_identity_has_roles_in_one_resource_group(azure: Azure) -> None:
+    """In the subscription it may only run deployments. It may assign only our roles."""
+    done = azure.run("sh", "-euc", commands(DEPLOY, "From GitHub"))
+    assert done.returncode == 0, done.stderr
+    given = [call for call in azure.calls() if call[:3] == ["role", "assignment", "create"]]
+    roles = {value(call, "--role"): call for call in given}
+    wide = [name for name, call in roles.items() if "/rg-usher" not in value(call, "--scope")]
+    assert wide == ["Usher deployment"]
+    assert roles.keys() == {*wide, "Contributor", "Role Based Access Control Administrator"}
+    assert value(roles["Role Based Access Control Administrator"], "--condition") == CONDITION
+    (own,) = [call for call in azure.calls() if call[:3] == ["role", "definition", "create"]]
+    actions = json.loads(value(own, "--role-definition"))["Actions"]
+    assert all(action.startswith("Microsoft.Resources/") for action in actions)
+
+
+CONDITION = (INFRA / "github-condition.txt").read_text("utf-8").strip()
+
+
+def value(call: list[str], option: str) -> str:
+    return call[call.index(option) + 1]
+
+
+def test_the_condition_names_the_roles_of_the_templates() -> None:
+    """For new and for removed assignments, and for identities only."""
+    for lists in re.findall(r"GuidEquals \{([^}]*)\}", CONDITION):
+        assert sorted(lists.split(", ")) == sorted(arm.ROLES.values())
+    for action, source in (("write", "@Request"), ("delete", "@Resource")):
+        guarded = rf"roleAssignments/{action}'\}}\)\s+OR \(\s+{source}\[[^\]]+:RoleDefinitionId\]"
+        assert re.search(guarded, CONDITION)
+    assert CONDITION.count("{'ServicePrincipal'}") == 2
+    assert CONDITION.count("(") == CONDITION.count(")")
+
+
+@needs_sh
+def test_the_system_key_is_renewed_without_a_gap(azure: Azure) -> None:
+    """The hub sends a valid key at each moment, and every instance forgets the old keys."""
+    azure.run("sh", "-euc", commands(OPERATIONS, "Keys and rotation"), APP="func-usher-x")
+    steps = [step for call in azure.calls() if (step := rotation_step(call))]
+    bridge = steps.index("hub sends master")
+    assert steps[:bridge] == ["renew systemKeys", "hub sends system", "restart"]
+    assert steps[bridge : bridge + 6] == [
+        "hub sends master",
+        "renew systemKeys",
+        "restart",
+        "hub sends system",
+        "renew masterKey",
+        "restart",
+    ]
+
+
+def rotation_step(call: list[str]) -> str | None:
+    """Return what a call of az does to the keys, None if nothing."""
+    if call[:3] == ["functionapp", "keys", "set"]:
+        return f"renew {call[call.index('--key-type') + 1]}"
+    if key := next((word for word in call if word.startswith("eventKey=")), None):
+        return f"hub sends {key.partition('=')[2]}"
+    return "restart" if call[:2] == ["functionapp", "restart"] else None
+
+
+@needs_sh
+def test_the_old_hub_is_removed(azure: Azure) -> None:
+    """hub.bicep creates the new hub; Azure keeps a hub that no template names."""
+    done = azure.run("sh", "-euc", commands(DEPLOY, "Change the hub"))
+    assert done.returncode == 0, done.stderr
+    assert azure.lines("others") == ["azd env set USHER_HUB rooms", "azd up"]
+    (call,) = [call for call in azure.calls() if call[:2] == ["resource", "delete"]]
+    assert call[call.index("--parent") + 1] == "webPubSub/wps-x"
+    assert call[call.index("--name") + 1] == "chat"
+
+
+def test_azd_deploys_unchanged_templates_where_that_is_meant() -> None:
+    """azd skips a template that did not change, unless --no-state is given."""
+    for page, title in ((OPERATIONS, "Keys and rotation"), (DEPLOY, "With azd")):
+        assert "`azd provision --no-state`" in section(page, title)
+        assert "`azd provision`" not in section(page, title)
 
 
 def test_the_table_of_parameters_is_right() -> None:
-    """Names, azd's variables and defaults."""
+    """Names, azd's variables and defaults. "Before you start" explains the other optional ones."""
     rows = re.findall(
         r"^\| (`[^|]+) \| (`[^|]+) \| ([^|]+) \|", section(DEPLOY, "Parameters"), re.M
     )
-    assert len(rows) == 6
+    named = [name for names, _, _ in rows for name in re.findall(r"`(\w+)`", names)]
+    optional = {
+        name for name, found in read(MAIN)["parameters"].items() if found["default"] is not None
+    }
+    assert {*named} == optional - {"oidcIssuer", "oidcAudience", "easyAuthClientId"}
+    assert len(named) == len({*named})
     for names, variables, defaults in rows:
         parameters = re.findall(r"`(\w+)`", names)
         assert re.findall(r"`(\w+)`", variables) == [VARIABLES[name] for name in parameters]

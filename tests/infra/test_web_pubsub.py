@@ -36,11 +36,12 @@ def test_the_service_has_no_access_keys() -> None:
 
 
 def test_sku_and_units_have_the_values_of_the_service() -> None:
-    """1 to 10, and tens up to 100. The default is the free tier."""
+    """1 to 10, tens up to 100; hundreds for Premium_P2. The default is the free tier."""
     service = resource(SERVICE, "service")
     assert service.body["sku"] == {"name": "sku", "capacity": "units"}
-    assert allowed("webPubSubSku") == ["Free_F1", "Standard_S1", "Premium_P1"]
-    assert allowed("webPubSubUnits") == [*range(1, 10), *range(10, 101, 10)]
+    assert allowed("webPubSubSku") == ["Free_F1", "Standard_S1", "Premium_P1", "Premium_P2"]
+    units = [*range(1, 10), *range(10, 101, 10), *range(200, 1001, 100)]
+    assert allowed("webPubSubUnits") == units
     assert (default_of("webPubSubSku"), default_of("webPubSubUnits")) == ("Free_F1", 1)
 
 
@@ -56,15 +57,65 @@ def test_the_handler_is_the_extensions_webhook_with_its_system_key() -> None:
     hub = resource("hub.bicep", "hub").properties
     (handler,) = hub["eventHandlers"]
     assert hub["anonymousConnectPolicy"] == "deny"
-    assert handler.keys() == {"urlTemplate", "systemEvents"}
+    assert handler.keys() == {"urlTemplate", "systemEvents", "auth"}
     variables = read("hub.bicep")["variables"]
-    assert variables["webhook"]["value"].endswith("/runtime/webhooks/webpubsub")
-    key = "${webhook}?code=${hostKeys.systemKeys.webpubsub_extension}"
-    assert handler["urlTemplate"] == key
+    assert variables["webhook"]["value"] == "/runtime/webhooks/webpubsub"
+    expected = "https://${app.properties.defaultHostName}${webhook}?code=${key}"
+    assert handler["urlTemplate"] == expected
     (listing,) = [
         text(n) for n in nodes(tree("hub.bicep"), "call_expression") if text(n).startswith("list")
     ]
     assert listing == "listKeys('${app.id}/host/default', '2024-04-01')"
+
+
+def test_events_carry_a_token_if_app_service_asks_for_one() -> None:
+    """hub.bicep reads the app's authentication settings, so that the two cannot differ."""
+    source = text(tree("hub.bicep"))
+    assert "reference('${app.id}/config/authsettingsV2', '2024-04-01')" in source
+    asked = "authentication.platform.enabled && !contains(excluded, webhook)"
+    assert f"var byIdentity = {asked}" in source
+    (handler,) = resource("hub.bicep", "hub").properties["eventHandlers"]
+    operands = handler["auth"]["operator"]["operands"]
+    assert operands["condition"] == "byIdentity"
+    assert operands["true_value"]["type"] == "ManagedIdentity"
+    audience = chain(operands["true_value"]["managedIdentity"]["resource"])
+    assert audience == "registration.clientId"
+    assert "identityProviders.azureActiveDirectory.registration\n" in source
+    assert operands["false_value"] == {"type": "None"}
+    variables = [read(file)["variables"] for file in ("hub.bicep", "app/authentication.bicep")]
+    assert variables[0]["webhook"] == variables[1]["webhook"]
+
+
+def test_the_service_has_an_identity_if_its_events_need_one() -> None:
+    kind = resource(SERVICE, "service").body["identity"]["type"]["operator"]["operands"]
+    assert [*kind.values()] == ["eventsWithIdentity", "SystemAssigned", "None"]
+    for module in ("webPubSub", "authentication"):
+        assert modules()[module]["params"]["eventsWithIdentity"] == "eventsWithIdentity"
+    assert default_of("eventsWithIdentity") is False
+
+
+def test_the_firewall_limits_connections_of_a_user() -> None:
+    """Premium only (Azure documentation); without a limit the property is not sent."""
+    firewall = resource(SERVICE, "service").properties["applicationFirewall"]
+    operands = firewall["operator"]["operands"]
+    assert operands["true_value"] is None
+    (rule,) = operands["false_value"]["clientConnectionCountRules"]
+    assert rule == {"type": "ThrottleByUserIdRule", "maxCount": "connectionsPerUser"}
+    assert default_of("connectionsPerUser") == 0
+
+
+def test_the_master_key_is_used_only_if_asked() -> None:
+    """The webhook accepts no third key, so the master key bridges a renewal of the system key."""
+    operands = read("hub.bicep")["variables"]["key"]["value"]["operator"]["operands"]
+    assert [chain(operands[name]) for name in ("true_value", "false_value")] == [
+        "hostKeys.masterKey",
+        "hostKeys.systemKeys.webpubsub_extension",
+    ]
+    assert operands["condition"]["operator"]["operands"] == {
+        "operand_1": "eventKey",
+        "operand_2": "master",
+    }
+    assert read("hub.bicep")["parameters"]["eventKey"]["default"] == "system"
 
 
 def test_connect_is_sent_unless_there_is_a_single_group() -> None:

@@ -57,6 +57,23 @@ def test_without_a_python_one_line_says_how_to_get_it(monkeypatch: pytest.Monkey
         dev.find_python()
 
 
+def test_production_is_installed_by_its_hashes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """pip accepts no other file; the call for development has no hashes and keeps the versions."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(dev, "run", calls.append)
+    monkeypatch.setattr(dev, "STAMP", tmp_path / "stamp")
+    dev.install()
+    production, development = calls
+    requirements = str(dev.ROOT / "requirements.txt")
+    assert production[-3:] == ["--require-hashes", "-r", requirements]
+    assert "--editable" in development
+    assert "-r" not in development
+    assert len(dev.pinned()) == Path(requirements).read_text("utf-8").count("==")
+    assert {*dev.pinned(), "pytest==9.2.0"} <= {*development}
+
+
 def test_only_changed_dependencies_change_the_fingerprint(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

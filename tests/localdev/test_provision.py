@@ -1,9 +1,13 @@
+import argparse
 import json
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from localdev.provision import describe_problem, read_key
+from localdev.arguments import add_provision_options
+from localdev.provision import call_provision, describe_problem, read_key
 from localdev.stack import StackError
 
 FAILED = {"detail": "Busy.", "step": "announceJoin", "done": ["generateToken", "addConnection"]}
@@ -33,6 +37,41 @@ def test_responses_without_a_problem_document(text: str) -> None:
     """The line has the status; 401 comes from the host, which requires a key."""
     assert describe_problem(502, text) == "The host answered 502."
     assert "--key-from-env" in describe_problem(401, text)
+
+
+def options(url: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_provision_options(parser)
+    needed = ("--group", "g", "--connection-id", "c", "--announcement", "a")
+    return parser.parse_args([*needed, "--url", url, "--key-from-env", "KEY"])
+
+
+@pytest.mark.parametrize("url", ["http://usher.azurewebsites.net", "nowhere"])
+async def test_the_key_is_not_sent_unencrypted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("KEY", "k")
+    with pytest.raises(StackError, match=f"{url}/api/provision .* https"):
+        await call_provision(options(url))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_the_key_does_not_follow_a_redirect(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """The other host may belong to an attacker."""
+    keys: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        keys.append(request.headers.get("x-functions-key"))
+        return web.Response(status=status, headers={"Location": other.make_url("/").human_repr()})
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    monkeypatch.setenv("KEY", "k")
+    async with TestServer(application) as other, TestServer(application) as server:
+        url = str(server.make_url("")).rstrip("/")
+        with pytest.raises(StackError, match=f"answered {status}"):
+            await call_provision(options(url))
+    assert keys == ["k"]
 
 
 def test_the_key_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from usher.errors import BadRequestError
-from usher.fields import read_name, read_optional_text
+from usher.fields import read_name, read_optional_text, read_query
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_an_optional_text_is_a_text_or_none() -> None:
     with pytest.raises(BadRequestError) as caught:
         read_optional_text(1, "userId")
     assert caught.value.field == "userId"
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "]", "a]b", "[x]", "a\u2100b"])
+@pytest.mark.parametrize("query", ["", "?userId=ana"])
+def test_a_host_that_no_url_can_have_is_a_bad_request(host: str, query: str) -> None:
+    """The URL of a request has its `Host` header, which the client writes."""
+    with pytest.raises(BadRequestError):
+        read_query(f"http://{host}/api/negotiate{query}")

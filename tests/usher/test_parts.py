@@ -103,7 +103,7 @@ async def test_with_an_identity_the_service_makes_tokens(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["policy.json", "rules/policy.json", "elsewhere"])
 def test_the_policy_file_is_relative_to_the_folder(name: str, folder: Path) -> None:
-    """The current folder has another policy, that of the repository."""
+    """The current folder, which is the repository, has another policy."""
     write_policy(folder / name, "only-here")
     policy = Parts(WITH_KEY | {"USHER_POLICY_FILE": name}, folder).policy
     assert policy.grant_groups(Caller("ana"), ["only-here"]) == ["only-here"]

@@ -21,7 +21,14 @@ from usher.errors import (
     UsherError,
 )
 from usher.logs import note
-from usher.responses import answer_json, answer_page, connect_answers, http_answers, notice_answers
+from usher.responses import (
+    answer_json,
+    answer_page,
+    answer_yaml,
+    connect_answers,
+    http_answers,
+    notice_answers,
+)
 
 REQUEST = func.HttpRequest("GET", "https://app.example/api/negotiate", body=b"")
 SECRET = "an exception text that callers must not see"
@@ -94,6 +101,18 @@ async def test_a_problem_has_the_header_that_its_status_requires(
     assert response.status_code == error.status
     assert response.headers[header[0]] == header[1]
     assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_browsers_must_not_guess_the_type_of_any_response() -> None:
+    """Fetch standard, "X-Content-Type-Options"."""
+    for response in (
+        answer_json({}),
+        answer_yaml("a: 1"),
+        answer_page("<!doctype html>", "default-src 'none'"),
+        await answer_to(BadRequestError("no")),
+        await answer_to(ValueError(SECRET)),
+    ):
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_without_a_retry_after_of_the_service_a_problem_has_none() -> None:
@@ -202,6 +221,7 @@ async def test_unknown_errors_are_one_generic_500(caplog: pytest.LogCaptureFixtu
     ("error", "code"),
     [
         (BadEventError("no"), "unauthorized"),
+        (TooManyError(1), "userError"),  # the extension has no code for 429
         (SettingsError({}), "serverError"),
         (ServiceError("no"), "serverError"),
         (RuntimeError(SECRET), "serverError"),

@@ -67,6 +67,34 @@ def test_every_optional_setting_is_read() -> None:
     assert settings.demo
 
 
+STATE_KEY = "a-made-up-state-key-of-32-bytes!!"
+
+
+def test_the_state_key_is_not_shown() -> None:
+    settings = Settings.from_environ(IDENTITY_MODE | {"USHER_STATE_KEY": STATE_KEY})
+    assert settings.state_key == STATE_KEY
+    assert STATE_KEY not in repr(settings)
+    assert Settings.from_environ(IDENTITY_MODE | {"USHER_STATE_KEY": ""}).state_key == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["k" * 31, "k" * 40 + " ", "k" * 40 + "\n", "é" * 40, "\udcff" * 40]
+)
+def test_a_state_key_that_is_short_or_has_other_characters(text: str) -> None:
+    """The problem does not show the value."""
+    found = problems(IDENTITY_MODE | {"USHER_STATE_KEY": text})
+    assert list(found) == ["USHER_STATE_KEY"]
+    assert "32 characters" in found["USHER_STATE_KEY"]
+    assert text not in found["USHER_STATE_KEY"]
+
+
+def test_a_reference_to_a_key_vault_that_was_not_resolved() -> None:
+    """Its text is no secret."""
+    text = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/usher-state-key)"
+    found = problems(IDENTITY_MODE | {"USHER_STATE_KEY": text})
+    assert "could not resolve" in found["USHER_STATE_KEY"]
+
+
 def test_empty_optional_settings_mean_the_default() -> None:
     """Azure and CI systems often set a variable to an empty text instead of removing it."""
     empty = {"USHER_AUTH": "", "USHER_DEFAULT_GROUP": "", "USHER_TOKEN_MINUTES": ""}
@@ -96,6 +124,12 @@ def test_on_the_platform_the_managed_identity_is_used(marker: str) -> None:
     connection = Settings.from_environ({**IDENTITY_MODE, **client_id, marker: "x"}).connection
     assert connection.managed_identity
     assert connection.client_id == "11111111"
+
+
+def test_the_settings_know_whether_the_app_runs_in_azure() -> None:
+    assert not Settings.from_environ(KEY_MODE).is_in_azure
+    for marker in AZURE_MARKERS:
+        assert Settings.from_environ({**KEY_MODE, marker: "x"}).is_in_azure
 
 
 def test_a_connection_string_wins_over_an_identity() -> None:
@@ -165,6 +199,10 @@ def test_each_mistake_in_a_connection_string_has_its_own_problem() -> None:
         ("USHER_TOKEN_MINUTES", "1.5"),
         ("USHER_TOKEN_MINUTES", "1441"),
         ("USHER_TOKEN_MINUTES", "999999"),
+        ("USHER_MOST_GROUPS", "0"),
+        ("USHER_CONNECT_LIMIT", "-1"),
+        ("USHER_MOST_CONNECTIONS", "x"),
+        ("USHER_MOST_GROUPS", "many"),
         ("USHER_JOIN_TEXT", "{userId"),
         ("USHER_JOIN_TEXT", "{connectionId} joined"),
         ("USHER_JOIN_TEXT", "{userId.__class__}"),

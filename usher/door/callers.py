@@ -1,4 +1,4 @@
-"""A caller, and the credentials that a request has of it."""
+"""Callers, and the credentials in their requests."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field

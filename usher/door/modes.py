@@ -122,7 +122,7 @@ class Key(Mode):
         return Caller(_check_user_id(credentials.user_id))
 
     def needs_no_caller(self, user_id: str | None) -> bool:
-        """Return True if the backend asks for no user, but for itself."""
+        """Return True if the backend asks on its own behalf."""
         return user_id is None
 
 

@@ -19,7 +19,7 @@ FIELDS = ("userId", "group", "minutesToExpire", "hub")
 
 @dataclass(frozen=True, slots=True)
 class NegotiateRequest:
-    """What the caller asks for; nothing of it is granted. `minutes` is within the limit."""
+    """What the caller asks for, not yet granted. `minutes` is within the limit."""
 
     user_id: str | None
     groups: tuple[str, ...]

@@ -8,12 +8,17 @@ from typing import Any
 
 from usher.door.callers import Caller
 from usher.door.rules import JOIN, ROSTER, SEND, Rules
-from usher.errors import BadEventError, BadRequestError, ForbiddenError, ForeignOriginError
+from usher.door.seal import Seal
+from usher.errors import (
+    BadEventError,
+    BadRequestError,
+    ForbiddenError,
+    ForeignOriginError,
+    TooLargeError,
+)
 from usher.names import GROUP_RULE, is_group_name
 from usher.settings import Settings
 
-# The key of the groups in the connection state that `connect` returns.
-GROUPS_STATE = "groups"
 # A forbidden group and a group that does not exist get the same answer.
 NO_SUCH_GROUP = "There is no such group for this caller."
 
@@ -22,13 +27,19 @@ class Policy:
     """The rules of the policy file, and the settings that restrict them."""
 
     def __init__(self, settings: Settings, rules: Rules) -> None:
-        self.settings, self.rules = settings, rules
+        self.settings, self.rules, self.seal = settings, rules, Seal(settings)
 
     def grant_groups(self, caller: Caller, asked: Sequence[str]) -> list[str]:
-        """Return the groups of a new token. Raises BadRequestError, ForbiddenError."""
+        """Return the groups of a new token.
+
+        Raises BadRequestError, ForbiddenError, TooLargeError.
+        """
         if not all(is_group_name(group) for group in asked):
             raise BadRequestError(f"group must {GROUP_RULE}.", field="group")
         groups = list(dict.fromkeys(asked)) or [self.settings.default_group]
+        if len(groups) > self.settings.most_groups:
+            most = self.settings.most_groups
+            raise TooLargeError(f"A token may have at most {most} groups.", field="group")
         is_granted = all(JOIN in self.rules.rights(caller, group) for group in groups)
         if not self._serves(groups) or not is_granted:
             raise ForbiddenError(NO_SUCH_GROUP, field="group")
@@ -46,7 +57,7 @@ class Policy:
         """
         if not self._serves([group]) or not self.rules.could_join(user_id, group):
             raise ForbiddenError("The policy does not allow this user here.", field="group")
-        return [_send_role(group)] if self.rules.could_send(user_id, group) else []
+        return self._possible_roles(user_id, [group])
 
     def check_roster(self, caller: Caller, group: str) -> None:
         """Raise ForbiddenError if the caller may not see the members of the group."""
@@ -72,40 +83,47 @@ class Policy:
         groups = list(dict.fromkeys(token_groups))
         if not groups or not all(is_group_name(group) for group in groups):
             raise BadEventError("The token has no valid group.")
+        if len(groups) > self.settings.most_groups:
+            raise BadEventError("The token has too many groups.")
         if not self._serves(groups):
             raise BadEventError("The token has a group that this app does not serve.")
         if not all(self.rules.could_join(user_id, group) for group in groups):
             raise BadEventError("The policy no longer allows a group of the token.")
         return groups
 
-    def groups_of(self, states: Mapping[str, Any]) -> list[str]:
-        """Return the groups that `connect` admitted this connection to. Raises BadEventError."""
+    def keep_roles(
+        self, user_id: str | None, groups: Sequence[str], token_roles: Sequence[str]
+    ) -> list[str]:
+        """Return the roles of the token that the policy still allows in the admitted groups.
+
+        Only `negotiate` knows the caller's claims, so a role that it did not grant stays out.
+        """
+        return [role for role in self._possible_roles(user_id, groups) if role in token_roles]
+
+    def groups_of(
+        self, connection_id: str, user_id: str | None, states: Mapping[str, Any]
+    ) -> list[str]:
+        """Return the groups of a connection that the policy still allows. Raises BadEventError."""
         if self.settings.single_group:
-            return [self.settings.default_group]
-        if not states.get(GROUPS_STATE):
-            raise BadEventError(
-                "The connection has no state from `connect`. Does the hub's event handler send the "
-                "connect event? If it should not, set USHER_SINGLE_GROUP."
-            )
-        return _read_groups(states)
+            groups = [self.settings.default_group]
+        else:
+            groups = self.seal.read(connection_id, user_id, states)
+        allowed = [group for group in groups if self.rules.could_join(user_id, group)]
+        if not allowed:
+            raise BadEventError("The policy allows no group of the connection to its user.")
+        if len(groups) > self.settings.most_groups:
+            raise BadEventError("The connection state has too many groups.")
+        return allowed
+
+    def _possible_roles(self, user_id: str | None, groups: Sequence[str]) -> list[str]:
+        # A message of a client without a user looks like the app's own: both have no sender.
+        if user_id is None:
+            return []
+        return [_send_role(group) for group in groups if self.rules.could_send(user_id, group)]
 
     def _serves(self, groups: Sequence[str]) -> bool:
         return not self.settings.single_group or list(groups) == [self.settings.default_group]
 
 
-def check_new_state(states: Mapping[str, Any]) -> None:
-    """Raise BadEventError if a new connection has a state that Usher did not write."""
-    if states:
-        _read_groups(states)
-
-
 def _send_role(group: str) -> str:
     return f"webpubsub.sendToGroup.{group}"
-
-
-def _read_groups(states: Mapping[str, Any]) -> list[str]:
-    groups = states.get(GROUPS_STATE)
-    is_list = isinstance(groups, list) and all(isinstance(group, str) for group in groups)
-    if not is_list or not groups or not all(map(is_group_name, groups)):
-        raise BadEventError("The connection state was not written by Usher.")
-    return list(groups)

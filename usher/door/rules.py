@@ -16,9 +16,9 @@ USER_ID, ANYTHING = "{userId}", "*"
 class GroupPattern:
     """The name of a group, with the placeholders `{userId}`, `{claim:NAME}` and, at the end, `*`.
 
-    A placeholder ends at the first occurrence of the character that follows it, so a group matches
-    in one way only. The user `a.b` therefore never matches `{userId}.*`: otherwise `a.b` could
-    enter groups of the user `a`.
+    A placeholder ends at the first occurrence of the character that follows it, so that a group
+    never matches in two ways. The user `a.b` therefore never matches `{userId}.*`: otherwise `a.b`
+    could enter groups of the user `a`.
     """
 
     def __init__(self, text: str) -> None:

@@ -76,7 +76,7 @@ class JsonFormat:
             "at": last.at.isoformat(),
             "text": _write_text(announcements, template),
         }
-        if first is last:
+        if len(announcements) == 1:
             message |= {"id": first.id, "userId": first.user_id}
         else:
             users = list(dict.fromkeys(one.user_id for one in announcements))[:NAMED_USERS]

@@ -16,12 +16,12 @@ from usher.logs import note
 from usher.names import is_printable_id
 from usher.settings import Settings
 
-GROUP_CLAIM = "webpubsub.group"
+GROUP_CLAIM, ROLE_CLAIM = "webpubsub.group", "role"
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionEvent:
-    """An event of a connection. Only `connect` has `token_groups` and `client_origins`.
+    """An event. Only `connect` has `token_groups`, `token_roles` and `client_origins`.
 
     Only `connect` has the token's claims; `states`, the connection state, has what later events
     need. `client_origins` are the `Origin` headers of the client's handshake, which a browser
@@ -34,6 +34,7 @@ class ConnectionEvent:
     user_id: str | None
     states: Mapping[str, Any]
     token_groups: tuple[str, ...] = ()
+    token_roles: tuple[str, ...] = ()
     client_origins: tuple[str, ...] = ()
     event_id: str = ""
     time: datetime | None = None
@@ -45,13 +46,15 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
         payload = json.loads(request)
         context = payload["connectionContext"]
         attributes = _mapping(context.get("headers") or {})
+        claims = _mapping(payload.get("claims", {}))
         event = ConnectionEvent(
             name=_text(context["eventName"]),
             hub=_text(context["hub"]),
             connection_id=_id(context["connectionId"]),
             user_id=_id(context["userId"]) if context["userId"] else None,
             states=_mapping(context["states"]),
-            token_groups=_read_groups(_mapping(payload.get("claims", {}))),
+            token_groups=_read_claim(claims, GROUP_CLAIM),
+            token_roles=_read_claim(claims, ROLE_CLAIM),
             client_origins=_read_headers(_mapping(payload.get("headers", {})), "origin"),
             event_id="".join(_read_headers(attributes, "ce-id")),
             time=_read_time("".join(_read_headers(attributes, "ce-time"))),
@@ -103,10 +106,10 @@ def _read_time(text: str) -> datetime | None:
         return None
 
 
-def _read_groups(claims: Mapping[str, Any]) -> tuple[str, ...]:
+def _read_claim(claims: Mapping[str, Any], wanted: str) -> tuple[str, ...]:
     # The service gives some claims long names, URIs whose last part is the short name.
-    values = [value for name, value in claims.items() if name.rpartition("/")[2] == GROUP_CLAIM]
-    return tuple(_text(group) for groups in values for group in groups)
+    found = [values for name, values in claims.items() if name.rpartition("/")[2] == wanted]
+    return tuple(_text(value) for values in found for value in values)
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What became of a join, a leave or a provision call: a typed record that ends in one log line."""
+"""The outcome of a join, a leave or a provision call, and its log record."""
 
 import logging
 import time

@@ -14,7 +14,7 @@ class Service(Protocol):
     """The call of Web PubSub that a roster needs."""
 
     async def list_users(self, group: str) -> tuple[Sequence[str | None], bool]:
-        """Return the user id of at most 200 connections, and whether there are more.
+        """Return the user ids of connections, of 200 users at most, and whether there are more.
 
         Raises ServiceError.
         """

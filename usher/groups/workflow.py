@@ -22,7 +22,7 @@ from usher.groups.retries import RetryBudget, call_with_retries
 RACE_SECONDS = 2.0
 # How a step may fail. Nobody can retry a failed step of an event, so only the log reports it.
 FAILURES = (ServiceError, TimeoutError)
-TYPES = {"connected": "joined", "disconnected": "left"}
+ANNOUNCEMENT_TYPES = {"connected": "joined", "disconnected": "left"}
 
 
 class PubSub(Protocol):
@@ -53,12 +53,12 @@ async def add_connection(
 
 
 async def send_message(
-    pubsub: PubSub, group: str, body: Body, style: Format, budget: RetryBudget
+    pubsub: PubSub, group: str, body: Body, message_format: Format, budget: RetryBudget
 ) -> int:
     """Run step 3, `announceJoin`. Returns 202. Raises as `add_connection`."""
     return await call_with_retries(
-        lambda: pubsub.send_to_group(group, body, style.content_type),
-        lambda error, _: style.may_send_again(error),
+        lambda: pubsub.send_to_group(group, body, message_format.content_type),
+        lambda error, _: message_format.may_send_again(error),
         budget,
     )
 
@@ -67,9 +67,14 @@ class Announcer:
     """Announces joins and leaves. `templates` has the text of each event, empty for no message."""
 
     def __init__(
-        self, pubsub: PubSub, style: Format, templates: Mapping[str, str], digest: Digest
+        self, pubsub: PubSub, message_format: Format, templates: Mapping[str, str], digest: Digest
     ) -> None:
-        self.pubsub, self.format, self.templates, self.digest = pubsub, style, templates, digest
+        self.pubsub, self.format, self.templates, self.digest = (
+            pubsub,
+            message_format,
+            templates,
+            digest,
+        )
 
     async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
         """Send the announcement of the event, or a summary of several, or nothing."""
@@ -124,7 +129,7 @@ def announcement_of(event: ConnectionEvent, group: str, template: str) -> Announ
     event_id = hash_id([event.connection_id, group, event.name, event.event_id])
     text = write_text(template, event.user_id, group)
     at = event.time or datetime.now(UTC)
-    return Announcement(TYPES[event.name], event_id, group, event.user_id, text, at)
+    return Announcement(ANNOUNCEMENT_TYPES[event.name], event_id, group, event.user_id, text, at)
 
 
 def _may_add_again(error: ServiceError, elapsed: float) -> bool:

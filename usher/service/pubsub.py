@@ -31,7 +31,8 @@ READ_SECONDS = 5
 API_VERSION = "2024-12-01"  # the SDK's own
 SCOPE = "https://webpubsub.azure.com/.default"  # the SDK's own
 NO_ERRORS: Mapping[int, type[ServiceError]] = MappingProxyType({})
-MOST_MEMBERS = 200  # connections of a group that a roster reads
+MOST_MEMBERS = 200  # users of a roster
+MOST_CONNECTIONS = 2000  # that a roster reads; the last one only shows that there are more
 
 
 class AzurePubSub:
@@ -132,14 +133,20 @@ class AzurePubSub:
     async def list_users(self, group: str) -> tuple[list[str | None], bool]:
         """GET `groups/{group}/connections`: user ids, and whether there are more. ServiceError.
 
-        A group that does not exist has no connections. A page of the service has at most 200
-        (azure-rest-api-specs, `maxpagesize`). The SDK hides whether it was the last page, so this
-        asks for one connection more.
+        A group that does not exist has no connections. Reads on until user 201, so that many
+        connections of one user do not hide the others. A page of the service has at most 200
+        connections (azure-rest-api-specs, `maxpagesize`). The SDK hides which page is the last one.
         """
-        asked = self._client.list_connections(group=group, top=MOST_MEMBERS + 1, **self._options)
+        asked = self._client.list_connections(group=group, top=MOST_CONNECTIONS, **self._options)
+        users: list[str | None] = []
+        known: set[str | None] = set()
         with _translate_errors():
-            users = [member.user_id async for member in asked]
-        return users[:MOST_MEMBERS], len(users) > MOST_MEMBERS
+            async for member in asked:
+                known.add(member.user_id)
+                if len(known) > MOST_MEMBERS or len(users) == MOST_CONNECTIONS - 1:
+                    return users, True
+                users.append(member.user_id)
+        return users, False
 
     async def check_health(self) -> None:
         """HEAD `/api/health`, which the SDK has no method for, and a call with credentials.

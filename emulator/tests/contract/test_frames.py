@@ -49,9 +49,25 @@ async def test_protobuf_data_pass_as_base64(client: Client) -> None:
     assert (frame["dataType"], frame["data"]) == ("protobuf", "CgE=")
 
 
+@pytest.mark.parametrize("user", ["bob", "", None])
+async def test_a_client_cannot_choose_the_user_of_its_message(
+    client: Client, user: str | None
+) -> None:
+    """The service sets `fromUserId`, so a client with a user cannot send as the server does."""
+    assert (await publish(client, data=1, fromUserId=user))["fromUserId"] == "ann"
+
+
 async def test_a_message_of_an_anonymous_client_has_no_user(hub: Hub) -> None:
     async with hub.connect(group="g", role=ANY_GROUP) as client:
         assert (await publish(client, data=1)).get("fromUserId") is None
+
+
+async def test_a_message_of_an_anonymous_client_looks_like_one_of_the_server(hub: Hub) -> None:
+    """Both have no `fromUserId` (null or absent), so receivers cannot distinguish them."""
+    async with hub.connect(group="g", role=ANY_GROUP) as client:
+        own = await publish(client, dataType="text", data="x")
+        await hub.send("x", "/groups/g")
+        assert await client.receive() == own
 
 
 async def test_no_echo_excludes_the_sender(hub: Hub, client: Client) -> None:

@@ -77,7 +77,7 @@ async def test_hubs_are_separate(target: Target, hub: Hub) -> None:
 
 
 async def test_a_message_to_a_group_names_the_group_and_no_sender(hub: Hub) -> None:
-    """Other clients do not receive it."""
+    """The server has no `fromUserId`: it is null or absent. Other clients do not receive it."""
     async with hub.connect(group="g") as member, hub.connect() as other:
         await hub.send("x", "/groups/g")
         frame = await member.receive()

@@ -43,6 +43,31 @@ async def test_the_client_waits_for_messages_of_the_app() -> None:
             assert await subject.wait_for("ana", 0) is None
 
 
+async def test_the_client_sends_no_token_unencrypted() -> None:
+    async with open_session() as session:
+        with pytest.raises(UnreachableError, match="unencrypted"):
+            async with open_client(session, "ws://usher.example/client?access_token=secret"):
+                pass
+
+
+async def test_the_client_does_not_follow_a_redirect() -> None:
+    """It would connect to a host that the app did not name."""
+    paths: list[str] = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        paths.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere?access_token=secret"})
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", redirect)
+    async with TestServer(application) as server, open_session() as session:
+        url = str(server.make_url("/client")).replace("http", "ws", 1)
+        with pytest.raises(UnreachableError, match=r"^the answer is a redirect$"):
+            async with open_client(session, url):
+                pass
+    assert paths == ["/client"]
+
+
 async def greet_in_bytes(socket: web.WebSocketResponse) -> None:
     await socket.send_bytes(b"{}")
 

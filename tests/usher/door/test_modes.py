@@ -237,7 +237,7 @@ async def test_all_unknown_callers_get_the_same_detail() -> None:
     assert len(details) == 1
 
 
-def test_only_a_backend_is_trusted_without_a_user() -> None:
+def test_only_a_backend_needs_no_caller() -> None:
     """Its request has the function key, and asks for no user."""
     assert make_settings(mode="key").mode.needs_no_caller(None)
     assert not make_settings(mode="key").mode.needs_no_caller("ana")

@@ -112,8 +112,9 @@ def test_only_local_mode_issues_tokens_by_get() -> None:
     check_method("GET", make_settings(mode=None).mode)  # its answer names the missing setting
     for mode in ("easyauth", "oidc", "key", "anonymous"):
         check_method("POST", make_settings(mode=mode).mode)
-        with pytest.raises(MethodError):
-            check_method("GET", make_settings(mode=mode).mode)
+        for method in ("GET", "HEAD"):
+            with pytest.raises(MethodError):
+                check_method(method, make_settings(mode=mode).mode)
 
 
 def test_unknown_fields_of_the_body() -> None:
@@ -176,6 +177,22 @@ async def test_a_forbidden_group_issues_no_token() -> None:
     request = NegotiateRequest(None, ("blue",), 5)
     with pytest.raises(ForbiddenError):
         await negotiate(request, Caller("bo"), POLICY, Signer(SETTINGS))
+
+
+async def test_a_token_with_too_many_groups() -> None:
+    """Repeated groups count once."""
+    rules = parse_rules(
+        {"rules": [{"caller": "any", "group": "*", "allow": ["join"]}]}, "policy.json"
+    )
+    policy = Policy(make_settings(most_groups=3), rules)
+    most = NegotiateRequest(None, ("a", "b", "c", "a"), 5)
+    answer = await negotiate(most, Caller("ana"), policy, Signer(SETTINGS))
+    assert answer["groups"] == ["a", "b", "c"]
+    with pytest.raises(TooLargeError) as caught:
+        await negotiate(
+            NegotiateRequest(None, (*"abcd",), 5), Caller("ana"), policy, Signer(SETTINGS)
+        )
+    assert caught.value.field == "group"
 
 
 async def test_a_token_that_is_too_long() -> None:

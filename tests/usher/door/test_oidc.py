@@ -24,12 +24,12 @@ P256 = {"kty": "EC", "crv": "P-256", "kid": "e"}
 
 
 def make_token(header: object) -> str:
-    """Unsigned; only its header can be read."""
+    """Return an unsigned token with this header and no claims."""
     text = base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip("=")
     return f"{text}.e30.AAAA"
 
 
-def reason_of(token: str) -> str:
+def refusal_reason(token: str) -> str:
     with pytest.raises(TokenRefusedError) as caught:
         read_header(token)
     return str(caught.value)
@@ -42,8 +42,8 @@ def reason_of(token: str) -> str:
         ({"alg": "EdDSA", "typ": "at+jwt"}, ("EdDSA", None)),
     ],
 )
-def test_headers_that_can_be_read(header: object, expected: object) -> None:
-    """Algorithm and key id; the key id may be missing."""
+def test_valid_headers(header: object, expected: object) -> None:
+    """A header has an algorithm and, optionally, a key id."""
     assert read_header(make_token(header)) == expected
 
 
@@ -51,10 +51,10 @@ def test_headers_that_can_be_read(header: object, expected: object) -> None:
     "algorithm",
     ["none", "None", "HS256", "HS512", "ES256K", "rs256", "RS1", "", None, 7, ["RS256"], {}],
 )
-def test_algorithms_that_are_never_accepted(algorithm: object) -> None:
-    """Whatever is not in the list, of any JSON type."""
-    assert reason_of(make_token({"alg": algorithm})) == "algorithm"
-    assert reason_of(make_token({})) == "algorithm"
+def test_algorithms_that_are_refused(algorithm: object) -> None:
+    """Every algorithm that is not in the list, and values that are no text."""
+    assert refusal_reason(make_token({"alg": algorithm})) == "algorithm"
+    assert refusal_reason(make_token({})) == "algorithm"
 
 
 @pytest.mark.parametrize(
@@ -65,29 +65,28 @@ def test_algorithms_that_are_never_accepted(algorithm: object) -> None:
         make_token({"alg": "RS256", "crit": ["exp"], "exp": 1}),
     ],
 )
-def test_tokens_that_cannot_be_read(token: str) -> None:
-    """Are refused like any other."""
-    assert reason_of(token) == "malformed"
+def test_malformed_tokens(token: str) -> None:
+    assert refusal_reason(token) == "malformed"
 
 
 def test_long_tokens() -> None:
-    """8 KiB is the most; beyond it not even the header is read."""
-    # With this header both lengths are ones that base64 can have, so that only the limit decides.
+    """The limit is 8,192 characters; the header of a longer token is not read."""
+    # With this header both lengths are valid in base64, so only the limit decides.
     token = make_token({"alg": "RS256", "typ": "JWT"})
     assert read_header(token + "A" * (8192 - len(token))) == ("RS256", None)
-    assert reason_of(token + "A" * (8193 - len(token))) == "malformed"
+    assert refusal_reason(token + "A" * (8193 - len(token))) == "malformed"
 
 
 @given(st.text() | st.recursive(st.text() | st.none(), st.lists).map(make_token))
-def test_any_text_is_a_header_or_refused(token: str) -> None:
-    """No other error leaves."""
+def test_any_text_is_accepted_or_refused(token: str) -> None:
+    """No other error is raised."""
     with suppress(TokenRefusedError):
         read_header(token)
 
 
-async def test_refusals_give_nothing_away() -> None:
-    """One detail for all, which is not the reason; nobody was asked for keys."""
-    provider = OidcProvider("https://nobody.invalid", "usher")
+async def test_all_refusals_have_the_same_detail() -> None:
+    """It is not the reason. The keys of the provider, which does not exist, are not requested."""
+    provider = OidcProvider("https://provider.invalid", "usher")
     details = set()
     for token in ("", "x" * 9000, make_token({"alg": "none"}), make_token({"alg": "HS256"})):
         with pytest.raises(UnauthorizedError) as caught:
@@ -112,22 +111,22 @@ async def test_refusals_give_nothing_away() -> None:
         ({}, "RS256"),
     ],
 )
-def test_keys_that_do_not_fit(key: dict[str, Any], algorithm: str) -> None:
-    """Kind, curve, algorithm and use must be those of the token; a private key is no proof."""
+def test_keys_that_do_not_match(key: dict[str, Any], algorithm: str) -> None:
+    """Type, curve, algorithm and use must match the token; a published private key never does."""
     for kid in (key.get("kid"), None):
         with pytest.raises(TokenRefusedError, match="key"):
             choose_key([key], algorithm, kid)
 
 
-def test_keys_that_fit() -> None:
-    """The same key serves each algorithm of its kind, unless it says which."""
+def test_keys_that_match() -> None:
+    """A key without `alg` matches every algorithm of its type."""
     keys = [RSA | {"use": "sig"}, P256 | {"alg": "ES256"}]
     assert choose_key(keys, "PS512", "r") is keys[0]
     assert choose_key(keys, "ES256", "e") is keys[1]
 
 
-def test_without_a_key_id_there_must_be_no_choice() -> None:
-    """One key that fits is taken, two are not, and a key id is never guessed."""
+def test_without_a_key_id_exactly_one_key_must_match() -> None:
+    """With a key id, no other key is used."""
     assert choose_key([RSA, P256], "RS256", None) is RSA
     for keys, kid in (([RSA, RSA | {"kid": "s"}], None), ([RSA, P256], "e"), ([{}, RSA], "x")):
         with pytest.raises(TokenRefusedError):
@@ -135,8 +134,8 @@ def test_without_a_key_id_there_must_be_no_choice() -> None:
 
 
 @pytest.mark.parametrize("uri", ["https://keys.example/a?b=c", "http://127.0.0.1:8080/keys"])
-def test_places_of_keys(uri: str) -> None:
-    """Https anywhere, also on another host; http on this machine."""
+def test_urls_of_keys(uri: str) -> None:
+    """They may be https on any host, or http on this machine."""
     assert read_jwks_uri({"issuer": ISSUER, "jwks_uri": uri}, ISSUER) == uri
 
 
@@ -155,13 +154,13 @@ def test_places_of_keys(uri: str) -> None:
     ],
 )
 def test_discovery_documents_that_are_refused(discovery: object) -> None:
-    """Another issuer, by a single character, or keys that anybody on the way could change."""
+    """The issuer differs, even by one character, or the URL of the keys is not safe."""
     with pytest.raises(IdentityProviderError):
         read_jwks_uri(discovery, ISSUER)
 
 
 def test_key_sets() -> None:
-    """What is no key is passed over; none at all is an answer, no list is none."""
+    """Members that are no keys are ignored; an empty list is valid, a missing list is not."""
     assert read_keys({"keys": [RSA, 1, None, []]}) == [RSA]
     assert read_keys({"keys": []}) == []
     answers: list[object] = [[], {}, None, {"keys": {}}, {"keys": "RSA"}]
@@ -170,8 +169,8 @@ def test_key_sets() -> None:
             read_keys(answer)
 
 
-def test_the_provider_s_failure_is_ours_to_say() -> None:
-    """503; the reason is for the log and not for the caller."""
+def test_a_failure_of_the_provider_is_a_503() -> None:
+    """The reason is for the log, and not for the caller."""
     error = IdentityProviderError("answered 500")
     assert (error.status, error.detail) == (503, "The identity provider does not answer.")
     assert str(error) == "answered 500"

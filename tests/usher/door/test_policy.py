@@ -7,11 +7,14 @@ from usher.door import policy
 from usher.door.callers import Caller
 from usher.door.policy import Policy
 from usher.door.policy_file import parse_rules
+from usher.door.seal import GROUPS_STATE
 from usher.errors import BadEventError, BadRequestError, ForbiddenError, ForeignOriginError
+from usher.settings import Connection
 
 ANA = Caller("ana")
 MANY_GROUPS = make_settings()
 SINGLE_GROUP = make_settings(single_group=True)
+NO_SECRET = make_settings(connection=Connection("https://demo.webpubsub.azure.com"))
 OPEN = parse_rules(
     {"rules": [{"caller": "any", "group": "*", "allow": ["join", "send", "roster"]}]}, "open"
 )
@@ -44,14 +47,18 @@ def test_single_group_grants_only_the_default_group() -> None:
 
 
 def test_the_roles_of_a_provisioned_token() -> None:
-    """The user gets the roles of `negotiate`, and no token that `connect` would refuse."""
+    """The user gets the roles of `negotiate`, and no token that `connect` would refuse.
+
+    Without a user there is no role: messages of such a client would look like the app's own.
+    """
     quiet = {"caller": "any", "group": "quiet", "allow": ["join"]}
     blue = {"caller": "any", "group": "blue", "allow": ["join", "send"]}
     rules = parse_rules({"rules": [quiet, blue]}, "policy")
-    assert Policy(MANY_GROUPS, rules).provision_roles(None, "blue") == [
+    assert Policy(MANY_GROUPS, rules).provision_roles("ana", "blue") == [
         "webpubsub.sendToGroup.blue"
     ]
-    assert Policy(MANY_GROUPS, rules).provision_roles("ana", "quiet") == []
+    for user_id, group in (("ana", "quiet"), (None, "blue")):
+        assert Policy(MANY_GROUPS, rules).provision_roles(user_id, group) == []
     for settings, group in ((MANY_GROUPS, "green"), (SINGLE_GROUP, "blue")):
         with pytest.raises(ForbiddenError) as caught:
             Policy(settings, rules).provision_roles("ana", group)
@@ -120,7 +127,7 @@ def test_the_roster_is_a_right_of_its_own() -> None:
     [("ana", ("lobby", "user-ana")), (None, ("lobby",)), ("ana", ("stage",))],
 )
 def test_tokens_whose_groups_are_allowed(user_id: str | None, groups: tuple[str, ...]) -> None:
-    """The token has no claims, so a rule for a claim allows its group to every user."""
+    """The token has no claims, so a rule for a claim could match every user."""
     assert Policy(MANY_GROUPS, RULES).admit(user_id, groups) == list(groups)
 
 
@@ -134,23 +141,6 @@ def test_tokens_whose_groups_are_no_longer_allowed(
     """The token of another user, a token without a user, and a group without a rule."""
     with pytest.raises(BadEventError, match="no longer"):
         Policy(MANY_GROUPS, RULES).admit(user_id, groups)
-
-
-@pytest.mark.parametrize(
-    "states",
-    [
-        {"groups": "lobby"},
-        {"groups": []},
-        {"other": 1},
-        {"groups": [".."]},
-        {"groups": ["a\u3164"]},
-    ],
-)
-def test_a_new_connection_has_no_state_or_a_state_from_usher(states: dict[str, Any]) -> None:
-    policy.check_new_state({})
-    policy.check_new_state({policy.GROUPS_STATE: ["lobby"]})
-    with pytest.raises(BadEventError):
-        policy.check_new_state(states)
 
 
 SERVICE = "https://demo.webpubsub.azure.com"
@@ -205,30 +195,75 @@ def test_tokens_that_are_not_admitted(settings: Any, groups: tuple[str, ...]) ->
         Policy(settings, OPEN).admit("ana", groups)
 
 
+def test_a_token_with_too_many_groups_is_not_admitted() -> None:
+    """Each group would cost two REST calls. Repeated groups count once."""
+    policy = Policy(make_settings(most_groups=2), OPEN)
+    assert policy.admit("ana", ("a", "b", "a")) == ["a", "b"]
+    with pytest.raises(BadEventError):
+        policy.admit("ana", ("a", "b", "c"))
+
+
+def groups_of(policy: Policy, user_id: str | None, *groups: str) -> list[str]:
+    """Return the groups of a connection that `connect` admitted to these groups."""
+    return policy.groups_of("c-1", user_id, policy.seal.write("c-1", user_id, groups))
+
+
 def test_groups_of_a_connection_come_from_its_state() -> None:
     """`connect` wrote them there."""
-    assert Policy(MANY_GROUPS, OPEN).groups_of({policy.GROUPS_STATE: ["a", "b"], "other": 1}) == [
-        "a",
-        "b",
-    ]
+    assert groups_of(Policy(MANY_GROUPS, OPEN), "ana", "a", "b") == ["a", "b"]
 
 
-@pytest.mark.parametrize(
-    "groups", [None, [], "lobby", {"lobby": 1}, [1], [" "], [".."], ["a", None]]
-)
-def test_states_without_valid_groups(groups: object) -> None:
-    """Such a connection is added to no group."""
-    with pytest.raises(BadEventError):
-        Policy(MANY_GROUPS, OPEN).groups_of({policy.GROUPS_STATE: groups})
-
-
-def test_the_error_for_a_missing_state_names_a_setting() -> None:
-    """The usual cause is an event handler that does not send `connect`."""
-    with pytest.raises(BadEventError, match="USHER_SINGLE_GROUP"):
-        Policy(MANY_GROUPS, OPEN).groups_of({})
+def test_groups_of_a_connection_are_those_that_the_policy_still_allows() -> None:
+    """The policy is the only check where there is no secret for a seal."""
+    for settings in (MANY_GROUPS, NO_SECRET):
+        policy = Policy(settings, RULES)
+        assert groups_of(policy, "ana", "lobby", "user-bo", "user-ana") == ["lobby", "user-ana"]
+        for user_id, group in (("ana", "user-bo"), ("ana", "vault"), (None, "user-ana")):
+            with pytest.raises(BadEventError, match="policy"):
+                groups_of(policy, user_id, group)
 
 
 def test_single_group_needs_no_state() -> None:
     """For hubs that do not send `connect`; a state is ignored."""
-    assert Policy(SINGLE_GROUP, OPEN).groups_of({}) == ["lobby"]
-    assert Policy(SINGLE_GROUP, OPEN).groups_of({policy.GROUPS_STATE: ["vip"]}) == ["lobby"]
+    policy = Policy(SINGLE_GROUP, OPEN)
+    assert policy.groups_of("c-1", "ana", {}) == ["lobby"]
+    assert policy.groups_of("c-1", "ana", {GROUPS_STATE: ["vip"]}) == ["lobby"]
+    with pytest.raises(BadEventError, match="policy"):
+        Policy(SINGLE_GROUP, parse_rules({"rules": []}, "empty")).groups_of("c-1", "ana", {})
+
+
+TOKEN_ROLES = ("webpubsub.sendToGroup.a", "webpubsub.sendToGroup.b", "webpubsub.sendToGroup")
+
+
+def test_a_connection_keeps_the_roles_that_the_policy_still_allows() -> None:
+    """A role for every group, and roles for groups that were not admitted, are dropped."""
+    assert Policy(MANY_GROUPS, OPEN).keep_roles("ana", ["a"], TOKEN_ROLES) == [
+        "webpubsub.sendToGroup.a"
+    ]
+    quiet = {"caller": "any", "group": "a", "allow": ["join"]}
+    loud = {"caller": "any", "group": "b", "allow": ["join", "send"]}
+    withdrawn = Policy(MANY_GROUPS, parse_rules({"rules": [quiet, loud]}, "policy"))
+    assert withdrawn.keep_roles("ana", ["a", "b"], TOKEN_ROLES) == ["webpubsub.sendToGroup.b"]
+    assert withdrawn.keep_roles("ana", ["a"], TOKEN_ROLES) == []
+
+
+def test_a_connection_gets_no_role_that_its_token_does_not_have() -> None:
+    """The user could send with some claims, but `negotiate` saw other ones."""
+    caller = {"claim": "role", "value": "speaker"}
+    speaker = {"caller": caller, "group": "a", "allow": ["join", "send"]}
+    rules = parse_rules({"rules": [speaker]}, "policy")
+    assert rules.could_send("ana", "a")
+    assert Policy(MANY_GROUPS, rules).keep_roles("ana", ["a"], ()) == []
+
+
+def test_a_connection_without_a_user_may_not_send() -> None:
+    """Its messages would look like the app's own."""
+    assert Policy(MANY_GROUPS, OPEN).keep_roles(None, ["a"], TOKEN_ROLES) == []
+
+
+def test_a_state_with_too_many_groups_is_refused() -> None:
+    """Without a seal, a forged event could cost any number of REST calls."""
+    policy = Policy(make_settings(most_groups=2), OPEN)
+    assert groups_of(policy, "ana", "a", "b") == ["a", "b"]
+    with pytest.raises(BadEventError):
+        groups_of(policy, "ana", "a", "b", "c")

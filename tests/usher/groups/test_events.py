@@ -42,6 +42,16 @@ def test_connect_has_the_groups_of_the_token() -> None:
     assert read(payload()) == ConnectionEvent("connect", "chat", "c-1", "ana", {}, ("a", "b,c"))
 
 
+def test_connect_has_the_roles_of_the_token() -> None:
+    """The service gives the claim the name of ASP.NET's role claim."""
+    name = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
+    for claim in ("role", name):
+        document = payload()
+        document["claims"] |= {claim: ["webpubsub.sendToGroup.a"]}
+        assert read(document).token_roles == ("webpubsub.sendToGroup.a",)
+    assert read(payload()).token_roles == ()
+
+
 def test_a_claim_whose_name_is_a_uri() -> None:
     """The last part of the URI must be the claim's short name."""
     document = payload()
@@ -117,6 +127,7 @@ def test_events_of_another_source(changes: dict[str, str]) -> None:
         payload() | {"claims": []},
         payload() | {"claims": {"webpubsub.group": [5]}},
         payload() | {"claims": {"webpubsub.group": None}},
+        payload() | {"claims": {"role": [5]}},
     ],
 )
 def test_malformed_events(document: Any) -> None:

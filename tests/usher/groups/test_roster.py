@@ -81,12 +81,27 @@ def test_an_answer_is_cached_for_three_seconds() -> None:
 
     async def read() -> list[str]:
         service, rosters, found = Service(), Rosters(), list[str]()
-        for pause in (0, 2.9, 0.1):
+        for pause in (0, 2.99, 0.01):
             await asyncio.sleep(pause)
             found += user_ids(await rosters.read(service, "a"))
         return found
 
     assert virtual_time.run(read())[0] == ["user-1", "user-1", "user-2"]
+
+
+def test_a_pending_request_is_shared_however_long_it_takes() -> None:
+    class SlowService(Service):
+        async def list_users(self, group: str) -> tuple[list[str | None], bool]:
+            await asyncio.sleep(5)
+            return await super().list_users(group)
+
+    async def read() -> list[str]:
+        service, rosters = SlowService(), Rosters()
+        first = asyncio.create_task(rosters.read(service, "a"))
+        await asyncio.sleep(4)
+        return user_ids(await rosters.read(service, "a")) + user_ids(await first)
+
+    assert virtual_time.run(read()) == (["user-1", "user-1"], 5)
 
 
 def test_a_failure_is_cached_for_three_seconds() -> None:
@@ -121,3 +136,19 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for group in ("a", "b", "a", "c", "b", "a"):
         await rosters.read(service, group)
     assert service.requests == ["a", "b", "c", "a"]
+
+
+def test_a_repeated_request_is_not_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When `b` is repeated after 3 s, `a` and `c` are forgotten before it."""
+    monkeypatch.setattr(roster, "MOST_GROUPS", 3)
+
+    async def read() -> list[str]:
+        service, rosters = Service(), Rosters()
+        for group in "abc":
+            await rosters.read(service, group)
+        await asyncio.sleep(3)
+        for group in "bdeb":
+            await rosters.read(service, group)
+        return service.requests
+
+    assert virtual_time.run(read())[0] == ["a", "b", "c", "b", "d", "e"]

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,8 +27,9 @@ async def test_concurrent_callers_share_a_request() -> None:
     assert service.requests == 1
 
 
-async def test_a_failure_is_cached_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then there is a new request."""
+async def test_a_failure_is_cached_for_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([1000.0, 1000.0, 1004.9, 1005.0, 1005.0])
+    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: next(times)))
     service, state = Service(), Health()
     service.failure = ServiceError("answered 500", answered=500)
     for _ in range(2):
@@ -35,7 +37,6 @@ async def test_a_failure_is_cached_for_some_seconds(monkeypatch: pytest.MonkeyPa
             await state.check(service)
     assert service.requests == 1
     service.failure = None
-    monkeypatch.setattr(health, "CACHE_SECONDS", 0)
     await state.check(service)
     assert service.requests == 2
 
