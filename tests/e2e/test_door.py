@@ -442,6 +442,7 @@ async def test_the_policy_reads_the_claims_of_app_service_authentication(
         ):
             principal = {"claims": [{"typ": "team", "val": team}]}
             headers = {
+                "X-Forwarded-For": "203.0.113.5:1234",
                 "X-MS-CLIENT-PRINCIPAL-ID": "ana",
                 "X-MS-CLIENT-PRINCIPAL-IDP": "aad",
                 "X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(principal).encode()).decode(),
