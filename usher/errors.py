@@ -96,6 +96,12 @@ class BadEventError(UsherError, status=401, kind="bad-event", title="The event w
     log_level = logging.ERROR  # the service should not have sent it
 
 
+class ForeignOriginError(BadEventError):
+    """A page of an origin that is not allowed opens a connection. Any page can try."""
+
+    log_level = logging.WARNING
+
+
 class NoModeError(
     UsherError, status=503, kind="mode-not-set", title="No authentication mode is set"
 ):

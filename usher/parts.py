@@ -87,7 +87,8 @@ class Parts:
         # Imported on first use, because only one mode needs it.
         from usher.door.oidc import OidcProvider
 
-        return OidcProvider(self.settings.oidc_issuer, self.settings.oidc_audience)
+        settings = self.settings
+        return OidcProvider(settings.oidc_issuer, settings.oidc_audience, settings.oidc_clients)
 
     @cached_property
     def page(self) -> tuple[str, str]:

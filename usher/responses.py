@@ -9,7 +9,7 @@ from typing import Any
 import azure.functions as func
 
 from usher.errors import BadEventError, SettingsError, TooManyError, UsherError
-from usher.logs import log_record, logger
+from usher.logs import log_record, logger, notes, start_notes
 
 type Handler[**P, R] = Callable[P, Awaitable[R]]
 type Responder[R] = Callable[[UsherError], R]
@@ -71,6 +71,7 @@ def _answers[**P, R](respond: Responder[R]) -> Callable[[Handler[P, R]], Handler
     def decorate(handler: Handler[P, R]) -> Handler[P, R]:
         @functools.wraps(handler)
         async def answer(*args: P.args, **kwargs: P.kwargs) -> R:
+            start_notes()
             try:
                 return await handler(*args, **kwargs)
             except Exception as error:
@@ -90,7 +91,8 @@ def _log_error(function: str, error: Exception) -> UsherError:
         log_record("settings", logging.ERROR, function=function, problems=error.problems)
     elif level := logging.ERROR if error.status >= 500 else error.log_level:
         # The host logs the status of every request anyway.
-        log_record("refusal", level, function=function, status=error.status, reason=str(error))
+        facts = {"function": function, "status": error.status, "reason": str(error), **notes()}
+        log_record("refusal", level, **facts)
     return error
 
 

@@ -19,7 +19,22 @@ type Entry = tuple[str, str, Parser]  # field of Settings, key in the environmen
 # Each plan of Azure Functions sets one of these: App Service; Linux consumption and Flex; Flex
 # (azure-functions-host, environment helpers).
 AZURE_MARKERS = ("WEBSITE_INSTANCE_ID", "CONTAINER_NAME", "WEBSITE_POD_NAME", "LEGION_SERVICE_HOST")
+# Other platforms, and every variable of App Service (Azure Container Apps documentation,
+# "Environment variables"; Kubernetes documentation, "Service", discovery).
+OTHER_MARKERS = (
+    "CONTAINER_APP_",
+    "KUBERNETES_SERVICE_HOST",
+    "WEBSITE_",
+    "FUNCTIONS_EXTENSION_VERSION",
+)
+# Core Tools sets the first of these on a developer's machine, and local settings may have the other
+# (azure-functions-core-tools, StartHostAction).
+CORE_TOOLS_VARIABLES = ("WEBSITE_HOSTNAME", "FUNCTIONS_EXTENSION_VERSION")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+# On the way, anybody could change a page that is loaded over http.
+ORIGIN = re.compile(r"https://[^/?#@*\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
+SHORTEST_KEY = 16  # bytes; a shorter key can be guessed from a token that it signs
+LONGEST_TOKEN_MINUTES = 24 * 60
 CONNECTION = "WebPubSubConnectionString"
 SERVICE_URI = f"{CONNECTION}__serviceUri"
 HUB = "WebPubSubHub"
@@ -53,6 +68,7 @@ class Connection:
 class Settings:
     """Every setting of the app. `token_minutes` is the default and the longest token lifetime.
 
+    `oidc_clients` are the clients whose bearer tokens are accepted; empty for all.
     `allowed_origins` are the origins of pages that may open a connection. `policy_file` is relative
     to the app's folder. `caller_limit` and `address_limit` are calls per minute and instance; 0 is
     no limit. `connect_limit` and `most_connections` are for one user and instance, with 0 for no
@@ -65,6 +81,7 @@ class Settings:
     mode: Mode = field(default_factory=NoMode)
     oidc_issuer: str = ""
     oidc_audience: str = ""
+    oidc_clients: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()
     policy_file: str = "policy.json"
     caller_limit: int = 60
@@ -94,6 +111,7 @@ class Settings:
                 values[name] = parse(environ.get(key, ""))
             except ValueError as error:
                 problems[key] = str(error)
+        problems |= _find_conflicts(values)
         if problems:
             raise SettingsError(problems)
         return cls(**values, is_in_azure=bool(_azure_marker(environ)))
@@ -148,6 +166,8 @@ def _parse_connection_string(text: str) -> Connection:
         raise ValueError("has a key twice")
     if not parts.get("accesskey"):
         raise ValueError("has no AccessKey")
+    if len(parts["accesskey"].encode()) < SHORTEST_KEY:
+        raise ValueError(f"has an AccessKey of less than {SHORTEST_KEY} bytes")
     port = f":{parts['port']}" if parts.get("port") else ""
     endpoint = _parse_endpoint(parts.get("endpoint", "").rstrip("/") + port, "has an Endpoint that")
     return Connection(endpoint, access_key=parts["accesskey"])
@@ -187,11 +207,21 @@ def _parse_hub(text: str) -> str:
 def _parse_mode(name: str, environ: Mapping[str, str]) -> Mode:
     if name not in MODES:
         raise ValueError(f"must be one of {', '.join(MODES)}")
-    if not MODES[name].may_run_in_azure and (marker := _azure_marker(environ)):
+    if not MODES[name].may_run_in_azure and (marker := _platform_marker(environ)):
         raise ValueError(f"is {name!r}, which is refused in Azure; {marker} is set, as in Azure")
     # The platform injects this variable (azure-functions-host, EnvironmentSettings).
-    has_platform_auth = environ.get("WEBSITE_AUTH_ENABLED", "").lower() in ("true", "1")
-    return MODES[name](environ.get("USHER_USER_CLAIM") or None, has_platform_auth)
+    is_enabled = environ.get("WEBSITE_AUTH_ENABLED", "").lower() in ("true", "1")
+    has_platform_auth = is_enabled and bool(_azure_marker(environ))
+    provider = environ.get("USHER_EASYAUTH_PROVIDER") or None
+    return MODES[name](environ.get("USHER_USER_CLAIM") or None, has_platform_auth, provider)
+
+
+def _find_conflicts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the problems of valid settings that do not fit each other."""
+    mode, connection = values.get("mode"), values.get("connection")
+    if mode and connection and not mode.may_run_in_azure and not connection.is_loopback:
+        return {AUTH: f"is {mode.name!r}, which needs an emulator on this machine as the service"}
+    return {}
 
 
 def _parse_issuer(text: str) -> str:
@@ -204,10 +234,19 @@ def _parse_issuer(text: str) -> str:
     return text
 
 
+def _parse_names(text: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ValueError("must be names, separated by ','")
+    return names
+
+
 def _parse_origins(text: str) -> frozenset[str]:
     origins = frozenset(origin.strip().lower() for origin in text.split(",") if origin.strip())
-    if not all(re.fullmatch(r"https?://[^/?#@*\s]+", origin) for origin in origins):
-        raise ValueError("must be origins of the form https://HOST, separated by ','")
+    if not all(map(ORIGIN.fullmatch, origins)):
+        raise ValueError(
+            "must be origins of the form https://HOST, separated by ',' (http on this machine only)"
+        )
     return origins
 
 
@@ -251,10 +290,14 @@ def _parse_seconds(text: str) -> float:
     return float(text)
 
 
-def _parse_number(text: str, meaning: str, lowest: int = 0) -> int:
-    if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < lowest:
+def _parse_number(text: str, meaning: str, lowest: int = 0, highest: int = 999_999) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not lowest <= int(text) <= highest:
         raise ValueError(f"must be a whole number of {meaning}")
     return int(text)
+
+
+def _parse_minutes(text: str) -> int:
+    return _parse_number(text, MINUTES, lowest=1, highest=LONGEST_TOKEN_MINUTES)
 
 
 def _parse_template(text: str) -> str:
@@ -273,8 +316,16 @@ def _azure_marker(environ: Mapping[str, str]) -> str | None:
     return next((marker for marker in AZURE_MARKERS if environ.get(marker)), None)
 
 
+def _platform_marker(environ: Mapping[str, str]) -> str | None:
+    """Return the name of a variable that any cloud platform sets, None without one."""
+    has_core_tools = environ.get("FUNCTIONS_CORETOOLS_ENVIRONMENT") == "true"
+    ignored = CORE_TOOLS_VARIABLES if has_core_tools else ()
+    found = (name for name, value in environ.items() if value and name not in ignored)
+    return next((name for name in found if name.startswith(AZURE_MARKERS + OTHER_MARKERS)), None)
+
+
 GROUPS = "groups, 1 or more"
-MINUTES = "minutes, 1 or more"
+MINUTES = f"minutes, 1 to {LONGEST_TOKEN_MINUTES}"
 CALLS = "calls per minute, or 0 for no limit"
 CONNECTIONS = "connections, or 0 for no limit"
 JOINS = "joins per second, or 0 for no summaries"
@@ -288,8 +339,9 @@ OPTIONAL: list[Entry] = [
     ("default_group", "USHER_DEFAULT_GROUP", _parse_group),
     ("single_group", "USHER_SINGLE_GROUP", _parse_flag),
     ("most_groups", "USHER_MOST_GROUPS", partial(_parse_number, meaning=GROUPS, lowest=1)),
-    ("token_minutes", "USHER_TOKEN_MINUTES", partial(_parse_number, meaning=MINUTES, lowest=1)),
+    ("token_minutes", "USHER_TOKEN_MINUTES", _parse_minutes),
     ("allowed_origins", "USHER_ALLOWED_ORIGINS", _parse_origins),
+    ("oidc_clients", "USHER_OIDC_CLIENTS", _parse_names),
     ("announcement_format", "USHER_ANNOUNCEMENT_FORMAT", _parse_format),
     ("policy_file", "USHER_POLICY_FILE", str),
     ("caller_limit", "USHER_CALLER_LIMIT", partial(_parse_number, meaning=CALLS)),

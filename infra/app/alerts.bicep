@@ -38,7 +38,7 @@ var logAlerts = [
   }
   {
     name: 'usher-webhook-refusals'
-    description: 'Usher refuses events: from a page of another origin, without a group, or because its settings are invalid.'
+    description: 'Usher refuses events: malformed or forged, without a group, or because its settings are invalid.'
     query: loadTextContent('../queries/webhook-refusals.kql')
     scope: insightsId
     threshold: 10

@@ -5,7 +5,7 @@
 //   USHER_USER_CLAIM, USHER_DEFAULT_GROUP, USHER_TOKEN_MINUTES, USHER_JOIN_TEXT, USHER_LEAVE_TEXT,
 //   USHER_POLICY_FILE, USHER_CALLER_LIMIT, USHER_ADDRESS_LIMIT, USHER_ANNOUNCEMENT_FORMAT,
 //   USHER_DIGEST_ABOVE, USHER_DIGEST_SECONDS, USHER_DEMO, USHER_MOST_GROUPS,
-//   USHER_CONNECT_LIMIT, USHER_MOST_CONNECTIONS
+//   USHER_CONNECT_LIMIT, USHER_MOST_CONNECTIONS, USHER_OIDC_CLIENTS
 // Left out on purpose, because there is no access key: WebPubSubConnectionString
 param functionAppName string
 param identityName string
@@ -67,6 +67,7 @@ var connectionSettings = {
 // For Usher. The platform's CORS allows the same origins, see function.bicep.
 var usherSettings = {
   USHER_AUTH: authMode
+  USHER_EASYAUTH_PROVIDER: 'aad' // the only one in authentication.bicep
   USHER_OIDC_ISSUER: oidcIssuer
   USHER_OIDC_AUDIENCE: oidcAudience
   USHER_ALLOWED_ORIGINS: join(origins, ',')

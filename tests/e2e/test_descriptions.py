@@ -111,7 +111,9 @@ def describe(connection_id: str) -> dict[str, Any]:
     schemas = description["components"]["schemas"]
     schemas["hub"]["pattern"] = "^[cC][hH][aA][tT]$"
     schemas["connectionId"] = {"const": connection_id}
-    schemas["userId"]["pattern"] = r"^ *[^\p{C}\p{Z}](?:[^\p{C}\p{Z}]| )*$"
+    visible = r"[^\p{C}\p{Z}]"
+    schemas["userId"]["pattern"] = rf"^{visible}(?:(?:{visible}| )*{visible})?$"
+    schemas["group"]["pattern"] = r"^(?!\.\.?$)[^/\p{C}\p{Z}](?:[^/\p{C}\p{Z}]*[^/\p{C}\p{Z}])?$"
     schemas["announcement"]["pattern"] = r"[^\p{C}\p{Z}]"
     body = description["paths"]["/api/provision"]["post"]["requestBody"]
     del body["content"]["application/json"]["examples"]  # they have another connection

@@ -92,6 +92,35 @@ async def test_forbidden_and_unknown_groups_get_the_same_response(
         assert answers.count(answers[0]) == len(answers)
 
 
+async def test_a_refusal_is_logged_with_caller_group_and_a_hash_of_the_address(
+    session: aiohttp.ClientSession, guarded: Running
+) -> None:
+    """The address itself is not in the log. A roster has the same fields."""
+    assert (await negotiate(session, guarded, "203.0.113.77", group="secret-room"))[0] == 403
+    url = f"{guarded.facts['host']}/api/groups/secret-room/members"
+    headers = {"X-Forwarded-For": "203.0.113.77:80"}
+    assert (await session.get(url, headers=headers)).status == 403
+    records = [
+        record
+        for record in guarded.records(record="refusal", status=403)
+        if record.get("groups") == ["secret-room"]
+    ]
+    assert [record["function"] for record in records] == ["negotiate", "roster"]
+    assert all(record["userId"].startswith("guest-") and record["reason"] for record in records)
+    assert len({record["address"] for record in records}) == 1
+    assert "203.0.113.77" not in guarded.log()
+
+
+async def test_a_refused_client_is_logged_with_its_user_and_groups(
+    session: aiohttp.ClientSession, guarded: Running
+) -> None:
+    token = await generate_token(guarded, "bo", ["lobby"])
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await session.ws_connect(token["url"], origin="https://evil.example")
+    (record,) = guarded.records(record="refusal", function="connect", groups=["lobby"])
+    assert (record["userId"], record["reason"]) == ("bo", "The origin of the page is not allowed.")
+
+
 async def test_a_roster_needs_the_permission(
     session: aiohttp.ClientSession, guarded: Running
 ) -> None:
@@ -400,6 +429,7 @@ async def test_the_policy_reads_the_claims_of_app_service_authentication(
     settings = {
         "USHER_AUTH": "easyauth",
         "WEBSITE_AUTH_ENABLED": "true",
+        "WEBSITE_INSTANCE_ID": "x",
         "USHER_POLICY_FILE": str(policy),
     }
     with run(["localdev", "host", "--json", "--port", "0"], tmp_path / "log", settings) as app:
@@ -412,7 +442,9 @@ async def test_the_policy_reads_the_claims_of_app_service_authentication(
         ):
             principal = {"claims": [{"typ": "team", "val": team}]}
             headers = {
+                "X-Forwarded-For": "203.0.113.5:1234",
                 "X-MS-CLIENT-PRINCIPAL-ID": "ana",
+                "X-MS-CLIENT-PRINCIPAL-IDP": "aad",
                 "X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(principal).encode()).decode(),
             }
             async with session.post(url, json={"group": group}, headers=headers) as response:

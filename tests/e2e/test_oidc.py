@@ -158,6 +158,99 @@ async def test_a_claim_of_a_wrong_type_and_an_empty_subject_are_refused(
     await refusal_of(verifier, provider.token(**claim))
 
 
+def sign(provider: Provider, claims: dict[str, object], **header: object) -> str:
+    """Return a token of the provider with these claims and fields of the header."""
+    key = provider.keys[0]
+    return jwt.encode(provider.claims(**claims), key.private, "ES256", {"kid": key.kid, **header})
+
+
+# Sources: RFC 9068 (access tokens), OpenID Connect Back-Channel Logout 1.0, RFC 8417 (events), RFC
+# 9449 (DPoP proofs), RFC 9701 (introspection), RFC 7523 with draft-ietf-oauth-rfc7523bis (clients).
+@pytest.mark.parametrize(
+    ("token_type", "is_accepted"),
+    [
+        *((name, True) for name in ("JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt")),
+        *((name, False) for name in ("logout+jwt", "secevent+jwt", "dpop+jwt", "id_token", "JWE")),
+        *((name, False) for name in ("token-introspection+jwt", "client-authentication+jwt", "x")),
+        *((name, False) for name in ("application/logout+jwt", 5, ["at+jwt"])),
+    ],
+)
+async def test_tokens_of_another_type_are_refused(
+    provider: Provider, verifier: OidcProvider, token_type: object, is_accepted: bool
+) -> None:
+    """The same key of the provider signs them all."""
+    token = sign(provider, {}, typ=token_type)
+    if is_accepted:
+        assert await verifier.verify(token)
+    else:
+        assert await refusal_of(verifier, token) in ("type", "malformed")
+
+
+# Sources: OpenID Connect Core 1.0, sections 2 and 3.3.2.11; Back-Channel Logout 1.0, section 2.4;
+# Keycloak (claim `typ`); Amazon Cognito (claim `token_use`).
+@pytest.mark.parametrize(
+    "claims",
+    [
+        *({name: "x"} for name in ("nonce", "at_hash", "c_hash", "s_hash")),
+        {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
+        *({"typ": name} for name in ("ID", "Refresh", "Offline", "Logout")),
+        *({"token_use": "id"}, {"typ": "ID", "token_use": "access"}),
+    ],
+)
+async def test_id_tokens_and_other_tokens_that_claims_tell_are_refused(
+    provider: Provider, verifier: OidcProvider, claims: dict[str, object]
+) -> None:
+    """They are for the client or the provider, and the audience does not always show it."""
+    assert await refusal_of(verifier, provider.token(**claims)) == "type"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"typ": "Bearer", "nonce": "x"}, {"token_use": "access"}, {"typ": "mine"}, {"typ": 1}],
+)
+async def test_access_tokens_that_claims_tell_are_accepted(
+    provider: Provider, verifier: OidcProvider, claims: dict[str, object]
+) -> None:
+    """Keycloak before version 25 put the nonce into access tokens too."""
+    assert await verifier.verify(provider.token(**claims))
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_accepted"),
+    [
+        *(({name: "page"}, True) for name in ("azp", "client_id", "appid")),
+        ({"azp": "page", "client_id": "app"}, True),
+        *(({name: "other"}, False) for name in ("azp", "client_id", "appid")),
+        *(({}, False), ({"azp": "page", "client_id": "other"}, False)),
+        *(({"azp": ["page"]}, False), ({"azp": 5}, False), ({"azp": "PAGE"}, False)),
+    ],
+)
+async def test_only_named_clients_are_accepted_where_the_setting_names_some(
+    provider: Provider, verifier: OidcProvider, claims: dict[str, object], is_accepted: bool
+) -> None:
+    """Each claim that names a client must name an allowed one."""
+    choosy = OidcProvider(provider.issuer, AUDIENCE, frozenset({"page", "app"}))
+    assert await verifier.verify(provider.token(**claims))
+    if is_accepted:
+        assert await choosy.verify(provider.token(**claims))
+    else:
+        assert await refusal_of(choosy, provider.token(**claims)) == "client"
+
+
+async def test_keys_that_the_token_itself_names_are_ignored(
+    provider: Provider, verifier: OidcProvider
+) -> None:
+    """RFC 8725, section 3.10: the sender chooses the header."""
+    stranger = make_key("P-256", "stranger")
+    mine = {"jku": provider.url_of("/mine"), "x5u": provider.url_of("/mine"), "jwk": stranger.jwk}
+    for name, value in mine.items():
+        for kid in ("first", "../../mine", "' or 1=1", "stranger"):
+            header = {"kid": kid, name: value}
+            token = jwt.encode(provider.claims(), stranger.private, "ES256", header)
+            assert await refusal_of(verifier, token) in ("key", "signature")
+    assert provider.asked["/mine"] == 0
+
+
 async def test_an_unsigned_token_is_refused(provider: Provider, verifier: OidcProvider) -> None:
     """Its algorithm is `none`, with the id of a real key."""
     token = jwt.encode(provider.claims(), "", "none", {"kid": provider.keys[0].kid})

@@ -576,7 +576,7 @@ async def test_in_anonymous_mode_the_page_admits_guests_only(
         await guest.enter("", "lobby")
         await guest.expect_steps("200", "200", "202")
         await expect(guest.page.locator("#roster bdi")).to_have_text(
-            re.compile("guest-[0-9a-f]{8}")
+            re.compile("guest-[0-9a-f]{32}")
         )
         await expect(guest.page.get_by_role("alert")).to_have_text("")
         await guest.page.context.close()

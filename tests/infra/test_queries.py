@@ -116,6 +116,11 @@ def test_each_query_selects_a_kind_of_record_that_exists(
         assert any(message.startswith(beginning) for message in messages), beginning
 
 
+def test_the_alert_of_refused_events_counts_errors_only() -> None:
+    """Any page can cause warnings. In Application Insights, 2 is a warning and 3 an error."""
+    assert "| where severityLevel >= 3\n" in QUERIES["webhook-refusals"]
+
+
 def test_queries_sum_item_counts() -> None:
     """With sampling a row represents several records; itemCount is their number."""
     for name, query in QUERIES.items():

@@ -10,6 +10,7 @@ def make_settings(
     mode: str | None = "local",
     user_claim: str | None = None,
     has_platform_auth: bool = False,
+    provider: str | None = None,
     **changes: object,
 ) -> Settings:
     """Return settings with an access key and the hub `chat`; `changes` are fields of Settings."""
@@ -17,6 +18,6 @@ def make_settings(
     fields: dict[str, object] = {
         "connection": Connection("https://demo.webpubsub.azure.com", access_key=KEY),
         "hub": "chat",
-        "mode": mode_type(user_claim, has_platform_auth),
+        "mode": mode_type(user_claim, has_platform_auth, provider),
     }
     return Settings(**(fields | changes))  # type: ignore[arg-type]  # the tests pass what fits

@@ -5,7 +5,9 @@ from usher.errors import BadRequestError, LengthRequiredError
 from usher.fields import check_length, read_name, read_optional_text, read_query
 
 
-@pytest.mark.parametrize("name", [1, None, "", " ", "a/b", ".", "..", "g" * 1025, "\ud800"])
+@pytest.mark.parametrize(
+    "name", [1, None, "", " ", "a/b", ".", "..", "g" * 1025, "\ud800", "a ", "\u3164", "a\x00"]
+)
 def test_a_bad_group_name_is_refused_with_its_field(name: object) -> None:
     """A REST call cannot address a group with such a name."""
     with pytest.raises(BadRequestError) as caught:
@@ -13,7 +15,7 @@ def test_a_bad_group_name_is_refused_with_its_field(name: object) -> None:
     assert caught.value.field == "room"
 
 
-@pytest.mark.parametrize("name", ["a,b", "Ñandú 日本", "'\"", "g" * 1024, "a%2Fb"])
+@pytest.mark.parametrize("name", ["a,b", "a b", "Ñandú 日本", "'\"", "g" * 1024, "a%2Fb"])
 def test_a_group_name_may_have_any_other_character(name: str) -> None:
     assert read_name(name, "group") == name
 

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import logging
 from typing import Any
@@ -9,6 +10,7 @@ from usher.errors import (
     BadEventError,
     BadRequestError,
     ForbiddenError,
+    ForeignOriginError,
     MethodError,
     ServiceError,
     SettingsError,
@@ -18,6 +20,7 @@ from usher.errors import (
     UnknownConnectionError,
     UsherError,
 )
+from usher.logs import note
 from usher.responses import (
     answer_json,
     answer_page,
@@ -167,6 +170,33 @@ async def test_refusals_and_failures_are_logged(
     status, reason = error.status, str(error)
     expected = {"record": "refusal", "function": "negotiate", "status": status, "reason": reason}
     assert found == ([(level, expected)] if level else [])
+
+
+async def test_a_refusal_has_the_facts_of_its_request(caplog: pytest.LogCaptureFixture) -> None:
+    """The ones that were known by then, and none of another request of the process."""
+
+    @http_answers
+    async def negotiate(_req: func.HttpRequest) -> func.HttpResponse:
+        note(userId="ana", address="a1")
+        await asyncio.sleep(0)
+        note(groups=["vault"])
+        raise ForbiddenError("not you")
+
+    await asyncio.gather(negotiate(REQUEST), answer_to(UnauthorizedError("who?")))
+    known, unknown = (json.loads(record.getMessage()) for record in reversed(caplog.records))
+    assert known == {
+        **{"record": "refusal", "function": "negotiate", "status": 403, "reason": "not you"},
+        **{"userId": "ana", "groups": ["vault"], "address": "a1"},
+    }
+    assert unknown.keys() == {"record", "function", "status", "reason"}
+    await answer_to(ForbiddenError("not you"))
+    assert "userId" not in json.loads(caplog.records[-1].getMessage())
+
+
+async def test_a_foreign_page_is_no_error_of_the_app(caplog: pytest.LogCaptureFixture) -> None:
+    """Anybody can open a page, so its origin must not fire an alert."""
+    assert (await refusal_of(ForeignOriginError("no")))["code"] == "unauthorized"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 async def test_wrong_settings_are_named_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:

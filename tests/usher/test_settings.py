@@ -14,6 +14,9 @@ from usher.settings import AZURE_MARKERS, Settings
 KEY = "a-made-up-access-key-of-32-bytes!"
 CONNECTION_STRING = f"Endpoint=https://demo.webpubsub.azure.com;AccessKey={KEY};Version=1.0;"
 KEY_MODE = {"WebPubSubConnectionString": CONNECTION_STRING, "WebPubSubHub": "chat"}
+EMULATOR = KEY_MODE | {
+    "WebPubSubConnectionString": f"Endpoint=http://localhost:8080;AccessKey={KEY};Version=1.0;"
+}
 IDENTITY_MODE = {
     "WebPubSubConnectionString__serviceUri": "https://demo.webpubsub.azure.com/",
     "WebPubSubHub": "chat",
@@ -46,7 +49,7 @@ def test_only_the_connection_and_the_hub_are_required() -> None:
 def test_every_optional_setting_is_read() -> None:
     """An empty text is kept, because it means no announcement."""
     settings = Settings.from_environ(
-        KEY_MODE
+        EMULATOR
         | {
             "USHER_AUTH": "local",
             "USHER_DEFAULT_GROUP": "hall",
@@ -186,12 +189,16 @@ def test_each_mistake_in_a_connection_string_has_its_own_problem() -> None:
         ("WebPubSubHub", "h" * 129),
         ("USHER_AUTH", "yes"),
         ("USHER_DEFAULT_GROUP", "   "),
+        ("USHER_DEFAULT_GROUP", "lobby\u3164"),
+        ("USHER_DEFAULT_GROUP", "lobby "),
         ("USHER_DEFAULT_GROUP", "g" * 1025),
         ("USHER_SINGLE_GROUP", "1"),
         ("USHER_ANNOUNCEMENT_FORMAT", "xml"),
         ("USHER_TOKEN_MINUTES", "0"),
         ("USHER_TOKEN_MINUTES", "-5"),
         ("USHER_TOKEN_MINUTES", "1.5"),
+        ("USHER_TOKEN_MINUTES", "1441"),
+        ("USHER_TOKEN_MINUTES", "999999"),
         ("USHER_MOST_GROUPS", "0"),
         ("USHER_CONNECT_LIMIT", "-1"),
         ("USHER_MOST_CONNECTIONS", "x"),
@@ -232,6 +239,15 @@ def test_oidc_mode_requires_an_issuer_and_an_audience() -> None:
     assert set(problems(KEY_MODE | {"USHER_AUTH": "oidc"})) == set(OIDC)
 
 
+def test_the_clients_of_oidc_mode_are_a_list() -> None:
+    """By default, every client of the provider is allowed."""
+    environ = KEY_MODE | OIDC | {"USHER_AUTH": "oidc"}
+    assert Settings.from_environ(environ).oidc_clients == frozenset()
+    named = Settings.from_environ(environ | {"USHER_OIDC_CLIENTS": "page, App ,"})
+    assert named.oidc_clients == {"page", "App"}
+    assert list(problems(environ | {"USHER_OIDC_CLIENTS": " , "})) == ["USHER_OIDC_CLIENTS"]
+
+
 @pytest.mark.parametrize(
     "issuer",
     ["login.example", "http://login.example", "ftp://login.example", "https://", "https://a?b"],
@@ -246,27 +262,53 @@ def test_a_bad_issuer_is_refused(issuer: str) -> None:
     ("environ", "on"),
     [
         ({}, False),
-        ({"WEBSITE_AUTH_ENABLED": "True"}, True),
-        ({"WEBSITE_AUTH_ENABLED": "False"}, False),
+        ({"WEBSITE_AUTH_ENABLED": "True"}, False),
+        ({"WEBSITE_INSTANCE_ID": "x"}, False),
+        ({"WEBSITE_AUTH_ENABLED": "False", "WEBSITE_INSTANCE_ID": "x"}, False),
+        *(({"WEBSITE_AUTH_ENABLED": "True", marker: "x"}, True) for marker in AZURE_MARKERS),
     ],
 )
 def test_app_service_authentication_is_on_only_if_the_platform_says_so(
     environ: dict[str, str], on: bool
 ) -> None:
-    """Only then the app trusts the headers of the principal."""
+    """Only then the app trusts the headers. One variable alone is set by mistake too easily."""
     assert Settings.from_environ(EASY_AUTH | environ).mode.has_platform_auth is on
 
 
 def test_allowed_origins_are_a_list_in_any_case() -> None:
     """By default no origin is allowed."""
     assert Settings.from_environ(KEY_MODE).allowed_origins == frozenset()
-    text = "https://A.example, http://localhost:3000 ,"
+    text = "https://A.example, http://localhost:3000 ,http://[::1]:80,http://127.0.0.1"
     found = Settings.from_environ(KEY_MODE | {"USHER_ALLOWED_ORIGINS": text}).allowed_origins
-    assert found == {"https://a.example", "http://localhost:3000"}
+    local = {"http://localhost:3000", "http://[::1]:80", "http://127.0.0.1"}
+    assert found == {"https://a.example", *local}
 
 
-@pytest.mark.parametrize("text", ["*", "a.example", "https://a.example/", "https://*.a.example"])
+def test_the_shortest_access_key_has_16_bytes() -> None:
+    """A shorter key can be guessed from a token that it signs."""
+    for key, is_valid in (("k" * 16, True), ("k" * 15, False), ("ü" * 8, True), ("k", False)):
+        text = f"Endpoint=https://demo.webpubsub.azure.com;AccessKey={key}"
+        environ = {**KEY_MODE, "WebPubSubConnectionString": text}
+        if is_valid:
+            assert Settings.from_environ(environ).connection.access_key == key
+        else:
+            assert "AccessKey" in problems(environ)["WebPubSubConnectionString"]
+
+
+def test_the_longest_lifetime_of_a_token_is_a_day() -> None:
+    assert Settings.from_environ(KEY_MODE | {"USHER_TOKEN_MINUTES": "1440"}).token_minutes == 1440
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("*", "a.example", "https://a.example/", "https://*.a.example", "null", "https://"),
+        *("http://a.example", "http://localhost.a.example", "http://127.0.0.1.a.example:80"),
+        *("https://a.example,http://a.example", "http://[::2]", "http://localhost@a.example"),
+    ],
+)
 def test_a_wildcard_and_a_bad_origin_are_refused(text: str) -> None:
+    """Http is for pages of this machine only: on the way, anybody could change such a page."""
     assert list(problems(KEY_MODE | {"USHER_ALLOWED_ORIGINS": text})) == ["USHER_ALLOWED_ORIGINS"]
 
 
@@ -277,11 +319,49 @@ def test_the_user_claim_is_optional() -> None:
     assert named.mode.user_claim == "email"
 
 
-@pytest.mark.parametrize("marker", AZURE_MARKERS)
-def test_local_mode_is_refused_in_azure(marker: str) -> None:
+def test_the_provider_of_app_service_authentication_is_optional() -> None:
+    """None means that the ids of users have the provider's name."""
+    assert Settings.from_environ(EASY_AUTH | {"USHER_EASYAUTH_PROVIDER": ""}).mode.provider is None
+    assert Settings.from_environ(EASY_AUTH).mode.provider is None
+    named = Settings.from_environ(EASY_AUTH | {"USHER_EASYAUTH_PROVIDER": "aad"})
+    assert named.mode.provider == "aad"
+
+
+LOCAL = EMULATOR | {"USHER_AUTH": "local"}
+# Azure Container Apps documentation, "Environment variables"; Kubernetes documentation, "Service",
+# discovery; azure-functions-host, EnvironmentSettings.
+MARKERS = [
+    *AZURE_MARKERS,
+    *("CONTAINER_APP_NAME", "CONTAINER_APP_REVISION", "KUBERNETES_SERVICE_HOST"),
+    *("WEBSITE_SITE_NAME", "WEBSITE_HOSTNAME", "WEBSITE_SKU", "FUNCTIONS_EXTENSION_VERSION"),
+]
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_local_mode_is_refused_on_every_platform(marker: str) -> None:
     """The mode trusts every caller, so it must not be left on by mistake."""
-    found = problems({**KEY_MODE, "USHER_AUTH": "local", marker: "x"})
+    found = problems({**LOCAL, marker: "x"})
     assert list(found) == ["USHER_AUTH"]
+    assert marker in found["USHER_AUTH"]
+
+
+def test_local_mode_runs_on_core_tools() -> None:
+    """Core Tools sets some of the platform's variables, and one that no platform sets."""
+    core_tools = {
+        "FUNCTIONS_CORETOOLS_ENVIRONMENT": "true",
+        "FUNCTIONS_EXTENSION_VERSION": "~4",
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "WEBSITE_HOSTNAME": "localhost:7071",
+    }
+    assert Settings.from_environ(LOCAL | core_tools).mode == Local()
+    assert list(problems(LOCAL | core_tools | {"WEBSITE_INSTANCE_ID": "x"})) == ["USHER_AUTH"]
+
+
+@pytest.mark.parametrize("service", [KEY_MODE, IDENTITY_MODE])
+def test_local_mode_needs_a_service_on_this_machine(service: dict[str, str]) -> None:
+    """Every other wrong key is still named."""
+    wrong = service | {"USHER_AUTH": "local", "USHER_TOKEN_MINUTES": "x"}
+    assert set(problems(wrong)) == {"USHER_AUTH", "USHER_TOKEN_MINUTES"}
 
 
 def test_the_sample_has_exactly_the_settings_that_the_app_reads() -> None:

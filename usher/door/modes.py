@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import Any, ClassVar
 
 from usher.door.callers import Caller, Credentials, VerifyToken
 from usher.errors import BadRequestError, ForbiddenError, NoModeError, UnauthorizedError
-from usher.names import is_printable_id
+from usher.logs import note
+from usher.names import NAME_RULE, is_printable_id
 
 AUTH = "USHER_AUTH"
 OIDC_ISSUER = "USHER_OIDC_ISSUER"
 OIDC_AUDIENCE = "USHER_OIDC_AUDIENCE"
 PRINCIPAL = "x-ms-client-principal"
+PROVIDER = re.compile(r"[\w.-]+")  # no colon: a user id shows where the provider's name ends
 UNKNOWN_CALLER = "The caller is not authenticated. Sign in and try again."
 
 
@@ -23,11 +26,13 @@ class Mode:
     """How callers are authenticated, and what follows from it.
 
     `user_claim` is the claim that has the user id; None is the mode's usual claim.
-    `has_platform_auth` is True where App Service Authentication is on.
+    `has_platform_auth` is True where App Service Authentication is on, and `provider` is its only
+    identity provider; None if it may have several.
     """
 
     user_claim: str | None = None
     has_platform_auth: bool = False
+    provider: str | None = None
 
     name: ClassVar[str] = ""
     required_settings: ClassVar[tuple[str, ...]] = ()
@@ -73,14 +78,21 @@ class EasyAuth(Mode):
         # Anybody can send these headers. Where App Service Authentication is on, it removes them
         # from a request and sets its own (App Service documentation, "Access user identities").
         if not self.has_platform_auth:
-            raise UnauthorizedError(UNKNOWN_CALLER)
+            raise UnauthorizedError(UNKNOWN_CALLER, log_text="no App Service Authentication")
         claims = _read_principal(credentials.headers.get(PRINCIPAL, ""))
         if self.user_claim is None:
             user_id: object = credentials.headers.get(f"{PRINCIPAL}-id")
         else:
             values = claims.get(self.user_claim, [])
             user_id = values[0] if len(values) == 1 else None
-        return _verified_caller(user_id, claims, credentials.user_id)
+        prefix = self._read_prefix(credentials.headers.get(f"{PRINCIPAL}-idp", ""))
+        return _verified_caller(user_id, claims, credentials.user_id, prefix)
+
+    def _read_prefix(self, provider: str) -> str:
+        """Return what makes the provider's user ids unique: nothing if there is one provider."""
+        if not PROVIDER.fullmatch(provider) or self.provider not in (None, provider):
+            raise UnauthorizedError(UNKNOWN_CALLER, log_text="another identity provider")
+        return "" if self.provider else f"{provider}:"
 
 
 class Oidc(Mode):
@@ -149,7 +161,7 @@ MODES: Mapping[str, type[Mode]] = {
 
 
 def _new_guest() -> Caller:
-    return Caller(f"guest-{secrets.token_hex(4)}")
+    return Caller(f"guest-{secrets.token_hex(16)}")  # cannot be guessed, nor collide
 
 
 def _read_principal(header: str) -> Mapping[str, list[Any]]:
@@ -161,21 +173,25 @@ def _read_principal(header: str) -> Mapping[str, list[Any]]:
         for claim in json.loads(base64.b64decode(header))["claims"]:
             claims.setdefault(claim["typ"], []).append(claim["val"])
     except (KeyError, TypeError, ValueError):
-        raise UnauthorizedError(UNKNOWN_CALLER) from None
+        raise UnauthorizedError(UNKNOWN_CALLER, log_text="malformed principal") from None
     return claims
 
 
 def _read_bearer(headers: Mapping[str, str]) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise UnauthorizedError(UNKNOWN_CALLER)
+        raise UnauthorizedError(UNKNOWN_CALLER, log_text="no bearer token")
     return token.strip()
 
 
-def _verified_caller(user_id: object, claims: Mapping[str, Any], asked: str | None) -> Caller:
+def _verified_caller(
+    user_id: object, claims: Mapping[str, Any], asked: str | None, prefix: str = ""
+) -> Caller:
     """Return the verified user; the request may repeat the user id, but not ask for another."""
     if not isinstance(user_id, str) or not is_printable_id(user_id):
-        raise UnauthorizedError(UNKNOWN_CALLER)
+        raise UnauthorizedError(UNKNOWN_CALLER, log_text="no valid user id")
+    user_id = prefix + user_id
+    note(userId=user_id)
     if asked not in (None, user_id):
         raise ForbiddenError("userId is not the id of the authenticated caller.", field="userId")
     return Caller(user_id, {name: _texts(value) for name, value in claims.items()})
@@ -188,7 +204,5 @@ def _texts(value: object) -> frozenset[str]:
 
 def _check_user_id(user_id: str) -> str:
     if not is_printable_id(user_id):
-        raise BadRequestError(
-            "userId must not be blank and must have printable characters only.", field="userId"
-        )
+        raise BadRequestError(f"userId must {NAME_RULE}.", field="userId")
     return user_id

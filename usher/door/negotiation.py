@@ -10,7 +10,7 @@ from usher.door.callers import Caller
 from usher.door.modes import Mode
 from usher.door.policy import Policy
 from usher.errors import MethodError
-from usher.logs import log_record
+from usher.logs import log_record, note
 from usher.service.tokens import Minter, TokenRequest, generate_token
 from usher.settings import Settings
 
@@ -54,6 +54,7 @@ async def negotiate(
 
     Raises BadRequestError, ForbiddenError, TooLargeError, ServiceError.
     """
+    note(groups=request.groups)
     groups = policy.grant_groups(caller, request.groups)
     roles = policy.grant_roles(caller, groups)
     wanted = TokenRequest(caller.user_id, groups, roles, request.minutes)

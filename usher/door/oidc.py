@@ -27,6 +27,19 @@ ALGORITHMS: Mapping[str, Sequence[tuple[str, str | None]]] = {
     "ES512": [("EC", "P-521")],
     "EdDSA": [("OKP", "Ed25519"), ("OKP", "Ed448")],
 }
+# The types of tokens for an API (RFC 7519, section 5.1; RFC 9068, section 2.1). A token without a
+# type is accepted, too. The provider signs other tokens with the same keys.
+TOKEN_TYPES = ("jwt", "at+jwt")
+# The claims `typ` of Keycloak and `token_use` of Amazon Cognito say which token it is.
+KIND_CLAIMS = ("typ", "token_use")
+ACCESS_KINDS = ("bearer", "access")
+FOREIGN_KINDS = ("id", "refresh", "offline", "logout")
+# Only ID tokens and logout tokens have these (OpenID Connect Core 1.0, sections 2 and 3.3.2.11;
+# FAPI 1.0 Advanced, section 5.1; Back-Channel Logout 1.0, section 2.4), except for `nonce`.
+FOREIGN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events"})
+# The client that got the token (OpenID Connect Core 1.0, section 2; RFC 9068, section 2.2;
+# Microsoft Entra, version 1 tokens).
+CLIENT_CLAIMS = ("azp", "client_id", "appid")
 REQUIRED_CLAIMS = ["exp", "iat", "iss", "aud", "sub"]
 LEEWAY_SECONDS = 60  # allowed difference of the clocks of the provider and the app
 LONGEST_TOKEN = 8 * 1024  # characters
@@ -70,15 +83,22 @@ class OidcProvider:
     """A provider. One per process, because it caches the provider's keys."""
 
     def __init__(
-        self, issuer: str, audience: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        issuer: str,
+        audience: str,
+        clients: frozenset[str] = frozenset(),
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Set up a provider. `issuer` is an https URL, or http on this machine.
 
+        `clients` are the clients whose tokens are accepted; empty for all.
         `clock` returns seconds, for the age of the keys; the times of a token are compared with
         the real time.
         """
         self._issuer = issuer
         self._audience = audience
+        self._clients = clients
         self._keys = KeyCache(issuer, clock)
 
     async def verify(self, token: str) -> Mapping[str, Any]:
@@ -106,6 +126,8 @@ class OidcProvider:
         )
         if not claims["sub"]:
             raise TokenRefusedError("claims")
+        check_kind(claims)
+        check_client(claims, self._clients)
         return claims
 
 
@@ -177,7 +199,25 @@ def read_header(token: str) -> tuple[str, str | None]:
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise TokenRefusedError("algorithm")
+    if str(header.get("typ", "jwt")).lower().removeprefix("application/") not in TOKEN_TYPES:
+        raise TokenRefusedError("type")
     return algorithm, header.get("kid")
+
+
+def check_kind(claims: Mapping[str, Any]) -> None:
+    """Raise TokenRefusedError for an ID token and other tokens that are not for an API."""
+    kinds = {str(claims[name]).lower() for name in KIND_CLAIMS if name in claims}
+    # Keycloak before version 25 put `nonce` into access tokens too.
+    has_foreign_claims = kinds.isdisjoint(ACCESS_KINDS) and bool(FOREIGN_CLAIMS & claims.keys())
+    if has_foreign_claims or not kinds.isdisjoint(FOREIGN_KINDS):
+        raise TokenRefusedError("type")
+
+
+def check_client(claims: Mapping[str, Any], clients: frozenset[str]) -> None:
+    """Raise TokenRefusedError for a token of another client. Without `clients` all are allowed."""
+    named = [claims[name] for name in CLIENT_CLAIMS if name in claims]
+    if clients and not (named and all(isinstance(name, str) and name in clients for name in named)):
+        raise TokenRefusedError("client")
 
 
 def choose_key(keys: Sequence[Key], algorithm: str, kid: str | None) -> Key:

@@ -9,7 +9,13 @@ from typing import Any
 from usher.door.callers import Caller
 from usher.door.rules import JOIN, ROSTER, SEND, Rules
 from usher.door.seal import Seal
-from usher.errors import BadEventError, BadRequestError, ForbiddenError, TooLargeError
+from usher.errors import (
+    BadEventError,
+    BadRequestError,
+    ForbiddenError,
+    ForeignOriginError,
+    TooLargeError,
+)
 from usher.names import GROUP_RULE, is_group_name
 from usher.settings import Settings
 
@@ -59,14 +65,14 @@ class Policy:
             raise ForbiddenError(NO_SUCH_GROUP, field="group")
 
     def check_origins(self, origins: Sequence[str]) -> None:
-        """Raise BadEventError if a page of a foreign origin opens the connection.
+        """Raise ForeignOriginError if a page of a foreign origin opens the connection.
 
         Clients other than browsers send no `Origin` header, or the service's own.
         """
         allowed = self.settings.allowed_origins | {self.settings.connection.endpoint}
         is_allowed = allowed.issuperset(map(str.lower, origins))
         if not is_allowed and not self.settings.mode.allows_any_origin:
-            raise BadEventError("The origin of the page is not allowed.")
+            raise ForeignOriginError("The origin of the page is not allowed.")
 
     def admit(self, user_id: str | None, token_groups: Sequence[str]) -> list[str]:
         """Return the groups of a connecting client. Raises BadEventError.

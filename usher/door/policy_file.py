@@ -7,7 +7,7 @@ from typing import Any
 
 from usher.door.rules import JOIN, RIGHTS, SEND, GroupPattern, Rule, Rules
 from usher.errors import SettingsError
-from usher.names import LONGEST_GROUP_NAME
+from usher.names import LONGEST_GROUP_NAME, NAME_RULE, is_printable_id
 
 FIELDS = {"caller", "group", "allow"}
 
@@ -61,16 +61,19 @@ def _parse_caller(caller: Any) -> Mapping[str, Any]:
         return {}
     fields = caller if isinstance(caller, dict) else {}
     if all(isinstance(value, str) and value for value in fields.values()):
-        if set(fields) == {"user"}:
+        if set(fields) == {"user"} and is_printable_id(fields["user"]):
             return {"user": fields["user"]}
         if set(fields) == {"claim", "value"}:
             return {"claim": (fields["claim"], fields["value"])}
-    raise ValueError('must be "any", {"user": ID} or {"claim": NAME, "value": VALUE}')
+    forms = '"any", {"user": ID} or {"claim": NAME, "value": VALUE}'
+    raise ValueError(f"must be {forms}; an ID must {NAME_RULE}")
 
 
 def _parse_group(group: Any) -> Mapping[str, Any]:
     if not isinstance(group, str) or not 0 < len(group) <= LONGEST_GROUP_NAME or "/" in group:
         raise ValueError(f"must be a string of 1 to {LONGEST_GROUP_NAME} characters, no slash")
+    if not is_printable_id(group):  # no name of a group could match
+        raise ValueError(f"must {NAME_RULE}")
     return {"group": GroupPattern(group)}
 
 

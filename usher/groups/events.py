@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from usher.errors import BadEventError
+from usher.logs import note
 from usher.names import is_printable_id
 from usher.settings import Settings
 
@@ -62,6 +63,7 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
         _check_signature(event, context["signature"], settings.connection.access_key)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadEventError("The event is malformed.") from error
+    note(userId=event.user_id)
     if event.name != name:
         raise BadEventError(f"This function accepts only `{name}` events.")
     return event

@@ -6,7 +6,7 @@ from typing import Any
 from usher import fields
 from usher.errors import BadRequestError
 from usher.groups.announcements import LONGEST_TEXT, make_printable
-from usher.names import is_printable_id
+from usher.names import NAME_RULE, is_printable_id
 from usher.settings import Settings
 
 REQUIRED = ("group", "connectionId", "announcement")
@@ -56,7 +56,5 @@ def _read_announcement(value: Any) -> str:
 def _read_user_id(value: Any) -> str | None:
     user_id = fields.read_optional_text(value, "userId")
     if user_id is not None and not is_printable_id(user_id):
-        raise BadRequestError(
-            "userId must not be blank and must have printable characters only.", field="userId"
-        )
+        raise BadRequestError(f"userId must {NAME_RULE}.", field="userId")
     return user_id

@@ -20,6 +20,7 @@ from usher.errors import (
 )
 
 ID = "x-ms-client-principal-id"
+IDP = "x-ms-client-principal-idp"
 PRINCIPAL = "x-ms-client-principal"
 BEARER = {"authorization": "Bearer good"}
 
@@ -48,6 +49,12 @@ async def identify(
     return await settings.mode.identify(Credentials(headers or {}, user_id), verify)
 
 
+async def identify_aad(headers: Mapping[str, str], **changes: Any) -> Caller:
+    """Return the caller whom the only provider of App Service Authentication has signed in."""
+    signed_in: dict[str, Any] = {"has_platform_auth": True, "provider": "aad"} | changes
+    return await identify("easyauth", {IDP: "aad", **headers}, **signed_in)
+
+
 async def test_without_a_mode_no_caller_is_identified() -> None:
     """The error names the missing setting."""
     with pytest.raises(NoModeError, match="USHER_AUTH"):
@@ -62,7 +69,7 @@ async def test_local_mode_accepts_the_user_id_of_the_request() -> None:
 @pytest.mark.parametrize("mode", ["local", "anonymous"])
 async def test_without_a_user_id_each_request_gets_a_new_guest(mode: str) -> None:
     first, second = [(await identify(mode)).user_id for _ in range(2)]
-    assert re.fullmatch("guest-[0-9a-f]{8}", first)
+    assert re.fullmatch("guest-[0-9a-f]{32}", first)
     assert first != second
 
 
@@ -82,7 +89,9 @@ async def test_a_backend_must_name_the_user() -> None:
 
 
 @pytest.mark.parametrize("mode", ["local", "key"])
-@pytest.mark.parametrize("user_id", ["", "  ", "a\nb", "a\x00b", "\u202ea", "\ud800"])
+@pytest.mark.parametrize(
+    "user_id", ["", "  ", "a\nb", "a\x00b", "\u202ea", "\ud800", "ana ", "\u3164", "an\u0303"]
+)
 async def test_user_ids_that_are_not_printable(mode: str, user_id: str) -> None:
     """Blank ids, control characters and direction marks are refused."""
     with pytest.raises(BadRequestError) as caught:
@@ -94,15 +103,42 @@ async def test_the_principal_of_app_service_authentication() -> None:
     """The user id is the principal's id, or the configured claim."""
     headers = {ID: "ana-id", PRINCIPAL: encode_principal(("email", "ana@example.com"))}
     claims = {"email": frozenset({"ana@example.com"})}
-    assert await identify("easyauth", headers, has_platform_auth=True) == Caller("ana-id", claims)
-    by_claim = await identify("easyauth", headers, has_platform_auth=True, user_claim="email")
+    assert await identify_aad(headers) == Caller("ana-id", claims)
+    by_claim = await identify_aad(headers, user_claim="email")
     assert by_claim == Caller("ana@example.com", claims)
+
+
+async def test_users_of_several_providers_have_different_ids() -> None:
+    """The same id of two providers is two users. A request may repeat the whole id."""
+    for provider in ("aad", "google"):
+        headers = {ID: "12345", IDP: provider, PRINCIPAL: encode_principal(("email", "a@b"))}
+        user_id = f"{provider}:12345"
+        assert (await identify("easyauth", headers, has_platform_auth=True)).user_id == user_id
+        again = await identify("easyauth", headers, user_id, has_platform_auth=True)
+        assert again.user_id == user_id
+        with pytest.raises(ForbiddenError):
+            await identify("easyauth", headers, "12345", has_platform_auth=True)
+        by_claim = await identify("easyauth", headers, has_platform_auth=True, user_claim="email")
+        assert by_claim.user_id == f"{provider}:a@b"
+
+
+@pytest.mark.parametrize("provider", ["google", "", None, "AAD", "aad:x", "aad ", "a\nb"])
+async def test_callers_of_another_provider_are_refused_where_one_is_configured(
+    provider: str | None,
+) -> None:
+    """Callers of no provider, or of one whose name hides where the id begins, are always."""
+    headers = {ID: "12345"} | ({} if provider is None else {IDP: provider})
+    with pytest.raises(UnauthorizedError):
+        await identify("easyauth", headers, has_platform_auth=True, provider="aad")
+    if provider not in ("google", "AAD"):
+        with pytest.raises(UnauthorizedError):
+            await identify("easyauth", headers, has_platform_auth=True)
 
 
 async def test_claims_with_several_values() -> None:
     """App Service Authentication repeats the claim; a bearer token has a list."""
     header = encode_principal(("groups", "a"), ("groups", "b"))
-    caller = await identify("easyauth", {ID: "ana", PRINCIPAL: header}, has_platform_auth=True)
+    caller = await identify_aad({ID: "ana", PRINCIPAL: header})
     assert caller.claims == {"groups": frozenset({"a", "b"})}
     assert (await identify("oidc", BEARER)).claims["groups"] == frozenset({"a"})
 
@@ -115,7 +151,7 @@ async def test_a_claim_with_several_values_is_no_user_id() -> None:
     """A user has one id."""
     header = encode_principal(("email", "a"), ("email", "b"))
     with pytest.raises(UnauthorizedError):
-        await identify("easyauth", {PRINCIPAL: header}, has_platform_auth=True, user_claim="email")
+        await identify_aad({PRINCIPAL: header}, user_claim="email")
 
 
 async def test_forged_principals_are_refused() -> None:
@@ -123,7 +159,7 @@ async def test_forged_principals_are_refused() -> None:
     headers = {ID: "ana-id", PRINCIPAL: encode_principal(("email", "ana@example.com"))}
     for claim in (None, "email"):
         with pytest.raises(UnauthorizedError):
-            await identify("easyauth", headers, user_claim=claim)
+            await identify_aad(headers, user_claim=claim, has_platform_auth=False)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +179,7 @@ async def test_forged_principals_are_refused() -> None:
 async def test_principals_without_a_user_id(headers: dict[str, str], claim: str | None) -> None:
     """The caller is not signed in, or a header is malformed."""
     with pytest.raises(UnauthorizedError):
-        await identify("easyauth", headers, has_platform_auth=True, user_claim=claim)
+        await identify_aad(headers, user_claim=claim)
 
 
 async def test_a_bearer_token() -> None:
@@ -171,15 +207,18 @@ async def test_bearer_tokens_without_a_user_id(headers: dict[str, str], claim: s
         await identify("oidc", headers, user_claim=claim)
 
 
-@pytest.mark.parametrize(("mode", "headers"), [("easyauth", {ID: "ana"}), ("oidc", BEARER)])
+@pytest.mark.parametrize(
+    ("mode", "headers"), [("easyauth", {ID: "ana", IDP: "aad"}), ("oidc", BEARER)]
+)
 async def test_an_authenticated_caller_can_ask_only_for_its_own_user_id(
     mode: str, headers: dict[str, str]
 ) -> None:
     """Another user id is forbidden, and not unauthorized: the caller is known."""
-    assert (await identify(mode, headers, "ana", has_platform_auth=True)).user_id == "ana"
+    signed_in: dict[str, Any] = {"has_platform_auth": True, "provider": "aad"}
+    assert (await identify(mode, headers, "ana", **signed_in)).user_id == "ana"
     for other in ("bo", "", "ANA"):
         with pytest.raises(ForbiddenError) as caught:
-            await identify(mode, headers, other, has_platform_auth=True)
+            await identify(mode, headers, other, **signed_in)
         assert caught.value.field == "userId"
 
 
@@ -189,6 +228,7 @@ async def test_all_unknown_callers_get_the_same_detail() -> None:
     for mode, headers, has_platform_auth in (
         ("easyauth", {}, True),
         ("easyauth", {ID: "x"}, False),
+        ("easyauth", {ID: "x"}, True),
         ("oidc", {}, True),
     ):
         with pytest.raises(UsherError) as caught:

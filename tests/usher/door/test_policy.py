@@ -8,7 +8,7 @@ from usher.door.callers import Caller
 from usher.door.policy import Policy
 from usher.door.policy_file import parse_rules
 from usher.door.seal import GROUPS_STATE
-from usher.errors import BadEventError, BadRequestError, ForbiddenError
+from usher.errors import BadEventError, BadRequestError, ForbiddenError, ForeignOriginError
 from usher.settings import Connection
 
 ANA = Caller("ana")
@@ -29,7 +29,9 @@ def test_a_request_without_a_group_gets_the_default_group(settings: Any) -> None
     assert Policy(settings, OPEN).grant_groups(ANA, []) == ["lobby"]
 
 
-@pytest.mark.parametrize("group", ["", "  ", "g" * 1025, "a/b", ".", ".."])
+@pytest.mark.parametrize(
+    "group", ["", "  ", "g" * 1025, "a/b", ".", "..", "a ", "a\u200b", "n\u0303"]
+)
 def test_invalid_group_names(group: str) -> None:
     """One invalid name refuses the whole request."""
     with pytest.raises(BadRequestError) as caught:
@@ -165,6 +167,8 @@ def test_origins_that_may_not_connect(origin: str) -> None:
 def test_one_foreign_origin_of_several_refuses_the_connection() -> None:
     with pytest.raises(BadEventError):
         Policy(ONE_ORIGIN, OPEN).check_origins((SERVICE, "https://b.example"))
+    with pytest.raises(ForeignOriginError):  # logged as a warning
+        Policy(ONE_ORIGIN, OPEN).check_origins(("https://b.example",))
 
 
 def test_every_origin_may_connect_in_local_mode() -> None:

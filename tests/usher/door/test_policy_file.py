@@ -75,6 +75,15 @@ def test_invalid_rules(place: str, invalid: Any) -> None:
     assert not VALIDATOR.is_valid({"rules": [invalid]})
 
 
+@pytest.mark.parametrize("name", ["cafe\u0301", "ana ", "a\u200b", "\u3164"])
+def test_names_that_no_caller_and_no_group_can_have(name: str) -> None:
+    """A rule that denies would never match, so it is refused. The schema cannot say this."""
+    for field, value in (("caller", {"user": name}), ("group", name)):
+        with pytest.raises(SettingsError) as caught:
+            parse_rules({"rules": [rule(**{field: value})]}, "policy.json")
+        assert list(caught.value.problems) == [f"policy.json rules[0].{field}"]
+
+
 def test_every_wrong_place_is_named_at_once() -> None:
     invalid = [rule(caller="all", group="a}", allow=["enter"]), rule(), {}]
     with pytest.raises(SettingsError) as caught:

@@ -3,9 +3,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from usher.errors import ServiceError
-from usher.groups.announcements import FORMATS, Announcement, write_text
+from usher.groups.announcements import FORMATS, Announcement, make_printable, write_text
 from usher.groups.events import ConnectionEvent
 from usher.groups.workflow import announcement_of
 
@@ -136,6 +138,20 @@ def test_another_event_has_another_id(change: Any) -> None:
 def test_the_retry_rule_of_each_format(error: ServiceError, text: bool, json: bool) -> None:
     """A text is only repeated if nothing was sent; duplicates in JSON have the same id."""
     assert (TEXT.may_send_again(error), JSON.may_send_again(error)) == (text, json)
+
+
+TRICKS = ["{userId}", "{group}", "{0}", "{{", "}}", "{userId.__class__}", "%s", "\n", "{", "}", "a"]
+TRICKY = st.lists(st.sampled_from(TRICKS)).map("".join) | st.text()
+
+
+@given(TRICKY, TRICKY, st.lists(st.sampled_from(["{userId}", "{group}", "{{", "}}", " x "])))
+def test_only_the_template_is_read_as_a_template(user: str, group: str, parts: list[str]) -> None:
+    """What a name contains is copied, printable characters only, and never filled in."""
+    values = {"{userId}": make_printable(user or "somebody"), "{group}": make_printable(group)}
+    expected = "".join((values | {"{{": "{", "}}": "}"}).get(part, part) for part in parts)
+    text = write_text("".join(parts), user, group)
+    assert text == expected[:1024]
+    assert text.isprintable()
 
 
 def test_names_are_not_read_as_templates() -> None:

@@ -139,7 +139,7 @@ def test_malformed_events(document: Any) -> None:
 OTHER_KEY = sign("c-1", "another-key-of-at-least-32-bytes!")
 
 
-@pytest.mark.parametrize("value", ["a\nb", "\u202ea", " ", "a\x00"])
+@pytest.mark.parametrize("value", ["a\nb", "\u202ea", " ", "a\x00", "ana ", "\u3164", "an\u0303"])
 @pytest.mark.parametrize("field", ["connectionId", "userId"])
 def test_ids_that_are_not_printable(field: str, value: str) -> None:
     """They could forge lines in the log and in announcements."""

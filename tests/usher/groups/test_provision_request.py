@@ -42,10 +42,10 @@ def test_a_required_field_is_missing(field: str) -> None:
 
 
 INVALID: dict[str, list[Any]] = {
-    "group": ["", " ", "a/b", "..", "g" * 1025, ["a"], "\ud800"],
+    "group": ["", " ", "a/b", "..", "g" * 1025, ["a"], "\ud800", "a\u200b"],
     "connectionId": ["", " ", "a/b", ".", "c" * 1025, 7, "\ud800"],
     "announcement": ["", " \n", "\x00\u202e", "t" * 1025, {}, "\ud800"],
-    "userId": ["", " ", "a\nb", 1],
+    "userId": ["", " ", "a\nb", 1, "ana ", "ana\u3164"],
     "minutesToExpire": [0, 91, 1.5, True, "x", []],
     "hub": ["other", 1],
     "role": ["webpubsub.sendToGroup"],

@@ -2,6 +2,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests import virtual_time
 from usher.errors import ServiceError
@@ -40,6 +42,17 @@ def test_each_user_is_one_member() -> None:
         ],
         "truncated": False,
     }
+
+
+@given(st.lists(st.none() | st.text("ab'/\n", max_size=2), max_size=200), st.booleans())
+def test_a_roster_counts_every_connection_once(users: list[str | None], has_more: bool) -> None:
+    """Compared with counting by hand."""
+    answer = describe_roster("g", users, has_more)
+    found = [(member["userId"], member["connections"]) for member in answer["members"]]
+    names = sorted({user for user in users if user is not None})
+    expected = [(name, users.count(name)) for name in [*names, *([None] if None in users else [])]]
+    assert found == expected
+    assert (answer["count"], answer["truncated"]) == (len(expected), has_more)
 
 
 def test_a_group_without_connections() -> None:
