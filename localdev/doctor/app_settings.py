@@ -62,7 +62,8 @@ def _read_report(done: Result) -> dict[str, Any]:
 def find_fatal(settings: Mapping[str, str]) -> Problems:
     """Return the settings with which the Functions host does not start at all.
 
-    All were tried with the real host and the Web PubSub extension, 26 November 2026.
+    Tried with the real host and the Web PubSub extension on 26 November 2026, except the service
+    URI: the extension reads its host in the same way.
     """
     problems = {HUB: "is empty"} if find_setting(settings, HUB) == "" else {}
     connection = find_setting(settings, DEFAULT_CONNECTION) or ""
@@ -96,11 +97,13 @@ async def _read_azure(fixes: Fixes) -> dict[str, str]:
     words = ("functionapp", "config", "appsettings", "list")
     try:
         listed = await ask_az(*words, resource_group=group, name=fixes.app_name)
-        settings = {each["name"]: str(each["value"] or "") for each in listed}
+        settings = {str(each["name"]): str(each["value"] or "") for each in listed}
     except AzError as error:
         raise UnseenError(str(error)) from None
     except (KeyError, TypeError):
-        raise UnseenError(OTHER_FORM) from None
+        settings = {}
+    if not settings:  # there are always some, such as the host's storage
+        raise UnseenError(OTHER_FORM)
     return {name: text for name, text in settings.items() if name.startswith(PREFIXES)}
 
 

@@ -35,7 +35,7 @@ async def run_child(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a text that no environment can have
         raise ChildError(f"cannot be started ({describe_failure(error)})") from None
     output, errors = await _wait_for(process)
     return Result(process.returncode or 0, *(_decode(each) for each in (output, errors)))

@@ -16,7 +16,8 @@ from localdev.host.access import DEFAULT_CONNECTION
 # Only this text of the host shows that it is the host that answers.
 DEAD_HOST = "Function host is not running."
 STOPS = (
-    "Such a setting keeps the Functions host from starting; it then answers 503 to every request."
+    "A wrong hub or connection can keep the Functions host from starting; it then answers 503 to "
+    "every request."
 )
 CAUSES = (
     f"The Functions host cannot start, or is still starting. It cannot start if {HUB} is empty, or "
@@ -46,7 +47,8 @@ async def judge_dead_host(context: Context, saw: str) -> Finding:
     if read_by_host:
         saw = f"{saw}; {describe_problems(read_by_host)}"
         return failure(saw, STOPS, context.fixes.correct_settings(list(read_by_host)))
-    return failure(f"{saw}; {HUB} and the connection are valid", CAUSES, context.fixes.start_host())
+    saw = f"{saw}; the hub and connection settings show no fault"
+    return failure(saw, CAUSES, context.fixes.start_host())
 
 
 async def _find_wrong(context: Context) -> Problems:

@@ -151,7 +151,7 @@ async def test_a_dead_host_with_a_wrong_setting(name: str, value: str, problem: 
     assert finding.saw == (
         f"GET /api/health returned 503 (Function host is not running.); {name} {problem}"
     )
-    assert "keeps the Functions host from starting" in finding.means
+    assert "can keep the Functions host from starting" in finding.means
     assert finding.fix.startswith(f"Correct {name} in local.settings.json")
     assert KEY not in finding.saw + finding.means + finding.fix
 
@@ -159,7 +159,7 @@ async def test_a_dead_host_with_a_wrong_setting(name: str, value: str, problem: 
 async def test_a_dead_host_with_valid_settings() -> None:
     """Settings that only concern the app do not count. The causes are named."""
     finding = await examine_dead_host(USHER_TOKEN_MINUTES="soon")
-    assert finding.saw.endswith("; WebPubSubHub and the connection are valid")
+    assert finding.saw.endswith("; the hub and connection settings show no fault")
     assert "if WebPubSubHub is empty, or if WebPubSubConnectionString is in quotes" in finding.means
     assert "what the Functions host printed" in finding.fix
 

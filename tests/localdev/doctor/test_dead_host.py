@@ -54,7 +54,13 @@ async def test_a_wrong_setting(az: Az, tmp_path: Path, name: str, value: str, pr
 async def test_all_wrong_settings(az: Az) -> None:
     """Also one that `az` shows as null; settings that the host does not read are no cause."""
     string = {"WebPubSubConnectionString": f'"AccessKey={KEY}"'}
-    az(0, listed(WebPubSubHub=None, USHER_TOKEN_MINUTES="soon", **string))
+    az(
+        0,
+        [
+            {"name": None, "value": 5},
+            *listed(WebPubSubHub=None, USHER_TOKEN_MINUTES="soon", **string),
+        ],
+    )
     finding = await examine()
     assert "WebPubSubHub is empty; WebPubSubConnectionString is in quotes" in finding.saw
     assert "USHER_TOKEN_MINUTES" not in finding.saw
@@ -72,7 +78,7 @@ async def test_valid_settings(az: Az, settings: dict[str, str]) -> None:
     """What a reference refers to cannot be seen."""
     az(0, listed(**settings))
     finding = await examine()
-    assert "WebPubSubHub and the connection are valid" in finding.saw
+    assert "the hub and connection settings show no fault" in finding.saw
     assert "if WebPubSubHub is empty" in finding.means
     assert "Diagnose and solve problems" in finding.fix
 
@@ -93,6 +99,13 @@ NO_LOGIN = "ERROR: Please run 'az login' to setup account."
         (0, 5, "", "the output of `az` has another form than expected"),
         (0, [{"name": "a"}], "", "the output of `az` has another form than expected"),
         (0, ["text"], "", "the output of `az` has another form than expected"),
+        (0, {}, "", "the output of `az` has another form than expected"),
+        (
+            0,
+            [{"name": "WebPubSubHub", "value": "\0"}],
+            "",
+            "`python -m usher.self_check` cannot be started (ValueError)",
+        ),
     ],
 )
 async def test_az_that_fails(az: Az, status: int, output: object, errors: str, reason: str) -> None:
