@@ -1,4 +1,8 @@
-"""`python -m localdev COMMAND`: the commands behind dev.py."""
+"""`python -m localdev COMMAND`: the commands behind dev.py.
+
+What only some commands need is imported in their functions, so that `emulator` starts without the
+Functions runtime, with aiohttp and PyJWT alone.
+"""
 
 import argparse
 import asyncio
@@ -21,17 +25,11 @@ from localdev.arguments import (
     add_test_options,
     add_up_options,
 )
-from localdev.dependencies import (
-    audit_dependencies,
-    pin_dependencies,
-    write_bill_of_materials,
-)
 from localdev.doctor.target import add_doctor_options
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
 from localdev.provision import call_provision
-from localdev.serving import serve_host, serve_stack
 from localdev.stack import ROOT, StackError, ensure_local_settings
 from webpubsub_emulator.command import main as run_emulator
 from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
@@ -87,12 +85,14 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
 
 
 def demo(_options: argparse.Namespace, _rest: list[str]) -> int:
-    from localdev.demo import run_demo  # imports the official clients, which only this needs
+    from localdev.demo import run_demo  # imports the official clients
 
     return asyncio.run(run_demo())
 
 
 def up(options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.serving import serve_stack  # imports the Functions runtime
+
     ensure_local_settings()
     apply_local_settings(ROOT)
     configure_logging(level=LOG_LEVEL)
@@ -104,6 +104,8 @@ def emulator(_options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def host(options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.serving import serve_host  # imports the Functions runtime
+
     ensure_local_settings()
     configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_host(options))
@@ -119,7 +121,7 @@ def provision(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def doctor(options: argparse.Namespace, _rest: list[str]) -> int:
-    from localdev.doctor.examination import run_doctor  # its imports are needed only here
+    from localdev.doctor.examination import run_doctor
 
     return run_doctor(options)
 
@@ -160,14 +162,20 @@ def check(_options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def pin(options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.dependencies import pin_dependencies  # imports packaging
+
     return pin_dependencies(options.upgrade)
 
 
 def audit(options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.dependencies import audit_dependencies  # imports packaging
+
     return audit_dependencies(options.offline_ok)
 
 
 def sbom(_options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.dependencies import write_bill_of_materials  # imports packaging
+
     return write_bill_of_materials()
 
 

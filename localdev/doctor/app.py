@@ -1,7 +1,9 @@
 """The checks `app`, `settings`, `package` and `health`: does the app run, and can it work."""
 
+from localdev.doctor.app_settings import UnseenError, describe_problems, find_wrong_in_azure
 from localdev.doctor.calls import Answer, Kind, UnreachableError
 from localdev.doctor.context import Context
+from localdev.doctor.dead_host import is_dead_host, judge_dead_host
 from localdev.doctor.findings import Finding, failure, fine, skipped, warning
 from localdev.doctor.fixes import ADD_UNITS, ROLE
 from localdev.doctor.target import DoctorError
@@ -30,6 +32,8 @@ async def check_app(context: Context) -> Finding:
     if answer.status in (200, 401) or answer.kind is not None:
         return fine("the app answers")
     saw = f"GET {HEALTH} returned {answer.status}"
+    if is_dead_host(answer):
+        return await judge_dead_host(context, saw)
     if answer.status in (502, 503, 504):
         means = "The Functions host does not run, or is still starting."
         return failure(saw, means, context.fixes.read_log())
@@ -39,9 +43,11 @@ async def check_app(context: Context) -> Finding:
 
 async def check_settings(context: Context) -> Finding:
     """Check local settings key by key; of a deployment, ask the health endpoint."""
+    if context.self_check_failure:
+        return _judge_failed_self_check(context)
     if problems := context.self_check.get("problems"):
         return failure(
-            "; ".join(f"{key} {problem}" for key, problem in problems.items()),
+            describe_problems(problems),
             INVALID_SETTINGS,
             "Correct local.settings.json or the policy file, and restart the app.",
         )
@@ -55,8 +61,26 @@ async def check_settings(context: Context) -> Finding:
             "The app was started with other settings.",
             "Restart the app.",
         )
+    return await _judge_invalid_deployment(context)
+
+
+def _judge_failed_self_check(context: Context) -> Finding:
+    means = "The app in this folder cannot be loaded, so its settings cannot be checked."
+    fix = "Run this command with the Python of .venv; it shows the error and the line."
+    return failure(context.self_check_failure, means, fix)
+
+
+async def _judge_invalid_deployment(context: Context) -> Finding:
     saw = f"GET {HEALTH} returned {context.health.description}"
-    return failure(saw, INVALID_SETTINGS, context.fixes.read_log())
+    try:
+        wrong = await find_wrong_in_azure(context.fixes)
+    except UnseenError as error:
+        saw = f"{saw}; no setting was checked: {error}"
+        return failure(saw, INVALID_SETTINGS, context.fixes.read_log())
+    if not wrong:
+        return failure(saw, INVALID_SETTINGS, context.fixes.read_log())
+    fix = context.fixes.correct_settings(list(wrong))
+    return failure(f"{saw}; {describe_problems(wrong)}", INVALID_SETTINGS, fix)
 
 
 def _describe_settings(context: Context) -> str:

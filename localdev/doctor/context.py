@@ -40,6 +40,7 @@ class Context:
     """What is known so far; each check adds what it finds out.
 
     `self_check` is the app's report about the settings of this folder, empty for a deployment.
+    `self_check_failure` says why there is no report although the app runs here.
     `origins` are the origins of pages that must be allowed to use the app.
     `clock_offsets` are seconds ahead of this machine's clock, by the clock's owner.
     `connection_state` is the `ce-connectionState` that `connect` returned: Web PubSub sends it with
@@ -51,6 +52,7 @@ class Context:
     target: Target
     session: aiohttp.ClientSession = field(repr=False)
     self_check: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    self_check_failure: str = ""
     access_key: str | None = field(default=None, repr=False)
     origins: tuple[str, ...] = ()
     user_id: str = field(default_factory=new_user_id)

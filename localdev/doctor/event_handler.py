@@ -1,13 +1,11 @@
 """The check `handler`: the hub's event handler, read from the emulator or with `az`."""
 
-import asyncio
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from localdev.addresses import LOCAL_HOSTS
+from localdev.doctor.az import OTHER_FORM, AzError, ask_az
 from localdev.doctor.calls import UnreachableError
 from localdev.doctor.context import Context
 from localdev.doctor.events import WEBHOOK
@@ -16,7 +14,6 @@ from webpubsub_emulator.handler_settings import SYSTEM_EVENTS
 
 type Handlers = Sequence[Mapping[str, Any]]
 
-AZ_SECONDS = 60.0
 KEY_VAULT = "{@Microsoft.KeyVault("  # begins a reference to a secret in a key vault
 
 
@@ -58,44 +55,25 @@ async def _ask_emulator(context: Context) -> Mapping[str, Handlers]:
 
 async def _ask_azure(context: Context) -> Handlers:
     """Return the hub's event handlers; none if the hub has no settings."""
-    command = shutil.which("az")
-    if command is None:
-        raise UnknownError("`az` is not installed")
     target = context.target
-    names = ["--resource-group", target.resource_group or "", "--name", target.web_pubsub or ""]
-    # `hub show` would report a missing hub by an error message, `hub list` leaves the hub out.
-    arguments = ["webpubsub", "hub", "list", *names, "--output", "json"]
-    status, output, errors = await _run(command, *arguments)
-    if status == 0:
-        return _read_azure(output, context.hub)
-    first = next(iter(errors.strip().splitlines()), "no error message")
-    raise UnknownError(f"`az webpubsub hub list` failed ({first})")
-
-
-def _read_azure(output: str, hub: str) -> Handlers:
-    unreadable = UnknownError("the output of `az` has another form than expected")
+    names = {"resource_group": target.resource_group or "", "name": target.web_pubsub or ""}
     try:
-        listed = json.loads(output)
+        # `hub show` would report a missing hub by an error message, `hub list` leaves the hub out.
+        listed = await ask_az("webpubsub", "hub", "list", **names)
+    except AzError as error:
+        raise UnknownError(str(error)) from None
+    return _read_azure(listed, context.hub)
+
+
+def _read_azure(listed: Any, hub: str) -> Handlers:
+    try:
         hubs = {each["name"].lower(): each["properties"] for each in listed}
         handlers: Handlers = hubs.get(hub.lower(), {}).get("eventHandlers") or []
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise unreadable from None
+    except (KeyError, TypeError, AttributeError):
+        raise UnknownError(OTHER_FORM) from None
     if not isinstance(listed, list):
-        raise unreadable
+        raise UnknownError(OTHER_FORM)
     return handlers
-
-
-async def _run(*command: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        output, errors = await asyncio.wait_for(process.communicate(), AZ_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise UnknownError(f"`az` did not end within {AZ_SECONDS:g} s") from None
-    return process.returncode or 0, output.decode(), errors.decode(errors="replace")
 
 
 def _judge_no_handler(context: Context, others: list[str]) -> Finding:

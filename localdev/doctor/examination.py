@@ -2,12 +2,10 @@
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from localdev.doctor.app import (
     call_health,
@@ -16,6 +14,7 @@ from localdev.doctor.app import (
     check_package,
     check_settings,
 )
+from localdev.doctor.app_settings import UnseenError, run_self_check
 from localdev.doctor.calls import UnreachableError, open_session
 from localdev.doctor.clock import check_clock
 from localdev.doctor.context import Context
@@ -96,24 +95,15 @@ async def examine(target: Target, environ: Mapping[str, str], report: Report) ->
 
 
 async def _read_local_settings(context: Context, environ: Mapping[str, str]) -> None:
-    context.self_check = await _run_self_check(environ)
     context.origins = context.target.origins or read_local_settings(ROOT).cors_origins
+    try:
+        context.self_check = await run_self_check(environ)
+    except UnseenError as error:
+        context.self_check_failure = str(error)
+        return
     if not context.self_check["problems"] and context.access_key is None:
         (access,) = read_accesses([DEFAULT_CONNECTION], environ)
         context.access_key = access.access_key
-
-
-async def _run_self_check(environ: Mapping[str, str]) -> dict[str, Any]:
-    # In a process of its own, because the doctor must not import the app.
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "usher.self_check"),
-        cwd=ROOT,
-        env=dict(environ),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    output, _ = await process.communicate()
-    report: dict[str, Any] = json.loads(output)
-    return report
 
 
 async def _run(check: Check, context: Context, blocked: set[str]) -> Finding:

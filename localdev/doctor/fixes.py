@@ -113,6 +113,17 @@ class Fixes:
             f"--name {self.app_name} --settings {name}={value}"
         )
 
+    def correct_settings(self, names: list[str]) -> str:
+        """Correct these app settings. In Azure this restarts the app."""
+        if self.target.is_local:
+            named = " and ".join(names)
+            return (
+                f"Correct {named} in local.settings.json or the environment, and restart the app."
+            )
+        return self.change_setting(
+            names[0], " ".join(["VALUE", *(f"{n}=VALUE" for n in names[1:])])
+        )
+
     def allow_cors_origins(self, origins: list[str]) -> str:
         """Allow pages of these origins to call the app."""
         if self.target.is_local:
@@ -167,6 +178,15 @@ class Fixes:
     def exclude_webhook(self) -> str:
         """Exclude the webhook from App Service Authentication; the host still requires its key."""
         return "Add /runtime/webhooks/webpubsub to `excludedPaths` in the authentication settings."
+
+    def start_host(self) -> str:
+        """Find out why the Functions host does not start. Then the app has no log."""
+        if self.target.is_local:
+            return "Read what the Functions host printed at its start: an error there says why."
+        return (
+            "Check these settings (in the portal: Environment variables). If they are right, the "
+            "portal's `Diagnose and solve problems` shows why the host does not start."
+        )
 
     def load_functions(self) -> str:
         """Let the functions for the events run."""

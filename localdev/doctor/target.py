@@ -72,7 +72,10 @@ def add_doctor_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", help=text)
     text = "hub of the app; only needed if negotiate gives no token"
     parser.add_argument("--hub", help=text)
-    text = "with --web-pubsub: read the event handler with `az`, if it is installed and logged in"
+    text = (
+        "read the app settings (with --web-pubsub, the event handler, too) with `az`, if it is "
+        "installed and logged in"
+    )
     parser.add_argument("--resource-group", metavar="NAME", help=text)
     text = "name of the Web PubSub resource; also needed if negotiate gives no token"
     parser.add_argument("--web-pubsub", metavar="NAME", help=text)

@@ -1,9 +1,13 @@
 """How the app's joins end under each fault, with the official client and real processes.
 
+`TESTS` names the tests of each row of the table "Failures" in docs/announcements.md.
+
 Most tests also check that all users are members: no fault can prevent it, because the service adds
 a connection to the groups of its token.
 """
 
+import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -12,12 +16,60 @@ import aiohttp
 import pytest
 from azure.messaging.webpubsubclient.models import WebPubSubProtocolType
 
+from localdev.stack import ROOT
+from tests.e2e.clients import negotiate
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.e2e.room import Room, wait_until
+from webpubsub_emulator.faults import FAULTS
 
 USERS = ("ana", "bo", "cy")
 JOINED = ["ana joined", "bo joined", "cy joined"]
+
+
+# The tests of each row of the table.
+TESTS = {
+    "late-visibility": ["an_add_is_retried_until_the_connection_is_visible"],
+    "rest-throttled": [
+        "throttled_calls_are_retried_after_the_retry_after_header",
+        "a_fault_of_every_call_loses_the_announcement",
+    ],
+    "rest-error": [
+        "a_failed_add_is_retried_and_a_failed_send_is_not",
+        "a_send_that_got_503_is_retried",
+        "a_fault_of_every_call_loses_the_announcement",
+    ],
+    "rest-error-after": [
+        "a_fault_of_every_call_loses_the_announcement",
+        "a_send_that_answered_500_but_worked_is_not_repeated",
+        "a_send_that_answered_503_but_worked_is_repeated",
+    ],
+    "rest-forbidden": ["a_forbidden_add_is_not_retried_and_not_announced"],
+    "rest-slow": ["slow_calls_are_not_repeated"],
+    "event-lost": [
+        "a_lost_connect_event_fails_the_client",
+        "a_lost_connected_event_loses_the_announcement_of_the_join",
+    ],
+    "event-duplicated": ["a_duplicated_event_is_added_twice_and_announced_once"],
+    "event-delayed": ["delayed_events_are_announced_late"],
+    "event-reordered": ["after_reordered_events_only_the_leave_is_announced"],
+    "handler-slow": ["each_join_is_announced_once_by_a_slow_app"],
+    "connection-dropped": [
+        "a_recovered_connection_is_not_announced_again",
+        "a_dropped_connection_is_announced_as_a_leave_and_a_join",
+    ],
+    "a restart": ["after_a_restart_of_the_service_all_clients_join_again"],
+}
+
+
+def test_every_row_of_the_table_has_tests() -> None:
+    """And the table has every fault of the emulator."""
+    page = (ROOT / "docs" / "announcements.md").read_text("utf-8")
+    table = page.partition("\n## Failures\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `?([a-z -]+?)`?(?: of the service .*?)? \|", table, re.MULTILINE)
+    assert rows == ["fault", *TESTS]
+    assert {*FAULTS} == {*TESTS} - {"a restart"}
+    assert all(f"test_{name}" in globals() for names in TESTS.values() for name in names)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +135,16 @@ async def test_a_failed_add_is_retried_and_a_failed_send_is_not(room: Room) -> N
         check_record(room.record(user), status, "500 (Fault.rest-error)")
 
 
+async def test_a_send_that_got_503_is_retried(room: Room) -> None:
+    """With 503 the service surely did not act, so each join is announced once."""
+    await room.set_faults("rest-error:rate=0.4,status=503", seed=7)
+    await room.join(*USERS)
+    await check_members(room)
+    sends = await room.call_statuses("POST")
+    assert (sends.count(202), set(sends)) == (3, {503, 202})
+    assert await room.read_texts() == JOINED
+
+
 def check_record(record: dict[str, Any], sent: int, failure: str) -> None:
     """Expect the status 202 of a send that worked, and the failure of another."""
     assert record["addStatus"] == 200
@@ -119,6 +181,35 @@ async def test_a_send_that_answered_503_but_worked_is_repeated(room: Room) -> No
     assert [room.record(user)["sendStatus"] for user in USERS] == [202] * 3
 
 
+@pytest.mark.parametrize(
+    ("fault", "status"), [("rest-throttled", 429), ("rest-error", 500), ("rest-error-after", 500)]
+)
+async def test_a_fault_of_every_call_loses_the_announcement(
+    room: Room, fault: str, status: int
+) -> None:
+    """At the rate 1 no add gets its 200, so nothing is sent. The user is a member by its token."""
+    await room.join("ana")
+    await room.set_faults(fault)
+    await room.connect("bo")
+    record = await asyncio.to_thread(room.record, "bo")  # the app retries for 10 s
+    assert (record["addStatus"], record["sendStatus"]) == (None, None)
+    assert f"{status} (Fault.{fault})" in record["failure"]
+    assert set(await room.call_statuses("PUT", "bo")) == {status}
+    assert await room.members() == room.ids
+    assert await room.read_texts() == ["ana joined"]
+
+
+async def test_a_forbidden_add_is_not_retried_and_not_announced(room: Room) -> None:
+    await room.join("ana")
+    await room.set_faults("rest-forbidden")
+    await room.join("bo")
+    assert await room.call_statuses("PUT", "bo") == [403]
+    assert (room.record("bo")["addStatus"], room.record("bo")["sendStatus"]) == (None, None)
+    assert "403 (Fault.rest-forbidden)" in room.record("bo")["failure"]
+    assert await room.members() == room.ids
+    assert await room.read_texts() == ["ana joined"]
+
+
 async def test_slow_calls_are_not_repeated(room: Room) -> None:
     await room.set_faults("rest-slow:ms=300")
     await room.join(*USERS)
@@ -137,6 +228,18 @@ async def test_a_lost_connected_event_loses_the_announcement_of_the_join(room: R
     await room.leave("cy")
     await room.wait_for_event("cy", "disconnected")
     assert await room.read_texts() == ["cy left"]
+
+
+async def test_a_lost_connect_event_fails_the_client(room: Room) -> None:
+    """The app never sees the client, so it is no member and nothing is announced."""
+    await room.join("ana")
+    await room.set_faults("event-lost")
+    url = (await negotiate(room.stack.facts["host"], userId="bo", group=room.name))["url"]
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        await room.session.ws_connect(url)
+    assert caught.value.status == 500
+    assert await room.members() == room.ids
+    assert await room.read_texts() == ["ana joined"]
 
 
 async def test_a_duplicated_event_is_added_twice_and_announced_once(room: Room) -> None:
@@ -216,6 +319,26 @@ async def test_a_reconnection_is_announced_as_a_leave_and_a_join(room: Room) -> 
     await wait_until(has_reconnected)
     await room.wait_for_event("bo", "connected")
     assert await room.read_texts() == ["ana joined", "bo joined", "bo left", "bo joined"]
+
+
+async def test_a_dropped_connection_is_announced_as_a_leave_and_a_join(room: Room) -> None:
+    """As the test before, with the fault itself."""
+    await room.join("ana")
+    await room.set_faults("connection-dropped:ms=500")
+    await room.join("bo")
+    first = room.ids["bo"]
+    await room.wait_for_event("bo", "disconnected")
+    await room.set_faults()
+
+    async def is_back() -> bool:
+        room.ids["bo"] = (await room.members()).get("bo", first)
+        return room.ids["bo"] != first
+
+    await wait_until(is_back)
+    await room.wait_for_event("bo", "connected")
+    # The second socket may have been dropped, too, if it opened before the fault was removed.
+    texts = await room.read_texts()
+    assert texts[:4] == ["ana joined", "bo joined", "bo left", "bo joined"]
 
 
 @pytest.mark.parametrize("protocol", WebPubSubProtocolType)

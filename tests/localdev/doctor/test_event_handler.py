@@ -1,24 +1,21 @@
 """Tests of localdev/doctor/event_handler.py, with an emulator and with a fake `az`."""
 
-import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import unused_port
 
-from localdev.doctor import event_handler
+from localdev.doctor import child
 from localdev.doctor.event_handler import check_handler
 from localdev.doctor.findings import Finding, Level
+from tests.localdev.doctor.conftest import Az
 from tests.localdev.doctor.contexts import APP, make_context, make_token
 from webpubsub_emulator.server import Emulator
 
 LOCAL = "http://127.0.0.1:7071"
 WEBHOOK = f"{APP}/runtime/webhooks/webpubsub"
 EVENTS = ["connect", "connected", "disconnected"]
-type Az = Callable[..., None]
 
 
 async def ask_emulator(emulator: Emulator, **about: Any) -> Finding:
@@ -105,26 +102,6 @@ async def test_an_emulator_that_does_not_run() -> None:
 
 
 # --- az ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Az:
-    """Return a function that puts a fake `az` on the PATH; it stores its arguments in a file."""
-    if sys.platform == "win32":
-        pytest.skip("a script cannot be a command on Windows")
-
-    def install(status: int, output: object, errors: str = "") -> None:
-        script = tmp_path / "az"
-        script.write_text(
-            f"#!{sys.executable}\nimport sys\n"
-            f"open({str(tmp_path / 'arguments')!r}, 'w').write(' '.join(sys.argv[1:]))\n"
-            f"sys.stdout.write({json.dumps(output)!r})\nsys.stderr.write({errors!r})\n"
-            f"sys.exit({status})\n"
-        )
-        script.chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path))
-
-    return install
 
 
 def hubs_with(*handlers: dict[str, Any], hub: str = "Chat") -> list[dict[str, Any]]:
@@ -234,7 +211,7 @@ async def test_az_that_does_not_end(
     az(0, "")
     script = (tmp_path / "az").read_text()
     (tmp_path / "az").write_text(script.replace("import sys", "import sys, time; time.sleep(60)"))
-    monkeypatch.setattr(event_handler, "AZ_SECONDS", 0.1)
+    monkeypatch.setattr(child, "CHILD_SECONDS", 0.1)
     finding = await ask_azure()
     assert finding.saw == "`az` did not end within 0.1 s; the journey check tests the event handler"
 

@@ -10,6 +10,7 @@ from localdev.stack import ROOT
 
 ARGUMENTS: dict[str, list[Any]] = {
     "change_setting": ["WebPubSubHub", "chat"],
+    "correct_settings": [["WebPubSubHub", "USHER_AUTH"]],
     "allow_cors_origins": [["https://www.example.com"]],
     "allow_socket_origins": [["https://www.example.com"]],
 }
