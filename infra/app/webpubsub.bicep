@@ -1,7 +1,7 @@
 // The Web PubSub service without access keys, and the logs and metrics that it sends to the workspace.
 param name string
 param location string
-param tags object
+param tags { *: string }
 param sku string
 param units int
 param workspaceId string
@@ -16,6 +16,7 @@ param isolated bool
 param connectionsPerUser int
 
 // A preview, because the stable versions lack applicationFirewall.
+#disable-next-line use-recent-api-versions // this preview was the first one with applicationFirewall
 resource service 'Microsoft.SignalRService/webPubSub@2024-10-01-preview' = {
   // checkov:skip=CKV_AZURE_176:it has an identity if its events need one, see eventsWithIdentity
   name: name
@@ -30,21 +31,25 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-10-01-preview' = {
     type: eventsWithIdentity ? 'SystemAssigned' : 'None'
   }
   properties: {
-    networkACLs: isolated ? {
-      defaultAction: 'Allow' // for the private endpoint, whose name the service invents
-      publicNetwork: {
-        allow: ['ClientConnection']
-        deny: ['ServerConnection', 'RESTAPI', 'Trace']
-      }
-    } : null
-    applicationFirewall: (connectionsPerUser == 0) ? null : {
-      clientConnectionCountRules: [
-        {
-          type: 'ThrottleByUserIdRule'
-          maxCount: connectionsPerUser
+    networkACLs: isolated
+      ? {
+          defaultAction: 'Allow' // for the private endpoint, whose name the service invents
+          publicNetwork: {
+            allow: ['ClientConnection']
+            deny: ['ServerConnection', 'RESTAPI', 'Trace']
+          }
         }
-      ]
-    }
+      : null
+    applicationFirewall: (connectionsPerUser == 0)
+      ? null
+      : {
+          clientConnectionCountRules: [
+            {
+              type: 'ThrottleByUserIdRule'
+              maxCount: connectionsPerUser
+            }
+          ]
+        }
     disableLocalAuth: true
     disableAadAuth: false
     liveTraceConfiguration: {
@@ -65,6 +70,7 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-10-01-preview' = {
   }
 }
 
+#disable-next-line use-recent-api-versions // no later version exists
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: service
   name: 'usher'
@@ -86,5 +92,4 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 }
 
 output id string = service.id
-output name string = service.name
 output host string = service.properties.hostName
