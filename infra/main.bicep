@@ -348,7 +348,7 @@ module app 'app/function.bicep' = {
     networkName: vnetEnabled ? networkName : ''
   }
   dependsOn: [
-    roles // so that the first start of the host can read its storage; they wait for everything that has a name here
+    roles // so that the first start of the host can read its storage; the roles wait for each resource named above
     storageEndpoint
     serviceEndpoint
   ]

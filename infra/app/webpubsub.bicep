@@ -15,8 +15,8 @@ param isolated bool
 @description('Connections that the application firewall allows each user. 0: no rule.')
 param connectionsPerUser int
 
-// A preview, because the stable versions lack applicationFirewall.
-#disable-next-line use-recent-api-versions // this preview was the first one with applicationFirewall
+// An older preview, because the stable versions lack applicationFirewall, and newer previews promise no more.
+#disable-next-line use-recent-api-versions
 resource service 'Microsoft.SignalRService/webPubSub@2024-10-01-preview' = {
   // checkov:skip=CKV_AZURE_176:it has an identity if its events need one, see eventsWithIdentity
   name: name
@@ -70,7 +70,8 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-10-01-preview' = {
   }
 }
 
-#disable-next-line use-recent-api-versions // no later version exists
+// A preview, because the newest stable version is from 2016.
+#disable-next-line use-recent-api-versions
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: service
   name: 'usher'

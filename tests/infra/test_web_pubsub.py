@@ -120,7 +120,10 @@ def test_the_master_key_is_used_only_if_asked() -> None:
 
 
 def test_lost_connections_are_noticed_by_pings() -> None:
-    """Web PubSub takes 1 to 120 seconds, 20 by default (hubs@2024-03-01)."""
+    """Web PubSub takes 1 to 120 seconds, 20 by default (hubs@2024-03-01).
+
+    The app has no use for the number: its setting keeps it for connect-hub.
+    """
     hub = resource("hub.bicep", "hub").properties
     assert hub["webSocketKeepAliveIntervalInSeconds"] == "keepAliveSeconds"
     for file in (MAIN, "hub.bicep"):
@@ -128,6 +131,8 @@ def test_lost_connections_are_noticed_by_pings() -> None:
         limits = [each["argument"] for each in found["decorators"] if "value" in each["type"]]
         assert (limits, found["default"]) == ([1, 120], 20)
     assert modules()["settings"]["params"]["keepAliveSeconds"] == "keepAliveSeconds"
+    (seconds,) = app_settings()["USHER_KEEP_ALIVE_SECONDS"]["function"]["parameters"].values()
+    assert seconds == "keepAliveSeconds"
 
 
 def test_connect_is_sent_unless_there_is_a_single_group() -> None:
