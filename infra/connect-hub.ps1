@@ -34,6 +34,8 @@ function Read-Settings {
   $address = Get-Setting 'WebPubSubConnectionString__serviceUri'
   if (-not $Hub -or -not $address) { Stop-Here "$App lacks settings. Deploy main.bicep first." }
   $script:Service = ($address -replace '^https://', '').Split('.')[0]
+  $keepAlive = Get-Setting 'USHER_KEEP_ALIVE_SECONDS'
+  $script:KeepAlive = if ($keepAlive) { $keepAlive } else { '20' }
   $script:SingleGroup = if ((Get-Setting 'USHER_SINGLE_GROUP') -eq 'true') { 'true' } else { 'false' }
 }
 
@@ -65,7 +67,8 @@ function Publish-Hub {
   Write-Host "connect-hub: deploying hub $Hub of $Service"
   $output = (Invoke-Azure deployment group create --resource-group $Group --name usher-hub `
       --template-file "$PSScriptRoot/hub.bicep" --output none --parameters "functionAppName=$App" `
-      "webPubSubName=$Service" "hubName=$Hub" "singleGroup=$SingleGroup" "eventKey=$EventKey" 2>&1) -join ' '
+      "webPubSubName=$Service" "hubName=$Hub" "singleGroup=$SingleGroup" `
+      "keepAliveSeconds=$KeepAlive" "eventKey=$EventKey" 2>&1) -join ' '
   if ($LASTEXITCODE) { Stop-Here "the hub was not deployed: $(Hide-Key $output)" }
 }
 

@@ -36,6 +36,7 @@ read_settings() {
   if [ -z "$hub" ] || [ -z "$address" ]; then fail "$app lacks settings. Deploy main.bicep first."; fi
   service=${address#https://}
   service=${service%%.*}
+  keep_alive=$(setting USHER_KEEP_ALIVE_SECONDS)
   single_group=$(setting USHER_SINGLE_GROUP | tr '[:upper:]' '[:lower:]')
 }
 
@@ -67,7 +68,8 @@ deploy_hub() {
   say "deploying hub $hub of $service"
   answer=$(azure deployment group create --resource-group "$group" --name usher-hub \
     --template-file "$here/hub.bicep" --output none --parameters "functionAppName=$app" \
-    "webPubSubName=$service" "hubName=$hub" "singleGroup=${single_group:-false}" "eventKey=$key" 2>&1) ||
+    "webPubSubName=$service" "hubName=$hub" "singleGroup=${single_group:-false}" \
+    "keepAliveSeconds=${keep_alive:-20}" "eventKey=$key" 2>&1) ||
     fail "the hub was not deployed: $(echo "$answer" | redact)"
 }
 

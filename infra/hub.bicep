@@ -15,7 +15,12 @@ param singleGroup bool
 ])
 param eventKey string = 'system'
 
-resource app 'Microsoft.Web/sites@2024-04-01' existing = {
+@description('Seconds between the pings by which Web PubSub notices a lost connection.')
+@minValue(1)
+@maxValue(120)
+param keepAliveSeconds int = 20
+
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionAppName
 }
 
@@ -24,11 +29,11 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-03-01' existing = {
 }
 
 var webhook = '/runtime/webhooks/webpubsub'
-var hostKeys = listKeys('${app.id}/host/default', '2024-04-01')
+var hostKeys = listKeys('${app.id}/host/default', '2025-03-01')
 var key = (eventKey == 'master') ? hostKeys.masterKey : hostKeys.systemKeys.webpubsub_extension
 
 // If App Service Authentication makes no exception for the webhook, events need a token.
-var authentication = reference('${app.id}/config/authsettingsV2', '2024-04-01')
+var authentication = reference('${app.id}/config/authsettingsV2', '2025-03-01')
 var excluded = authentication.globalValidation.excludedPaths
 var byIdentity = authentication.platform.enabled && !contains(excluded, webhook)
 var registration = authentication.identityProviders.azureActiveDirectory.registration
@@ -43,18 +48,21 @@ resource hub 'Microsoft.SignalRService/webPubSub/hubs@2024-03-01' = {
   name: hubName
   properties: {
     anonymousConnectPolicy: 'deny'
+    webSocketKeepAliveIntervalInSeconds: keepAliveSeconds
     eventHandlers: [
       {
         urlTemplate: 'https://${app.properties.defaultHostName}${webhook}?code=${key}'
         systemEvents: singleGroup ? notices : concat(['connect'], notices)
-        auth: byIdentity ? {
-          type: 'ManagedIdentity'
-          managedIdentity: {
-            resource: registration.clientId // becomes the audience of the token
-          }
-        } : {
-          type: 'None'
-        }
+        auth: byIdentity
+          ? {
+              type: 'ManagedIdentity'
+              managedIdentity: {
+                resource: registration.clientId // becomes the audience of the token
+              }
+            }
+          : {
+              type: 'None'
+            }
       }
     ]
   }

@@ -87,7 +87,12 @@ param hubName string = 'chat'
 param singleGroup bool = false
 
 @description('More settings of the app by name, such as { USHER_TOKEN_MINUTES: \'15\' }.')
-param moreSettings object = {}
+param moreSettings { *: string } = {}
+
+@description('Seconds between the pings by which Web PubSub notices a lost connection. connect-hub sets it.')
+@minValue(1)
+@maxValue(120)
+param keepAliveSeconds int = 20
 
 // Capacity and alerts.
 @description('Tier of Web PubSub. Free_F1 has 20 connections and no SLA.')
@@ -100,7 +105,36 @@ param moreSettings object = {}
 param webPubSubSku string = 'Free_F1'
 
 @description('Units of Web PubSub, 1,000 connections each; Free_F1 has exactly one unit, Premium_P2 100 or more.')
-@allowed([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000])
+@allowed([
+  1
+  2
+  3
+  4
+  5
+  6
+  7
+  8
+  9
+  10
+  20
+  30
+  40
+  50
+  60
+  70
+  80
+  90
+  100
+  200
+  300
+  400
+  500
+  600
+  700
+  800
+  900
+  1000
+])
 param webPubSubUnits int = 1
 
 @description('Connections that Web PubSub allows each user; 0 is no limit. Premium only.')
@@ -143,40 +177,65 @@ param vnetEnabled bool = false
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
+
+// Names are variables, so that what-if knows them before anything exists.
+var identityName = 'id-${token}'
+var deployIdentityName = 'deploy-${token}' // not id-, by which the documentation finds the app's identity
+var storageName = 'st${token}'
+var containerName = 'app-package'
+var workspaceName = 'log-${token}'
+var insightsName = 'appi-${token}'
+var webPubSubName = 'wps-${token}'
 var networkName = 'vnet-${token}'
+var planName = 'plan-${token}'
+var appName = 'func-usher-${token}'
+
 var noClient = '00000000-0000-0000-0000-000000000000' // App Service Authentication is off then
 
-resource group 'Microsoft.Resources/resourceGroups@2024-11-01' = {
+// What the parameters' own rules cannot check. The group needs checkedLocation, so that a wrong choice
+// is refused before anything is created. Each text names the variable of azd, and the parameter.
+var isEasyAuth = authMode == 'easyauth'
+var lacksProvider = authMode == 'oidc' && (empty(oidcIssuer) || empty(oidcAudience))
+var lacksClientId = isEasyAuth && length(easyAuthClientId) < 36
+var lacksCheck = eventsWithIdentity && !isEasyAuth // nothing would check the events' tokens
+var starText = 'USHER_ALLOWED_ORIGINS (allowedOrigins) is none, or a list of origins without *. '
+var providerText = 'oidc needs USHER_OIDC_ISSUER (oidcIssuer) and USHER_OIDC_AUDIENCE (oidcAudience). '
+var clientIdText = 'easyauth needs USHER_EASYAUTH_CLIENT_ID (easyAuthClientId), a client id. '
+var checkText = 'USHER_EVENTS_WITH_IDENTITY (eventsWithIdentity) needs easyauth. '
+var originProblem = contains(allowedOrigins, '*') ? starText : ''
+var callerProblem = lacksProvider ? providerText : (lacksClientId ? clientIdText : '')
+var problem = '${originProblem}${callerProblem}${lacksCheck ? checkText : ''}'
+var checkedLocation = empty(problem) ? location : fail(problem)
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
-  location: location
+  location: checkedLocation
   tags: tags
 }
 
 module identity 'app/identity.bicep' = {
-  name: 'usher-identity'
   scope: group
   params: {
-    name: 'id-${token}'
+    name: identityName
     location: location
     tags: tags
   }
 }
 
 module deployIdentity 'app/identity.bicep' = {
-  name: 'usher-deploy-identity'
   scope: group
   params: {
-    name: 'deploy-${token}' // not id-, by which the documentation finds the app's identity
+    name: deployIdentityName
     location: location
     tags: tags
   }
 }
 
 module storage 'app/storage.bicep' = {
-  name: 'usher-storage'
   scope: group
   params: {
-    name: 'st${token}'
+    name: storageName
+    containerName: containerName
     location: location
     tags: tags
     isolated: vnetEnabled
@@ -184,10 +243,10 @@ module storage 'app/storage.bicep' = {
 }
 
 module monitoring 'app/monitoring.bicep' = {
-  name: 'usher-monitoring'
   scope: group
   params: {
-    token: token
+    workspaceName: workspaceName
+    insightsName: insightsName
     location: location
     tags: tags
     dailyLogGigabytes: dailyLogGigabytes
@@ -195,10 +254,9 @@ module monitoring 'app/monitoring.bicep' = {
 }
 
 module webPubSub 'app/webpubsub.bicep' = {
-  name: 'usher-webPubSub'
   scope: group
   params: {
-    name: 'wps-${token}'
+    name: webPubSubName
     location: location
     tags: tags
     sku: webPubSubSku
@@ -211,7 +269,6 @@ module webPubSub 'app/webpubsub.bicep' = {
 }
 
 module network 'app/network.bicep' = if (vnetEnabled) {
-  name: 'usher-network'
   scope: group
   params: {
     name: networkName
@@ -221,7 +278,6 @@ module network 'app/network.bicep' = if (vnetEnabled) {
 }
 
 module storageEndpoint 'app/endpoint.bicep' = if (vnetEnabled) {
-  name: 'usher-storage-endpoint'
   scope: group
   params: {
     networkName: networkName
@@ -238,7 +294,6 @@ module storageEndpoint 'app/endpoint.bicep' = if (vnetEnabled) {
 
 // Free_F1 cannot have a private endpoint.
 module serviceEndpoint 'app/endpoint.bicep' = if (vnetEnabled && webPubSubSku != 'Free_F1') {
-  name: 'usher-service-endpoint'
   scope: group
   params: {
     networkName: networkName
@@ -254,29 +309,36 @@ module serviceEndpoint 'app/endpoint.bicep' = if (vnetEnabled && webPubSubSku !=
 }
 
 module roles 'app/roles.bicep' = {
-  name: 'usher-roles'
   scope: group
   params: {
+    // An assignment's name contains the principal id: a new identity with the old name needs a new assignment.
+    #disable-next-line what-if-short-circuiting
     principalId: identity.outputs.principalId
+    #disable-next-line what-if-short-circuiting
     deployPrincipalId: deployIdentity.outputs.principalId
-    storageName: storage.outputs.name
-    containerName: storage.outputs.containerName
-    insightsName: monitoring.outputs.insightsName
-    webPubSubName: webPubSub.outputs.name
+    storageName: storageName
+    containerName: containerName
+    insightsName: insightsName
+    webPubSubName: webPubSubName
   }
+  dependsOn: [
+    storage
+    monitoring
+    webPubSub
+  ]
 }
 
 module app 'app/function.bicep' = {
-  name: 'usher-app'
   scope: group
   params: {
-    token: token
+    name: appName
+    planName: planName
     location: location
     tags: tags
-    identityName: identity.outputs.name
-    deployIdentityName: deployIdentity.outputs.name
-    storageName: storage.outputs.name
-    containerName: storage.outputs.containerName
+    identityName: identityName
+    deployIdentityName: deployIdentityName
+    storageName: storageName
+    containerName: containerName
     allowedOrigins: contains(allowedOrigins, '*') ? '' : allowedOrigins // an empty text is refused: * is not allowed
     pythonVersion: pythonVersion
     instanceMemoryMB: instanceMemoryMB
@@ -286,20 +348,19 @@ module app 'app/function.bicep' = {
     networkName: vnetEnabled ? networkName : ''
   }
   dependsOn: [
-    roles // so that the first start of the host can read its storage
+    roles // so that the first start of the host can read its storage; the roles wait for each resource named above
     storageEndpoint
     serviceEndpoint
   ]
 }
 
 module settings 'app/settings.bicep' = {
-  name: 'usher-settings'
   scope: group
   params: {
-    functionAppName: app.outputs.name
-    identityName: identity.outputs.name
-    storageName: storage.outputs.name
-    insightsName: monitoring.outputs.insightsName
+    functionAppName: appName
+    identityName: identityName
+    storageName: storageName
+    insightsName: insightsName
     webPubSubHost: webPubSub.outputs.host
     hubName: hubName
     singleGroup: singleGroup
@@ -309,14 +370,14 @@ module settings 'app/settings.bicep' = {
     stateKey: stateKey
     origins: app.outputs.origins
     moreSettings: moreSettings
+    keepAliveSeconds: keepAliveSeconds
   }
 }
 
 module authentication 'app/authentication.bicep' = {
-  name: 'usher-authentication'
   scope: group
   params: {
-    functionAppName: app.outputs.name
+    functionAppName: appName
     enabled: authMode == 'easyauth'
     // An empty client id is refused: without App Service Authentication nothing would check the events' tokens.
     clientId: (authMode == 'easyauth') ? easyAuthClientId : (eventsWithIdentity ? '' : noClient)
@@ -328,7 +389,6 @@ module authentication 'app/authentication.bicep' = {
 }
 
 module alerts 'app/alerts.bicep' = {
-  name: 'usher-alerts'
   scope: group
   params: {
     location: location
@@ -343,7 +403,6 @@ module alerts 'app/alerts.bicep' = {
 
 // Free_F1 is for trying; the runs of the test would cost more than the rest.
 module availability 'app/availability.bicep' = if (webPubSubSku != 'Free_F1') {
-  name: 'usher-availability'
   scope: group
   params: {
     location: location
@@ -355,7 +414,6 @@ module availability 'app/availability.bicep' = if (webPubSubSku != 'Free_F1') {
 }
 
 module workbook 'app/workbook.bicep' = {
-  name: 'usher-workbook'
   scope: group
   params: {
     location: location
@@ -367,5 +425,5 @@ module workbook 'app/workbook.bicep' = {
 
 // azd stores the outputs in its environment, where connect-hub reads them.
 output AZURE_RESOURCE_GROUP string = group.name
-output AZURE_FUNCTION_NAME string = app.outputs.name
+output AZURE_FUNCTION_NAME string = appName
 output USHER_URL string = app.outputs.url

@@ -2,7 +2,7 @@
 // of Web PubSub, because events that do not reach the app leave no record. One more is in
 // availability.bicep.
 param location string
-param tags object
+param tags { *: string }
 param insightsId string
 param workspaceId string
 param webPubSubId string
@@ -52,41 +52,43 @@ var logAlerts = [
   }
 ]
 
-resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert in logAlerts: {
-  name: alert.name
-  location: location
-  tags: tags
-  kind: 'LogAlert'
-  properties: {
-    displayName: alert.name
-    description: alert.description
-    severity: 2
-    enabled: true
-    scopes: [alert.scope]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    skipQueryValidation: true // the tables do not exist before the first record
-    autoMitigate: true
-    criteria: {
-      allOf: [
-        {
-          query: alert.query
-          metricMeasureColumn: 'events'
-          timeAggregation: 'Total'
-          operator: 'GreaterThan'
-          threshold: alert.threshold
-          failingPeriods: {
-            numberOfEvaluationPeriods: 1
-            minFailingPeriodsToAlert: 1
+resource rules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
+  for alert in logAlerts: {
+    name: alert.name
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: alert.name
+      description: alert.description
+      severity: 2
+      enabled: true
+      scopes: [alert.scope]
+      evaluationFrequency: 'PT5M'
+      windowSize: 'PT15M'
+      skipQueryValidation: true // the tables do not exist before the first record
+      autoMitigate: true
+      criteria: {
+        allOf: [
+          {
+            query: alert.query
+            metricMeasureColumn: 'events'
+            timeAggregation: 'Total'
+            operator: 'GreaterThan'
+            threshold: alert.threshold
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
           }
-        }
-      ]
-    }
-    actions: {
-      actionGroups: actions
+        ]
+      }
+      actions: {
+        actionGroups: actions
+      }
     }
   }
-}]
+]
 
 var serviceAlerts = [
   {
@@ -141,37 +143,43 @@ var freeAlerts = [
   }
 ]
 
-resource metrics 'Microsoft.Insights/metricAlerts@2018-03-01' = [for alert in (isFree ? concat(serviceAlerts, freeAlerts) : serviceAlerts): {
-  name: alert.name
-  location: 'global'
-  tags: tags
-  properties: {
-    description: alert.description
-    severity: 2
-    enabled: true
-    scopes: [webPubSubId]
-    evaluationFrequency: alert.frequency
-    windowSize: alert.window
-    autoMitigate: true
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
-        {
-          criterionType: 'StaticThresholdCriterion'
-          name: 'service'
-          metricNamespace: 'Microsoft.SignalRService/WebPubSub'
-          metricName: alert.metric
-          dimensions: alert.dimensions
-          timeAggregation: alert.aggregation
-          operator: 'GreaterThan'
-          threshold: alert.threshold
+var metricRules = isFree ? concat(serviceAlerts, freeAlerts) : serviceAlerts
+
+resource metrics 'Microsoft.Insights/metricAlerts@2026-01-01' = [
+  for alert in metricRules: {
+    name: alert.name
+    location: 'global'
+    tags: tags
+    properties: {
+      description: alert.description
+      severity: 2
+      enabled: true
+      scopes: [webPubSubId]
+      evaluationFrequency: alert.frequency
+      windowSize: alert.window
+      autoMitigate: true
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            criterionType: 'StaticThresholdCriterion'
+            name: 'service'
+            metricNamespace: 'Microsoft.SignalRService/WebPubSub'
+            metricName: alert.metric
+            dimensions: alert.dimensions
+            timeAggregation: alert.aggregation
+            operator: 'GreaterThan'
+            threshold: alert.threshold
+          }
+        ]
+      }
+      actions: [
+        for id in actions: {
+          actionGroupId: id
         }
       ]
     }
-    actions: [for id in actions: {
-      actionGroupId: id
-    }]
   }
-}]
+]
 
-output actions array = actions
+output actions string[] = actions

@@ -15,11 +15,11 @@ var open = [
   '/api/openapi.yaml'
 ]
 
-resource app 'Microsoft.Web/sites@2024-04-01' existing = {
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionAppName
 }
 
-resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
+resource authentication 'Microsoft.Web/sites/config@2025-03-01' = {
   // checkov:skip=CKV_AZURE_13:this resource is App Service Authentication, version 2
   // checkov:skip=CKV_AZURE_63:about the web configuration, this is authsettingsV2
   // checkov:skip=CKV_AZURE_65:about the web configuration, this is authsettingsV2

@@ -1,9 +1,9 @@
 // A test that asks /api/health from several places, and its alert. Each run has a price.
 param location string
-param tags object
+param tags { *: string }
 param insightsId string
 param url string
-param actions array
+param actions string[]
 
 resource test 'Microsoft.Insights/webtests@2022-06-15' = {
   name: 'usher-health'
@@ -45,7 +45,7 @@ resource test 'Microsoft.Insights/webtests@2022-06-15' = {
   }
 }
 
-resource unavailable 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+resource unavailable 'Microsoft.Insights/metricAlerts@2026-01-01' = {
   name: 'usher-unavailable'
   location: 'global'
   tags: tags
@@ -66,8 +66,10 @@ resource unavailable 'Microsoft.Insights/metricAlerts@2018-03-01' = {
       componentId: insightsId
       failedLocationCount: 3
     }
-    actions: [for id in actions: {
-      actionGroupId: id
-    }]
+    actions: [
+      for id in actions: {
+        actionGroupId: id
+      }
+    ]
   }
 }

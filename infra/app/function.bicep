@@ -1,7 +1,8 @@
 // The function app: its own Flex Consumption plan, its package in the storage account.
-param token string
+param name string
+param planName string
 param location string
-param tags object
+param tags { *: string }
 param identityName string
 
 @description('The identity with which the platform stores and fetches the package.')
@@ -33,13 +34,13 @@ resource deployIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-1
   name: deployIdentityName
 }
 
-resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource storage 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: storageName
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   // checkov:skip=CKV_AZURE_225:zone redundancy costs more and is not in every region
-  name: 'plan-${token}'
+  name: planName
   location: location
   tags: tags
   kind: 'functionapp'
@@ -52,12 +53,12 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   // checkov:skip=CKV_AZURE_17:browsers have no client certificates
   // checkov:skip=CKV_AZURE_212:Flex Consumption scales by itself; alwaysReadyInstances sets a minimum
   // checkov:skip=CKV_AZURE_213:Flex Consumption replaces unhealthy instances by itself
   // checkov:skip=CKV_AZURE_222:clients and Web PubSub call it from the internet
-  name: 'func-usher-${token}'
+  name: name
   location: location
   tags: union(tags, { 'azd-service-name': 'usher' })
   kind: 'functionapp,linux'
@@ -72,7 +73,9 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     serverFarmId: plan.id
     httpsOnly: true
     keyVaultReferenceIdentity: identity.id
-    virtualNetworkSubnetId: empty(networkName) ? null : resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'app')
+    virtualNetworkSubnetId: empty(networkName)
+      ? null
+      : resourceId('Microsoft.Network/virtualNetworks/subnets', networkName, 'app')
     siteConfig: {
       minTlsVersion: '1.2'
       ftpsState: 'Disabled'
@@ -100,12 +103,14 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstanceCount
-        alwaysReady: (alwaysReadyInstances == 0) ? [] : [
-          {
-            name: 'http' // Web PubSub's events scale with HTTP (azure-functions-host, PR 11489)
-            instanceCount: alwaysReadyInstances
-          }
-        ]
+        alwaysReady: (alwaysReadyInstances == 0)
+          ? []
+          : [
+              {
+                name: 'http' // Web PubSub's events scale with HTTP (azure-functions-host, PR 11489)
+                instanceCount: alwaysReadyInstances
+              }
+            ]
         triggers: {
           http: {
             perInstanceConcurrency: requestsPerInstance
@@ -117,7 +122,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
 }
 
 // Deployments authenticate with an identity, never with a publishing password.
-resource scmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+resource scmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'scm'
   properties: {
@@ -125,7 +130,7 @@ resource scmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@202
   }
 }
 
-resource ftpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+resource ftpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'ftp'
   properties: {
@@ -133,6 +138,5 @@ resource ftpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@202
   }
 }
 
-output name string = app.name
 output url string = 'https://${app.properties.defaultHostName}'
-output origins array = origins
+output origins string[] = origins

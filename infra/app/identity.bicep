@@ -1,7 +1,7 @@
 // An identity. It is user-assigned, so that it has its roles before the app first starts.
 param name string
 param location string
-param tags object
+param tags { *: string }
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: name
@@ -9,5 +9,4 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   tags: tags
 }
 
-output name string = identity.name
 output principalId string = identity.properties.principalId

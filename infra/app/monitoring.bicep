@@ -1,13 +1,14 @@
 // Storage of log records and metrics: a workspace, and Application Insights that writes to it.
-param token string
+param workspaceName string
+param insightsName string
 param location string
-param tags object
+param tags { *: string }
 
 @description('Records beyond it are lost until the next day, so that a flood has a price limit.')
 param dailyLogGigabytes int
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
-  name: 'log-${token}'
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
+  name: workspaceName
   location: location
   tags: tags
   properties: {
@@ -22,7 +23,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
 }
 
 resource insights 'Microsoft.Insights/components@2020-02-02' = {
-  name: 'appi-${token}'
+  name: insightsName
   location: location
   tags: tags
   kind: 'web'
@@ -35,4 +36,3 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
 
 output workspaceId string = workspace.id
 output insightsId string = insights.id
-output insightsName string = insights.name

@@ -1,9 +1,9 @@
 // A virtual network with a subnet for the app and one for private endpoints.
 param name string
 param location string
-param tags object
+param tags { *: string }
 
-resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: name
   location: location
   tags: tags

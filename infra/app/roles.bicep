@@ -10,16 +10,16 @@ var storageBlobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 var webPubSubServiceOwner = '12cf5a90-567b-43ae-8102-96cf46c7d9b4'
 
-resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource storage 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: storageName
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' existing = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' existing = {
   parent: storage
   name: 'default'
 }
 
-resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
+resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' existing = {
   parent: blobs
   name: containerName
 }
@@ -46,8 +46,11 @@ var writes = [
   'runAsSuperUser/action'
   'immutableStorage/runAsSuperUser/action'
 ]
-var notWriting = [for action in writes: '!(ActionMatches{\'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/${action}\'})']
-var onlyReadsPackage = '((${join(notWriting, ' AND ')}) OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name] StringNotEquals \'${containerName}\'))'
+var containers = 'Microsoft.Storage/storageAccounts/blobServices/containers'
+var writesNothing = [for action in writes: '!(ActionMatches{\'${containers}/blobs/${action}\'})']
+var notWriting = join(writesNothing, ' AND ')
+var isOtherContainer = '@Resource[${containers}:name] StringNotEquals \'${containerName}\''
+var onlyReadsPackage = '((${notWriting}) OR (${isOtherContainer}))'
 
 // For the host's own data. The app cannot replace its own code.
 resource ownsBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {

@@ -28,10 +28,11 @@ param oidcAudience string
 @secure()
 param stateKey string
 
-param origins array
-param moreSettings object
+param origins string[]
+param moreSettings { *: string }
+param keepAliveSeconds int
 
-resource app 'Microsoft.Web/sites@2024-04-01' existing = {
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionAppName
 }
 
@@ -39,7 +40,7 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   name: identityName
 }
 
-resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource storage 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: storageName
 }
 
@@ -77,9 +78,15 @@ var usherSettings = {
 var stateSettings = {
   USHER_STATE_KEY: stateKey
 }
+var state = empty(stateKey) ? {} : stateSettings
+
+// For connect-hub, which passes it to hub.bicep.
+var hubProperties = {
+  USHER_KEEP_ALIVE_SECONDS: string(keepAliveSeconds)
+}
 
 // The last object wins: moreSettings can add settings and cannot change the others.
-resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   // checkov:skip=CKV_AZURE_13:authentication.bicep enables it if authMode is easyauth
   // checkov:skip=CKV_AZURE_63:about the web configuration, this is appsettings
   // checkov:skip=CKV_AZURE_65:about the web configuration, this is appsettings
@@ -89,5 +96,5 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   // checkov:skip=CKV_AZURE_222:clients and Web PubSub call it from the internet
   parent: app
   name: 'appsettings'
-  properties: union(moreSettings, hostSettings, connectionSettings, usherSettings, empty(stateKey) ? {} : stateSettings)
+  properties: union(moreSettings, hostSettings, connectionSettings, usherSettings, state, hubProperties)
 }

@@ -1,12 +1,13 @@
 // Storage for the keys of the Functions host and for the package. Access keys are disabled.
 param name string
+param containerName string
 param location string
-param tags object
+param tags { *: string }
 
 @description('true: only the private endpoint leads to it.')
 param isolated bool
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   // checkov:skip=CKV_AZURE_35:only identities with a role have access; isolated denies everything else
   // checkov:skip=CKV_AZURE_206:the package and the host's keys can be created again
   name: name
@@ -30,16 +31,14 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   }
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
   parent: account
   name: 'default'
 }
 
-resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = {
   parent: blobs
-  name: 'app-package'
+  name: containerName
 }
 
 output id string = account.id
-output name string = account.name
-output containerName string = container.name

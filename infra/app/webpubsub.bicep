@@ -1,7 +1,7 @@
 // The Web PubSub service without access keys, and the logs and metrics that it sends to the workspace.
 param name string
 param location string
-param tags object
+param tags { *: string }
 param sku string
 param units int
 param workspaceId string
@@ -15,7 +15,8 @@ param isolated bool
 @description('Connections that the application firewall allows each user. 0: no rule.')
 param connectionsPerUser int
 
-// A preview, because the stable versions lack applicationFirewall.
+// An older preview, because the stable versions lack applicationFirewall, and newer previews promise no more.
+#disable-next-line use-recent-api-versions
 resource service 'Microsoft.SignalRService/webPubSub@2024-10-01-preview' = {
   // checkov:skip=CKV_AZURE_176:it has an identity if its events need one, see eventsWithIdentity
   name: name
@@ -30,21 +31,25 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-10-01-preview' = {
     type: eventsWithIdentity ? 'SystemAssigned' : 'None'
   }
   properties: {
-    networkACLs: isolated ? {
-      defaultAction: 'Allow' // for the private endpoint, whose name the service invents
-      publicNetwork: {
-        allow: ['ClientConnection']
-        deny: ['ServerConnection', 'RESTAPI', 'Trace']
-      }
-    } : null
-    applicationFirewall: (connectionsPerUser == 0) ? null : {
-      clientConnectionCountRules: [
-        {
-          type: 'ThrottleByUserIdRule'
-          maxCount: connectionsPerUser
+    networkACLs: isolated
+      ? {
+          defaultAction: 'Allow' // for the private endpoint, whose name the service invents
+          publicNetwork: {
+            allow: ['ClientConnection']
+            deny: ['ServerConnection', 'RESTAPI', 'Trace']
+          }
         }
-      ]
-    }
+      : null
+    applicationFirewall: (connectionsPerUser == 0)
+      ? null
+      : {
+          clientConnectionCountRules: [
+            {
+              type: 'ThrottleByUserIdRule'
+              maxCount: connectionsPerUser
+            }
+          ]
+        }
     disableLocalAuth: true
     disableAadAuth: false
     liveTraceConfiguration: {
@@ -65,6 +70,8 @@ resource service 'Microsoft.SignalRService/webPubSub@2024-10-01-preview' = {
   }
 }
 
+// A preview, because the newest stable version is from 2016.
+#disable-next-line use-recent-api-versions
 resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: service
   name: 'usher'
@@ -86,5 +93,4 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 }
 
 output id string = service.id
-output name string = service.name
 output host string = service.properties.hostName

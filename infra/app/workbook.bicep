@@ -1,6 +1,6 @@
 // A workbook in Azure Monitor: joins, failures and their reasons, latency, and use of the quota.
 param location string
-param tags object
+param tags { *: string }
 param insightsId string
 param workspaceId string
 
@@ -47,37 +47,41 @@ var serviceCharts = [
   }
 ]
 
-var appItems = [for chart in appCharts: {
-  type: 3
-  name: chart.title
-  content: {
-    version: 'KqlItem/1.0'
-    title: chart.title
-    query: chart.query
-    size: 0
-    queryType: 0
-    resourceType: 'microsoft.insights/components'
-    crossComponentResources: [insightsId]
-    timeContextFromParameter: 'Time'
-    visualization: chart.visualization
+var appItems = [
+  for chart in appCharts: {
+    type: 3
+    name: chart.title
+    content: {
+      version: 'KqlItem/1.0'
+      title: chart.title
+      query: chart.query
+      size: 0
+      queryType: 0
+      resourceType: 'microsoft.insights/components'
+      crossComponentResources: [insightsId]
+      timeContextFromParameter: 'Time'
+      visualization: chart.visualization
+    }
   }
-}]
+]
 
-var serviceItems = [for chart in serviceCharts: {
-  type: 3
-  name: chart.title
-  content: {
-    version: 'KqlItem/1.0'
-    title: chart.title
-    query: chart.query
-    size: 0
-    queryType: 0
-    resourceType: 'microsoft.operationalinsights/workspaces'
-    crossComponentResources: [workspaceId]
-    timeContextFromParameter: 'Time'
-    visualization: chart.visualization
+var serviceItems = [
+  for chart in serviceCharts: {
+    type: 3
+    name: chart.title
+    content: {
+      version: 'KqlItem/1.0'
+      title: chart.title
+      query: chart.query
+      size: 0
+      queryType: 0
+      resourceType: 'microsoft.operationalinsights/workspaces'
+      crossComponentResources: [workspaceId]
+      timeContextFromParameter: 'Time'
+      visualization: chart.visualization
+    }
   }
-}]
+]
 
 // The only parameter: the time range.
 var timeItem = {
@@ -114,7 +118,7 @@ var timeItem = {
   }
 }
 
-resource workbook 'Microsoft.Insights/workbooks@2022-04-01' = {
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(resourceGroup().id, 'usher')
   location: location
   tags: tags

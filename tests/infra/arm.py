@@ -20,7 +20,7 @@ PROPERTIES = {
     "Microsoft.Insights/diagnosticSettings@2021-05-01-preview": """
         properties.workspaceId properties.logs properties.logs.category properties.logs.enabled
         properties.metrics properties.metrics.category properties.metrics.enabled""",
-    "Microsoft.Insights/metricAlerts@2018-03-01": """
+    "Microsoft.Insights/metricAlerts@2026-01-01": """
         properties.description properties.severity properties.enabled properties.scopes
         properties.evaluationFrequency properties.windowSize properties.autoMitigate
         properties.criteria properties.criteria.odata.type properties.criteria.allOf
@@ -31,7 +31,7 @@ PROPERTIES = {
         properties.criteria.webTestId properties.criteria.componentId
         properties.criteria.failedLocationCount
         properties.actions properties.actions.actionGroupId""",
-    "Microsoft.Insights/scheduledQueryRules@2023-12-01": """
+    "Microsoft.Insights/scheduledQueryRules@2026-03-01": """
         kind properties.displayName properties.description properties.severity properties.enabled
         properties.scopes properties.evaluationFrequency properties.windowSize
         properties.skipQueryValidation properties.autoMitigate properties.criteria
@@ -48,35 +48,35 @@ PROPERTIES = {
         properties.Locations.Id properties.Request properties.Request.RequestUrl
         properties.Request.HttpVerb properties.ValidationRules
         properties.ValidationRules.ExpectedHttpStatusCode""",
-    "Microsoft.Insights/workbooks@2022-04-01": """
+    "Microsoft.Insights/workbooks@2023-06-01": """
         kind properties.displayName properties.category properties.sourceId
         properties.serializedData""",
     "Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30": "",
-    "Microsoft.Network/privateDnsZones@2020-06-01": "",
-    "Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01": """
+    "Microsoft.Network/privateDnsZones@2024-06-01": "",
+    "Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01": """
         properties.registrationEnabled properties.virtualNetwork properties.virtualNetwork.id""",
-    "Microsoft.Network/privateEndpoints@2024-05-01": """
+    "Microsoft.Network/privateEndpoints@2025-05-01": """
         properties.subnet properties.subnet.id properties.privateLinkServiceConnections
         properties.privateLinkServiceConnections.name
         properties.privateLinkServiceConnections.properties
         properties.privateLinkServiceConnections.properties.privateLinkServiceId
         properties.privateLinkServiceConnections.properties.groupIds""",
-    "Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01": """
+    "Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01": """
         properties.privateDnsZoneConfigs properties.privateDnsZoneConfigs.name
         properties.privateDnsZoneConfigs.properties
         properties.privateDnsZoneConfigs.properties.privateDnsZoneId""",
-    "Microsoft.Network/virtualNetworks@2024-05-01": """
+    "Microsoft.Network/virtualNetworks@2025-05-01": """
         properties.addressSpace properties.addressSpace.addressPrefixes properties.subnets
         properties.subnets.name properties.subnets.properties
         properties.subnets.properties.addressPrefix properties.subnets.properties.delegations
         properties.subnets.properties.delegations.name
         properties.subnets.properties.delegations.properties
         properties.subnets.properties.delegations.properties.serviceName""",
-    "Microsoft.Network/virtualNetworks/subnets@2024-05-01": "",
-    "Microsoft.OperationalInsights/workspaces@2023-09-01": """
+    "Microsoft.Network/virtualNetworks/subnets@2025-05-01": "",
+    "Microsoft.OperationalInsights/workspaces@2025-07-01": """
         properties.retentionInDays properties.sku properties.sku.name
         properties.workspaceCapping properties.workspaceCapping.dailyQuotaGb""",
-    "Microsoft.Resources/resourceGroups@2024-11-01": "",
+    "Microsoft.Resources/resourceGroups@2025-04-01": "",
     "Microsoft.SignalRService/webPubSub@2024-03-01": "",
     "Microsoft.SignalRService/webPubSub@2024-10-01-preview": """
         kind sku sku.name sku.capacity identity identity.type properties.networkACLs
@@ -91,21 +91,22 @@ PROPERTIES = {
         properties.resourceLogConfiguration.categories.name
         properties.resourceLogConfiguration.categories.enabled""",
     "Microsoft.SignalRService/webPubSub/hubs@2024-03-01": """
-        properties.anonymousConnectPolicy properties.eventHandlers
+        properties.anonymousConnectPolicy properties.webSocketKeepAliveIntervalInSeconds
+        properties.eventHandlers
         properties.eventHandlers.urlTemplate properties.eventHandlers.systemEvents
         properties.eventHandlers.auth properties.eventHandlers.auth.type
         properties.eventHandlers.auth.managedIdentity
         properties.eventHandlers.auth.managedIdentity.resource""",
-    "Microsoft.Storage/storageAccounts@2023-05-01": """
+    "Microsoft.Storage/storageAccounts@2025-08-01": """
         kind sku sku.name properties.allowBlobPublicAccess properties.allowSharedKeyAccess
         properties.defaultToOAuthAuthentication properties.minimumTlsVersion
         properties.supportsHttpsTrafficOnly properties.publicNetworkAccess
         properties.networkAcls properties.networkAcls.defaultAction
         properties.networkAcls.bypass""",
-    "Microsoft.Storage/storageAccounts/blobServices@2023-05-01": "",
-    "Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01": "",
-    "Microsoft.Web/serverfarms@2024-04-01": "kind sku sku.name sku.tier properties.reserved",
-    "Microsoft.Web/sites@2024-04-01": """
+    "Microsoft.Storage/storageAccounts/blobServices@2025-08-01": "",
+    "Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01": "",
+    "Microsoft.Web/serverfarms@2025-03-01": "kind sku sku.name sku.tier properties.reserved",
+    "Microsoft.Web/sites@2025-03-01": """
         kind identity identity.type identity.userAssignedIdentities
         identity.userAssignedIdentities.* properties.serverFarmId properties.httpsOnly
         properties.keyVaultReferenceIdentity properties.virtualNetworkSubnetId
@@ -130,9 +131,9 @@ PROPERTIES = {
         properties.functionAppConfig.scaleAndConcurrency.triggers
         properties.functionAppConfig.scaleAndConcurrency.triggers.http
         properties.functionAppConfig.scaleAndConcurrency.triggers.http.perInstanceConcurrency""",
-    "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01": "properties.allow",
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01": "properties.allow",
     # Properties of authsettingsV2. The other configuration, appsettings, takes any name.
-    "Microsoft.Web/sites/config@2024-04-01": """
+    "Microsoft.Web/sites/config@2025-03-01": """
         properties.platform properties.platform.enabled properties.platform.runtimeVersion
         properties.globalValidation properties.globalValidation.requireAuthentication
         properties.globalValidation.unauthenticatedClientAction
@@ -169,7 +170,7 @@ ROLES = {
 }
 # Functions of Bicep that may be called.
 FUNCTIONS = {
-    *("concat", "contains", "empty", "environment", "guid", "join", "listKeys"),
+    *("concat", "contains", "empty", "environment", "fail", "guid", "join", "length", "listKeys"),
     *("loadTextContent", "reference", "replace", "resourceGroup", "resourceId", "split"),
     *("string", "subscription", "subscriptionResourceId", "tenant", "toLower", "union"),
     *("uniqueString",),

@@ -81,13 +81,15 @@ def test_the_app_s_identity_may_only_read_its_own_package() -> None:
     """A condition takes every data action that writes away from it in the package's container."""
     owner = resource("app/roles.bicep", "ownsBlobs").properties
     assert (owner["condition"], owner["conditionVersion"]) == ("onlyReadsPackage", "2.0")
-    (condition,) = [
-        text(node)
-        for node in nodes(tree("app/roles.bicep"), "variable_declaration")
-        if text(node).startswith("var onlyReadsPackage ")
-    ]
-    assert "containers:name] StringNotEquals '${containerName}'" in condition.replace("\\'", "'")
-    assert read("app/roles.bicep")["variables"]["writes"]["value"] == WRITES
+    variables = read("app/roles.bicep")["variables"]
+    values = {name: str(variable["value"]) for name, variable in variables.items()}
+    assert values["onlyReadsPackage"] == "((${notWriting}) OR (${isOtherContainer}))"
+    other = values["isOtherContainer"].replace("\\'", "'")
+    assert other == "@Resource[${containers}:name] StringNotEquals '${containerName}'"
+    assert values["containers"] == "Microsoft.Storage/storageAccounts/blobServices/containers"
+    (each,) = nodes(tree("app/roles.bicep"), "for_statement")
+    assert "!(ActionMatches{\\'${containers}/blobs/${action}\\'})" in text(each)
+    assert variables["writes"]["value"] == WRITES
 
 
 def test_a_deployment_identity_owns_the_package() -> None:

@@ -94,10 +94,19 @@ def test_the_hub_gets_its_handler_from_the_app_s_settings(azure: Azure) -> None:
         "webPubSubName": "wps-x",
         "hubName": "chat",
         "singleGroup": "false",
+        "keepAliveSeconds": "20",
         "eventKey": "system",
     }
     ending = "hub chat of wps-x sends connect connected disconnected to func-usher-x\n"
     assert done.stdout.endswith(ending)
+
+
+@needs_sh
+def test_the_hub_gets_its_pings_from_the_app_s_settings(azure: Azure) -> None:
+    """An app that an older template deployed lacks the setting; the hub then has the default."""
+    azure.write("settings", SETTINGS | {"USHER_KEEP_ALIVE_SECONDS": "5"})
+    assert azure.connect().returncode == 0
+    assert azure.hub()["given"]["keepAliveSeconds"] == "5"
 
 
 @needs_sh

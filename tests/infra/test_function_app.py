@@ -64,14 +64,16 @@ def test_events_scale_with_http() -> None:
 
 
 def test_the_package_is_fetched_with_an_identity() -> None:
-    """The storage module outputs the container's name, so that the container exists first."""
+    """The app waits for the roles, which wait for the container."""
     config = resource(APP, "app").properties["functionAppConfig"]["deployment"]["storage"]
     assert config["type"] == "blobContainer"
     assert config["value"] == "${storage.properties.primaryEndpoints.blob}${containerName}"
     assert config["authentication"]["type"] == "UserAssignedIdentity"
     assert chain(config["authentication"]["userAssignedIdentityResourceId"]) == "deployIdentity.id"
-    name = modules()["app"]["params"]["containerName"]
-    assert chain(name) == "storage.outputs.containerName"
+    for module in ("storage", "roles", "app"):
+        assert modules()[module]["params"]["containerName"] == "containerName"
+    assert "roles" in modules()["app"]["dependsOn"]
+    assert "storage" in modules()["roles"]["dependsOn"]
 
 
 def test_the_host_reaches_storage_and_telemetry_by_identity() -> None:

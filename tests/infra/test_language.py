@@ -1,6 +1,7 @@
 """Checks that the Bicep compiler would make, as far as two parsers and tables can."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -144,8 +145,76 @@ def test_existing_resources_have_known_versions() -> None:
         assert f"{found.type}@{found.version}" in arm.PROPERTIES
 
 
+def test_modules_have_no_explicit_name() -> None:
+    """A second deployment would use the name again, and two at once would collide."""
+    assert modules()
+    assert not [symbol for symbol, call in modules().items() if "name" in call]
+
+
+def test_names_of_resources_are_no_outputs_of_modules() -> None:
+    """what-if cannot foresee a resource whose name is known only when another one exists."""
+    (principal,) = {m.split(".")[-1] for m in passed_outputs() if m not in PROPERTIES_ONLY}
+    assert principal == "principalId"
+
+
+# Outputs that become properties of resources, never part of a name.
+PROPERTIES_ONLY = {
+    *("monitoring.outputs.workspaceId", "monitoring.outputs.insightsId", "webPubSub.outputs.id"),
+    *("webPubSub.outputs.host", "storage.outputs.id", "app.outputs.origins", "app.outputs.url"),
+    "alerts.outputs.actions",
+}
+
+
+def passed_outputs() -> set[str]:
+    """Return the outputs of modules that other modules get."""
+    members = [n for m in nodes(tree(MAIN), "module_declaration") for n in nodes(m)]
+    return {text(n) for n in members if n.type == "member_expression" and is_output(text(n))}
+
+
+def is_output(source: str) -> bool:
+    return source.count(".") == 2 and ".outputs." in source
+
+
+def test_the_linter_s_rules_are_errors() -> None:
+    rules = json.loads((INFRA / "bicepconfig.json").read_text("utf-8"))["analyzers"]["core"][
+        "rules"
+    ]
+    assert {rule["level"] for rule in rules.values()} == {"error"}
+    assert rules["use-recent-api-versions"]["maxAllowedAgeInDays"] == 730
+    assert {"no-module-name", "what-if-short-circuiting", "use-user-defined-types"} < rules.keys()
+
+
+def test_exceptions_from_the_linter_are_the_documented_ones() -> None:
+    found = [
+        (file, *match)
+        for file in FILES
+        for match in re.findall(
+            r"#disable-next-line (\S+).*\n *(\w+)", (INFRA / file).read_text("utf-8")
+        )
+    ]
+    assert sorted(found) == [
+        ("app/webpubsub.bicep", "use-recent-api-versions", "resource"),
+        ("app/webpubsub.bicep", "use-recent-api-versions", "resource"),
+        ("main.bicep", "what-if-short-circuiting", "deployPrincipalId"),
+        ("main.bicep", "what-if-short-circuiting", "principalId"),
+    ]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_long_expressions_are_formatted_as_bicep_format_does(file: str) -> None:
+    """Only the compiler can format (check.yaml); this finds what was wrong before."""
+    source = (INFRA / file).read_text("utf-8")
+    assert not re.search(r"\S \? [\[{]$|^ *[\]}] : |\[\] : \[$|null : \{$", source, re.MULTILINE)
+    assert not re.search(r"\[for .*\{$|^ *\}\]$", source, re.MULTILINE)
+    long = [line for line in source.splitlines() if len(line) > 120 and "description" not in line]
+    assert not long
+
+
 def test_types_are_plain() -> None:
-    """checkov's parser supports neither typed arrays nor nullable types."""
+    """Objects and arrays say what is in them; the parsers read them as `object` and `array`."""
+    for file in FILES:
+        source = (INFRA / file).read_text("utf-8")
+        assert not re.search(r"^(param|output) \w+ (object|array)\b", source, re.MULTILINE)
     plain = {"string", "int", "bool", "array", "object"}
     for file in FILES:
         for kind in ("parameters", "outputs"):

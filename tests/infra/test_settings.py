@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tests.infra.bicep import INFRA, ROOT, app_settings
 
 CONNECTION = "WebPubSubConnectionString"
+OF_CONNECT_HUB = {"USHER_KEEP_ALIVE_SECONDS"}  # read by connect-hub, which passes it to hub.bicep
 # Read by the Web PubSub extension only.
 OF_THE_EXTENSION = {f"{CONNECTION}__credential"}
 # Parts of the identity form of WebPubSubConnectionString; the sample needs no line for them.
@@ -65,7 +66,7 @@ def test_bicep_sets_every_setting_or_lists_it_as_left_out() -> None:
 def test_bicep_sets_no_unknown_setting() -> None:
     """It would be a spelling mistake."""
     defined = {key for key in app_settings() if key.startswith(("USHER_", "WebPubSub"))}
-    unknown = (defined | left_out()) - settings_read() - OF_THE_EXTENSION
+    unknown = (defined | left_out()) - settings_read() - OF_THE_EXTENSION - OF_CONNECT_HUB
     assert not unknown, f"usher/settings.py does not read {sorted(unknown)}"
 
 

@@ -3,6 +3,7 @@
 import ast
 
 from tests.infra.bicep import (
+    MAIN,
     ROOT,
     allowed,
     app_settings,
@@ -65,13 +66,13 @@ def test_the_handler_is_the_extensions_webhook_with_its_system_key() -> None:
     (listing,) = [
         text(n) for n in nodes(tree("hub.bicep"), "call_expression") if text(n).startswith("list")
     ]
-    assert listing == "listKeys('${app.id}/host/default', '2024-04-01')"
+    assert listing == "listKeys('${app.id}/host/default', '2025-03-01')"
 
 
 def test_events_carry_a_token_if_app_service_asks_for_one() -> None:
     """hub.bicep reads the app's authentication settings, so that the two cannot differ."""
     source = text(tree("hub.bicep"))
-    assert "reference('${app.id}/config/authsettingsV2', '2024-04-01')" in source
+    assert "reference('${app.id}/config/authsettingsV2', '2025-03-01')" in source
     asked = "authentication.platform.enabled && !contains(excluded, webhook)"
     assert f"var byIdentity = {asked}" in source
     (handler,) = resource("hub.bicep", "hub").properties["eventHandlers"]
@@ -116,6 +117,22 @@ def test_the_master_key_is_used_only_if_asked() -> None:
         "operand_2": "master",
     }
     assert read("hub.bicep")["parameters"]["eventKey"]["default"] == "system"
+
+
+def test_lost_connections_are_noticed_by_pings() -> None:
+    """Web PubSub takes 1 to 120 seconds, 20 by default (hubs@2024-03-01).
+
+    The app has no use for the number: its setting keeps it for connect-hub.
+    """
+    hub = resource("hub.bicep", "hub").properties
+    assert hub["webSocketKeepAliveIntervalInSeconds"] == "keepAliveSeconds"
+    for file in (MAIN, "hub.bicep"):
+        found = read(file)["parameters"]["keepAliveSeconds"]
+        limits = [each["argument"] for each in found["decorators"] if "value" in each["type"]]
+        assert (limits, found["default"]) == ([1, 120], 20)
+    assert modules()["settings"]["params"]["keepAliveSeconds"] == "keepAliveSeconds"
+    (seconds,) = app_settings()["USHER_KEEP_ALIVE_SECONDS"]["function"]["parameters"].values()
+    assert seconds == "keepAliveSeconds"
 
 
 def test_connect_is_sent_unless_there_is_a_single_group() -> None:
