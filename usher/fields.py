@@ -58,7 +58,7 @@ def read_body(body: bytes, known: Sequence[str]) -> Mapping[str, Any]:
         raise BadRequestError("The body is not valid JSON.", field="body") from None
     if not isinstance(fields, dict):
         raise BadRequestError("The body must be a JSON object.", field="body")
-    if unknown := set(fields) - set(known):
+    if unknown := fields.keys() - known:
         raise BadRequestError(f"The fields are {', '.join(known)}.", field=min(unknown))
     return {field: value for field, value in fields.items() if value is not None}
 

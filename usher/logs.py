@@ -50,13 +50,16 @@ def start_notes() -> None:
 
 
 def note(**fields: object) -> None:
-    """Add fields to the record of this request's refusal, if it is refused."""
+    """Add fields to the record of this request's refusal, if it is refused.
+
+    A field may be a function that returns its value, so that only a refusal computes it.
+    """
     _notes.get({}).update(fields)
 
 
 def notes() -> Mapping[str, object]:
     """Return the fields that were noted about this request."""
-    return _notes.get({})
+    return {name: value() if callable(value) else value for name, value in _notes.get({}).items()}
 
 
 def pseudonym(text: str) -> str:
@@ -74,8 +77,9 @@ def redact(text: str) -> str:
     if len(text) > LONGEST_TEXT:
         text = text[:LONGEST_TEXT] + " (cut)"
     lowered = text.lower()
-    if any(hint in lowered for hint in HINTS):
-        return SECRETS.sub(r"\1\3REDACTED", text)
+    for hint in HINTS:  # `any` with a generator takes half as long again, for every record
+        if hint in lowered:
+            return SECRETS.sub(r"\1\3REDACTED", text)
     return text
 
 

@@ -35,6 +35,7 @@ def is_printable_id(text: str) -> bool:
     characters, controls and separators other than the space are not printable (`str.isprintable`).
     Letters of different scripts that look the same are accepted.
     """
-    is_trimmed = bool(text) and text == text.strip()
-    is_visible = text.isprintable() and not INVISIBLE.search(text)
-    return is_trimmed and is_visible and unicodedata.is_normalized("NFC", text)
+    if not text or text != text.strip() or not text.isprintable():
+        return False
+    # ASCII has one form only, and no invisible characters: most ids need no slower check.
+    return text.isascii() or (not INVISIBLE.search(text) and unicodedata.is_normalized("NFC", text))

@@ -20,7 +20,7 @@ class Gate:
 
         Raises BadRequestError, TooManyError, and the errors of `Mode.identify`.
         """
-        note(address=pseudonym((client_networks(headers) or [UNKNOWN])[0]))
+        note(address=lambda: pseudonym((client_networks(headers) or [UNKNOWN])[0]))
         try:
             caller = await self.mode.identify(Credentials(headers, user_id), self.verify)
         except UsherError as error:
