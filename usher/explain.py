@@ -81,11 +81,10 @@ def _describe_caller(rule: Rule) -> str:
 
 def _print_outcome(policy: Policy, caller: Caller, group: str) -> int:
     try:
-        groups = policy.grant_groups(caller, [group])
+        groups, roles = policy.grant(caller, [group])
     except ForbiddenError as error:
         print(f"negotiate   403 {error.detail}")
         return 1
-    roles = policy.grant_roles(caller, groups)
     length = _measure_url(policy, TokenRequest(caller.user_id, groups, roles, 60))
     print(f"roles       {', '.join(roles) or 'none'}")
     print(f"client URL  {length} of {LONGEST_CLIENT_URL} characters, with the token")

@@ -106,7 +106,7 @@ def test_the_policy_file_is_relative_to_the_folder(name: str, folder: Path) -> N
     """The current folder, which is the repository, has another policy."""
     write_policy(folder / name, "only-here")
     policy = Parts(WITH_KEY | {"USHER_POLICY_FILE": name}, folder).policy
-    assert policy.grant_groups(Caller("ana"), ["only-here"]) == ["only-here"]
+    assert policy.grant(Caller("ana"), ["only-here"])[0] == ["only-here"]
 
 
 def test_the_policy_has_the_settings(folder: Path) -> None:

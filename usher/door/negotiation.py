@@ -55,8 +55,7 @@ async def negotiate(
     Raises BadRequestError, ForbiddenError, TooLargeError, ServiceError.
     """
     note(groups=request.groups)
-    groups = policy.grant_groups(caller, request.groups)
-    roles = policy.grant_roles(caller, groups)
+    groups, roles = policy.grant(caller, request.groups)
     wanted = TokenRequest(caller.user_id, groups, roles, request.minutes)
     token = await generate_token(minter, wanted)
     log_record("negotiate", userId=caller.user_id, groups=groups, minutes=request.minutes)

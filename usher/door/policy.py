@@ -29,8 +29,8 @@ class Policy:
     def __init__(self, settings: Settings, rules: Rules) -> None:
         self.settings, self.rules, self.seal = settings, rules, Seal(settings)
 
-    def grant_groups(self, caller: Caller, asked: Sequence[str]) -> list[str]:
-        """Return the groups of a new token.
+    def grant(self, caller: Caller, asked: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the groups of a new token, and its roles, to send to some of these groups only.
 
         Raises BadRequestError, ForbiddenError, TooLargeError.
         """
@@ -40,14 +40,11 @@ class Policy:
         if len(groups) > self.settings.most_groups:
             most = self.settings.most_groups
             raise TooLargeError(f"A token may have at most {most} groups.", field="group")
-        is_granted = all(JOIN in self.rules.rights(caller, group) for group in groups)
-        if not self._serves(groups) or not is_granted:
+        rights = [self.rules.rights(caller, group) for group in groups]
+        if not self._serves(groups) or not all(JOIN in granted for granted in rights):
             raise ForbiddenError(NO_SUCH_GROUP, field="group")
-        return groups
-
-    def grant_roles(self, caller: Caller, groups: Sequence[str]) -> list[str]:
-        """Return the roles to send to exactly these groups; never a role for all groups."""
-        return [_send_role(group) for group in groups if SEND in self.rules.rights(caller, group)]
+        pairs = zip(groups, rights, strict=True)
+        return groups, [_send_role(group) for group, granted in pairs if SEND in granted]
 
     def provision_roles(self, user_id: str | None, group: str) -> list[str]:
         """Return the roles of a token that a backend asks for. Raises ForbiddenError.
