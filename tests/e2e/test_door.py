@@ -352,6 +352,8 @@ async def test_a_user_connects_a_limited_number_of_times_a_minute(
         strict.wait_for_request("disconnected", 5 + statuses.count(101))
     assert 20 <= statuses.count(101) < 30
     assert set(statuses) == {101, 400}
+    # The summary of the joins is sent last, up to a second after the leaves.
+    strict.wait_for_request("connected", 5 + statuses.count(101))
 
 
 async def test_a_token_has_a_limited_number_of_groups(
