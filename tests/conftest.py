@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no failure, so examples have no time limit.
+settings.register_profile("usher", deadline=None)
+settings.load_profile("usher")
 
 LAST_TEST = "test_secrets_in_logs.py"
 
