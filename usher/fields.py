@@ -22,8 +22,9 @@ def read_query(url: str) -> dict[str, list[Any]]:
     # Not from the parsed query: the Functions host joins the values of a repeated key with commas,
     # and a group name may have a comma (azure-functions-host, HttpRequest to RpcHttp conversion).
     values: dict[str, list[Any]] = defaultdict(list)
-    for key, value in parse_qsl(_find_query(url), keep_blank_values=True):
-        values[key].append(value)
+    if query := _find_query(url):
+        for key, value in parse_qsl(query, keep_blank_values=True):
+            values[key].append(value)
     return values
 
 

@@ -20,8 +20,8 @@ NO_STORE = NO_SNIFF | {"Cache-Control": "no-store"}
 
 def answer_json(body: Mapping[str, Any], **headers: str) -> func.HttpResponse:
     """Return 200 with a JSON body that caches must not store."""
-    headers = NO_STORE | headers
-    return func.HttpResponse(json.dumps(body), mimetype="application/json", headers=headers)
+    all_headers = NO_STORE | headers if headers else NO_STORE
+    return func.HttpResponse(json.dumps(body), mimetype="application/json", headers=all_headers)
 
 
 def answer_yaml(document: str) -> func.HttpResponse:

@@ -72,7 +72,7 @@ async def run_doctor_stack(
 ) -> AsyncIterator[Stack]:
     """Run app and emulator with an event handler for all events.
 
-    `settings` replace those of the sample. With `identity` the app has no access key.
+    `settings` replace the settings of the sample. With `identity` the app has no access key.
     """
     log: list[str] = []
     async with emulator or Emulator(retry_delays=(0.01,)) as running:

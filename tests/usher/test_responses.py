@@ -72,7 +72,7 @@ def test_a_page_has_the_given_policy_and_security_headers() -> None:
 
 
 async def test_a_problem_names_the_field() -> None:
-    """The other members are those of RFC 9457."""
+    """The other members are defined in RFC 9457."""
     response = await answer_to(BadRequestError("group must not be blank.", field="group"))
     assert (response.status_code, response.mimetype) == (400, "application/problem+json")
     assert json.loads(response.get_body()) == {

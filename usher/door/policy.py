@@ -34,7 +34,7 @@ class Policy:
 
         Raises BadRequestError, ForbiddenError, TooLargeError.
         """
-        if not all(is_group_name(group) for group in asked):
+        if not all(map(is_group_name, asked)):
             raise BadRequestError(f"group must {GROUP_RULE}.", field="group")
         groups = list(dict.fromkeys(asked)) or [self.settings.default_group]
         if len(groups) > self.settings.most_groups:

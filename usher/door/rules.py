@@ -96,7 +96,10 @@ class Rules:
 
     def first_match(self, caller: Caller, group: str) -> Rule | None:
         """Return the rule that applies to this caller in this group."""
-        return next((rule for rule in self.rules if rule.matches(caller, group)), None)
+        for rule in self.rules:
+            if rule.matches(caller, group):
+                return rule
+        return None
 
     def rights(self, caller: Caller, group: str) -> frozenset[str]:
         """Return what the caller may do in the group."""
