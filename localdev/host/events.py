@@ -4,12 +4,14 @@ The checks of the webhook are in webhook.py, the responses in answers.py.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from localdev.host.bindings import Headers, group_headers, join_headers
+from localdev.host.bindings import Headers, group_headers
+from localdev.host.json_text import encode_text, write_json
 from localdev.host.states import decode_states
 
 DATA_TYPES = {
@@ -18,7 +20,26 @@ DATA_TYPES = {
     "application/octet-stream": "Binary",
 }
 # HttpContentHeaders of .NET: .NET keeps these with the content, where the extension does not look.
-CONTENT_HEADERS = ("content-", "allow", "expires", "last-modified")
+CONTENT_HEADERS = frozenset(
+    (
+        "allow",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-location",
+        "content-md5",
+        "content-range",
+        "content-type",
+        "expires",
+        "last-modified",
+    )
+)
+# MediaTypeHeaderValue of .NET.
+TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+SPACE = r"[ \t]*"
+PARAMETER = rf'{TOKEN}{SPACE}(?:={SPACE}(?:{TOKEN}|"(?:[^"\\]|\\.)*"){SPACE})?'
+MEDIA_TYPE = re.compile(rf"({TOKEN}){SPACE}/{SPACE}({TOKEN}){SPACE}(?:;{SPACE}{PARAMETER})*")
 
 
 class EventKind(StrEnum):
@@ -49,6 +70,8 @@ class EventContext:
     origin: str
     states: Mapping[str, Any] = field(repr=False)
     headers: Mapping[str, Sequence[str]] = field(repr=False)
+    content_type: str = ""
+    is_mqtt: bool = False
 
     @property
     def kind(self) -> EventKind:
@@ -80,34 +103,34 @@ def read_context(headers: Headers) -> EventContext:
     Source: Microsoft.Azure.WebJobs.Extensions.WebPubSub WebPubSubTriggerDispatcher.cs
     (TryParseCloudEvents).
     """
-    # Differs from Azure: .NET splits the values of some headers, such as Accept, into items.
-    visible = [pair for pair in headers if not pair[0].lower().startswith(CONTENT_HEADERS)]
-    values = {name.lower(): found for name, found in group_headers(visible).items()}
-    states = _single(values, "ce-connectionstate", required=False)
-    # Only the prefix of ce-type counts; the name of the event is in ce-eventName.
-    is_system = _required(values, "ce-type").lower().startswith("azure.webpubsub.sys.")
+    grouped = group_headers(headers)
+    values = {name.lower(): found for name, found in grouped.items()}
     if "webhook-request-origin" not in values:
         raise ContextError("no webhook-request-origin")
+    # Only the prefix of ce-type counts; the name of the event is in ce-eventName.
+    is_system = _required(values, "ce-type").lower().startswith("azure.webpubsub.sys.")
     return EventContext(
         event_type="System" if is_system else "User",
         event_name=_required(values, "ce-eventname"),
         hub=_required(values, "ce-hub"),
         connection_id=_required(values, "ce-connectionid"),
-        user_id=_single(values, "ce-userid", required=False),
-        signature=",".join(values["ce-signature"]) if "ce-signature" in values else None,
+        user_id=_optional(values, "ce-userid"),
+        signature=_joined(values, "ce-signature"),
         origin=",".join(values["webhook-request-origin"]),
-        states={} if states is None else _decoded(states),
-        headers=group_headers(visible),
+        states=_states(values),
+        headers=_visible(grouped),
+        content_type=_joined(values, "content-type") or "",
+        is_mqtt=_is_mqtt(values),
     )
 
 
-def event_values(context: EventContext, headers: Headers, body: bytes) -> dict[str, Any]:
+def event_values(context: EventContext, body: bytes) -> dict[str, Any]:
     """Return the value of a trigger parameter by its name in lower case.
 
     Raises BodyError (response 500) and DataTypeError (response 400). Source:
     Microsoft.Azure.WebJobs.Extensions.WebPubSub WebPubSubTriggerBinding.cs.
     """
-    details = _event_details(context.kind, headers, body)
+    details = _event_details(context, body)
     data = details.pop("data", None)
     shown = {} if data is None else {"data": data.decode("utf-8", "replace")}
     values = {"datatype": "Text", **{name.lower(): value for name, value in details.items()}}
@@ -128,8 +151,8 @@ def argument_value(values: Mapping[str, Any], name: str, *, binary: bool) -> str
         return None
     if isinstance(value, bytes):
         return value if binary else value.decode("utf-8", "replace")
-    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    return text.encode() if binary else text
+    text = value if isinstance(value, str) else write_json(value, indented=True)
+    return encode_text(text) if binary else text
 
 
 def context_value(context: EventContext) -> dict[str, Any]:
@@ -147,44 +170,57 @@ def context_value(context: EventContext) -> dict[str, Any]:
     }
 
 
-def _single(values: Mapping[str, list[str]], name: str, *, required: bool) -> str | None:
-    found = values.get(name, [])
-    if len(found) > 1 or (required and not found):
-        raise ContextError(f"{name} must be there once")
-    return found[0] if found else None
+def _visible(grouped: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    # Differs from Azure: .NET splits the values of some headers, such as Accept, into items.
+    return {name: found for name, found in grouped.items() if name.lower() not in CONTENT_HEADERS}
 
 
 def _required(values: Mapping[str, list[str]], name: str) -> str:
-    return _single(values, name, required=True) or ""
+    found = values.get(name, ())
+    if len(found) != 1:
+        raise ContextError(f"{name} must be there once")
+    return found[0]
 
 
-def _decoded(states: str) -> dict[str, Any]:
+def _optional(values: Mapping[str, list[str]], name: str) -> str | None:
+    return _required(values, name) if name in values else None
+
+
+def _joined(values: Mapping[str, list[str]], name: str) -> str | None:
+    return ",".join(values[name]) if name in values else None
+
+
+def _is_mqtt(values: Mapping[str, list[str]]) -> bool:
+    return "mqtt" in values.get("ce-subprotocol", ()) and "ce-physicalconnectionid" in values
+
+
+def _states(values: Mapping[str, list[str]]) -> dict[str, Any]:
+    header = _optional(values, "ce-connectionstate") or ""
     try:
-        return decode_states(states)
+        return decode_states(header)
     except ValueError:
         raise ContextError("ce-connectionstate cannot be decoded") from None
 
 
-def _event_details(kind: EventKind, headers: Headers, body: bytes) -> dict[str, Any]:
-    match kind:
+def _event_details(context: EventContext, body: bytes) -> dict[str, Any]:
+    match context.kind:
         case EventKind.CONNECT:
             return _connect_details(_parse_object(body))
         case EventKind.DISCONNECTED:
             return {"reason": _text_at(_parse_object(body), "reason")}
         case EventKind.USER:
-            return {"data": body, "dataType": _data_type(headers)}
+            return {"data": body, "dataType": _data_type(context.content_type)}
         case _:
             return {}
 
 
 def _connect_details(body: Mapping[str, Any]) -> dict[str, Any]:
-    certificates = _list_at(body, "clientCertificates", dict)
     return {
         "claims": _lists_at(body, "claims"),
         "query": _lists_at(body, "query"),
         "headers": _lists_at(body, "headers"),
-        "subprotocols": _list_at(body, "subprotocols", str),
-        "clientCertificates": certificates and [_certificate(item) for item in certificates],
+        "subprotocols": _list_at(body, "subprotocols"),
+        "clientCertificates": _certificates_at(body, "clientCertificates"),
     }
 
 
@@ -216,33 +252,44 @@ def _text_at(body: Mapping[str, Any], key: str) -> str | None:
     return value
 
 
-def _list_at(body: Mapping[str, Any], key: str, item_type: type) -> list[Any] | None:
-    value: list[Any] | None = _member(body, key)
-    if value is None or _is_list_of(value, item_type):
+def _list_at(body: Mapping[str, Any], key: str) -> list[str | None] | None:
+    value: list[str | None] | None = _member(body, key)
+    if value is None or _is_list_of_texts(value):
         return value
-    raise BodyError(f"{key} is not an array of the expected items")
+    raise BodyError(f"{key} is not an array of text")
 
 
-def _lists_at(body: Mapping[str, Any], key: str) -> dict[str, Any] | None:
-    value = _member(body, key)
+def _lists_at(body: Mapping[str, Any], key: str) -> dict[str, list[str | None]] | None:
+    value: dict[str, list[str | None]] | None = _member(body, key)
     if value is None:
         return None
-    if isinstance(value, dict) and all(_is_list_of(item, str) for item in value.values()):
+    if isinstance(value, dict) and all(_is_list_of_texts(item) for item in value.values()):
         return value
     raise BodyError(f"{key} is not an object of arrays of text")
 
 
-def _is_list_of(value: object, item_type: type) -> bool:
-    return isinstance(value, list) and all(isinstance(item, item_type) for item in value)
+def _certificates_at(body: Mapping[str, Any], key: str) -> list[dict[str, Any]] | None:
+    value: list[dict[str, Any]] | None = _member(body, key)
+    if value is None:
+        return None
+    if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return [_certificate(item) for item in value]
+    raise BodyError(f"{key} is not an array of objects")
 
 
-def _data_type(headers: Headers) -> str:
-    content_type = join_headers(headers).get("content-type", "")
-    media_type = content_type.partition(";")[0].strip()
-    if "/" not in media_type:
+def _is_list_of_texts(value: object) -> bool:
+    # In an array, .NET takes null as text.
+    return isinstance(value, list) and all(isinstance(item, str | None) for item in value)
+
+
+def _data_type(content_type: str) -> str:
+    match = MEDIA_TYPE.fullmatch(content_type)
+    if match is None:
         raise BodyError("the event has no media type")
-    if media_type.lower() not in DATA_TYPES:
+    media_type = f"{match[1]}/{match[2]}"
+    data_type = DATA_TYPES.get(media_type.lower())
+    if data_type is None:
         raise DataTypeError(
             f"Message data only supports text, binary, json. Current value is: {media_type}"
         )
-    return DATA_TYPES[media_type.lower()]
+    return data_type

@@ -113,7 +113,8 @@ class Webhook:
             context = read_context(headers)
         except ContextError:
             return Answer(400)
-        if _is_mqtt(headers):
+        if context.is_mqtt:
+            # Differs from Azure: these events have another form there.
             return text_answer(501, "The local host does not handle events of MQTT clients.")
         listener = self._find_listener(context)
         if listener is None:
@@ -122,7 +123,7 @@ class Webhook:
             return Answer(401)
         if method != "POST":
             return Answer(400)
-        return _make_call(listener, context, headers, body)
+        return _make_call(listener, context, body)
 
     def _validate(self, headers: Headers) -> Answer:
         # Differs from Azure: an app without any webPubSubTrigger responds 400 here. Azure does not
@@ -156,23 +157,15 @@ def _connection_names(binding: Mapping[str, Any]) -> list[str]:
     return [binding["connection"]] if binding.get("connection") else []
 
 
-def _is_mqtt(headers: Headers) -> bool:
-    # Differs from Azure: events of MQTT clients have another form, and no function gets them here.
-    values = join_headers(headers)
-    return values.get("ce-subprotocol") == "mqtt" and "ce-physicalconnectionid" in values
-
-
 def _is_signed(listener: Listener, context: EventContext) -> bool:
     return is_valid_signature(
         listener.accesses, context.origin, context.signature, context.connection_id
     )
 
 
-def _make_call(
-    listener: Listener, context: EventContext, headers: Headers, body: bytes
-) -> Answer | EventCall:
+def _make_call(listener: Listener, context: EventContext, body: bytes) -> Answer | EventCall:
     try:
-        values = event_values(context, headers, body)
+        values = event_values(context, body)
     except DataTypeError as error:
         return text_answer(400, str(error))
     except BodyError:
