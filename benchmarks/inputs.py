@@ -93,6 +93,5 @@ def _headers(request: UpstreamRequest) -> tuple[tuple[str, str], ...]:
 
 def _argument(request: UpstreamRequest) -> str:
     """Return the argument for a function whose parameter is called `request`."""
-    headers = _headers(request)
-    values = event_values(read_context(headers), headers, request.body)
+    values = event_values(read_context(_headers(request)), request.body)
     return str(argument_value(values, "request", binary=False))

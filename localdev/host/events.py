@@ -35,11 +35,11 @@ CONTENT_HEADERS = frozenset(
         "last-modified",
     )
 )
-# MediaTypeHeaderValue of .NET.
-TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+# MediaTypeHeaderValue of .NET; a word is a `token` of RFC 9110.
+WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 SPACE = r"[ \t]*"
-PARAMETER = rf'{TOKEN}{SPACE}(?:={SPACE}(?:{TOKEN}|"(?:[^"\\]|\\.)*"){SPACE})?'
-MEDIA_TYPE = re.compile(rf"({TOKEN}){SPACE}/{SPACE}({TOKEN}){SPACE}(?:;{SPACE}{PARAMETER})*")
+PARAMETER = rf'{WORD}{SPACE}(?:={SPACE}(?:{WORD}|"(?:[^"\\]|\\.)*"){SPACE})?'
+MEDIA_TYPE = re.compile(rf"({WORD}){SPACE}/{SPACE}({WORD}){SPACE}(?:;{SPACE}{PARAMETER})*")
 
 
 class EventKind(StrEnum):

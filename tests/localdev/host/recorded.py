@@ -80,7 +80,7 @@ def comparable_answer(answer: Answer | None, expected: Mapping[str, Any]) -> dic
         return {"never": True}
     headers = {name.lower(): value for name, value in answer.headers}
     states = headers.get("ce-connectionstate")
-    found = {
+    found: dict[str, Any] = {
         "status": answer.status,
         "contentType": headers.get("content-type"),
         "allowedOrigin": headers.get("webhook-allowed-origin"),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from localdev.host.events import (
+    CONTENT_HEADERS,
     BodyError,
     ContextError,
     DataTypeError,
@@ -87,8 +88,7 @@ def headers_with(**changes: str | None) -> list[tuple[str, str]]:
 
 def values_of(body: bytes, **changes: str | None) -> dict[str, Any]:
     """Return the values of parameters for an event."""
-    headers = headers_with(**changes)
-    return event_values(read_context(headers), headers, body)
+    return event_values(read_context(headers_with(**changes)), body)
 
 
 def user_values(body: bytes, media_type: str | None) -> dict[str, Any]:
@@ -126,8 +126,23 @@ def test_repeated_header(name: str) -> None:
 def test_undecodable_states() -> None:
     """States that cannot be decoded are rejected, and the error does not show them."""
     with pytest.raises(ContextError) as caught:
-        read_context(headers_with(ce_connectionState="eyJrZXkiOiJhIn0="))
+        read_context(headers_with(ce_connectionState="no base64"))
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("header", ["", "eyJrZXkiOiJhIn0="])
+def test_states_of_another_writer(header: str) -> None:
+    """States that the extension did not write are no states."""
+    assert read_context(headers_with(ce_connectionState=header)).states == {}
+
+
+@pytest.mark.parametrize("name", CONTENT_HEADERS)
+def test_content_headers_are_left_out(name: str) -> None:
+    """The content headers are left out, headers whose names begin alike are not."""
+    longer = f"{name}-x"
+    context = read_context([*headers_with(), (name.upper(), "a"), (longer, "b")])
+    assert name.upper() not in context.headers
+    assert context.headers[longer] == ["b"]
 
 
 def test_context() -> None:
@@ -182,7 +197,9 @@ def test_connect_needs_all_keys(key: str) -> None:
         {"claims": []},
         {"query": {"a": "b"}},
         {"headers": {"a": [1]}},
+        {"headers": {"a": None}},
         {"subprotocols": "json"},
+        {"subprotocols": [1]},
         {"clientCertificates": ["AB12"]},
     ],
 )
@@ -222,6 +239,8 @@ def test_other_system_events_have_no_request() -> None:
     [
         (b"hi", "text/plain; charset=utf-8", "hi", "Text"),
         (b'{"x":1}', "Application/JSON", '{"x":1}', "Json"),
+        (b"hi", "text / plain", "hi", "Text"),
+        (b"hi", 'text/plain ; a ; b = c;d="e;\\""', "hi", "Text"),
         (b"\x00\xffA", "application/octet-stream", "\x00\ufffdA", "Binary"),
     ],
 )
@@ -236,12 +255,29 @@ def test_unsupported_media_type() -> None:
     """Another media type is rejected with the extension's own text."""
     text = "Message data only supports text, binary, json. Current value is: Text/HTML"
     with pytest.raises(DataTypeError, match=text):
-        user_values(b"", "Text/HTML; charset=utf-8")
+        user_values(b"", "Text / HTML; charset=utf-8")
 
 
-@pytest.mark.parametrize("media_type", [None, "nonsense"])
-def test_missing_media_type(media_type: str | None) -> None:
-    """Without a media type the extension fails."""
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        None,
+        "",
+        "nonsense",
+        "text/",
+        "/plain",
+        "te(t/plain",
+        "text/plain;",
+        "text/plain x",
+        "text/plain;=b",
+        "text/plain;a=",
+        'text/plain;a="b',
+        "text/plain,text/plain",
+        "text/plain\u00a0",
+    ],
+)
+def test_unreadable_media_type(media_type: str | None) -> None:
+    """If .NET cannot parse the media type, the extension fails."""
     with pytest.raises(BodyError):
         user_values(b"", media_type)
 
@@ -267,6 +303,13 @@ def test_connect_takes_nulls() -> None:
     """Members of a connect body may be null, and are null in the request."""
     values = values_of(json.dumps(dict.fromkeys(CONNECT_BODY)).encode())
     assert {values["request"][key] for key in CONNECT_BODY} == {None}
+
+
+def test_connect_takes_nulls_in_arrays() -> None:
+    """An array of a connect body may have nulls."""
+    body = {"claims": {"a": [None]}, "query": {"b": [None, "c"]}, "subprotocols": [None]}
+    request = values_of(json.dumps(CONNECT_BODY | body).encode())["request"]
+    assert {key: request[key] for key in body} == body
 
 
 def test_connect_arguments() -> None:
