@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localdev.host.bindings import Answer, Outcome
-from localdev.host.events import EventContext, EventKind
+from localdev.host.event_context import EventContext, EventKind
 from localdev.host.json_text import encode_text, write_json
 from localdev.host.states import encode_states
 
@@ -75,6 +75,7 @@ def _answer_object(context: EventContext, value: dict[str, Any] | list[Any]) -> 
         raise ReturnValueError("Response should be a JObject.")
     # Newtonsoft.Json ignores the case of a member's name, and takes the last of several. The
     # extension itself looks up `code` and `states`, by their exact names.
+    # Differs from Azure: Newtonsoft.Json takes `$ref` as a reference to another object.
     members = {name.lower(): member for name, member in value.items()}
     if "code" in value:
         code = _enum_value(value["code"], CODES, "code")

@@ -11,6 +11,7 @@ LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 def write_json(value: Any, *, indented: bool = False) -> str:
     """Return the JSON of a value on one line, or indented by two spaces."""
+    # Differs from Azure: Newtonsoft.Json writes some floats in another form.
     writer = _INDENTED if indented else _COMPACT
     text = writer.encode(value)
     for line_end, escaped in LINE_ENDS.items():

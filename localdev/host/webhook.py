@@ -17,15 +17,8 @@ from localdev.host.access import (
 from localdev.host.answers import text_answer
 from localdev.host.bindings import Answer, Headers, join_headers
 from localdev.host.errors import HostError
-from localdev.host.events import (
-    BodyError,
-    ContextError,
-    DataTypeError,
-    EventContext,
-    argument_value,
-    event_values,
-    read_context,
-)
+from localdev.host.event_context import ContextError, EventContext, read_context
+from localdev.host.events import BodyError, DataTypeError, argument_value, event_values
 from localdev.host.settings import find_setting, resolve_settings
 
 EVENT_TYPES = {"system": "System", "user": "User"}

@@ -6,7 +6,7 @@ import pytest
 
 from localdev.host.answers import answer_event
 from localdev.host.bindings import Answer, Outcome
-from localdev.host.events import EventContext
+from localdev.host.event_context import EventContext
 from localdev.host.states import decode_states
 
 PLAIN_TEXT = "text/plain; charset=utf-8"
