@@ -25,7 +25,7 @@ from tests.localdev.host.recorded import (
 )
 
 APP = Path(__file__).parent / "apps" / "recorded"
-# By what they show.
+# Names of recorded requests, by what they cover.
 CHOICE = {
     "checks": [
         "validate/GET one origin, key",
@@ -117,18 +117,18 @@ def send_request(address: str, case: Case) -> Answer:
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Case], RecordedApp]]:
-    """Return an app with the listeners of a recorded request, one for all that have the same."""
+    """Return a running app for a recorded request; requests with equal listeners share it."""
     running: dict[str, RecordedApp] = {}
     with ExitStack() as stack:
 
-        def serve(case: Case) -> RecordedApp:
+        def serve_case(case: Case) -> RecordedApp:
             key = json.dumps(case["listeners"])
             if key not in running:
                 folder = write_app(tmp_path_factory.mktemp("recorded") / "app", case["listeners"])
                 running[key] = RecordedApp(stack.enter_context(run_app(folder)).address, folder)
             return running[key]
 
-        yield serve
+        yield serve_case
 
 
 def write_app(folder: Path, listeners: list[Mapping[str, Any]]) -> Path:
