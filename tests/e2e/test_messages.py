@@ -20,6 +20,7 @@ from tests.e2e.clients import SECONDS, negotiate, new_room
 from tests.e2e.processes import EVERYTHING
 from tests.e2e.room import wait_until
 from tests.messages.description import messages_of, why_not
+from tests.messages.sent import SentMessages
 from webpubsub_emulator.server import Emulator
 
 JSON = "json.webpubsub.azure.v1"
@@ -114,7 +115,10 @@ class Client:
 
 
 @pytest.mark.parametrize("subprotocol", [JSON, RELIABLE])
-async def test_every_frame_of_a_visit_is_described(stack: Stack, subprotocol: str) -> None:
+async def test_every_frame_of_a_visit_is_described(
+    stack: Stack, subprotocol: str, sent_messages: SentMessages
+) -> None:
+    """So are the events, the app's answers, and what the app sends."""
     room = new_room()
     async with aiohttp.ClientSession() as session, AsyncExitStack() as clients:
 
@@ -143,9 +147,10 @@ async def test_every_frame_of_a_visit_is_described(stack: Stack, subprotocol: st
         assert (await bo.receive("ack"))["error"]["name"] == "Forbidden"
         await bo.socket.close()
         await ana.receive("announcement")
-    # The app's own answers to the events are checked, too.
     await wait_until(lambda: has_events(stack, disconnected=2))
     check_events(stack)
+    sent = [one for one in sent_messages.check() if f"/groups/{room}/:send" in one["path"]]
+    assert len(sent) == 4  # two joins and two leaves
 
 
 async def has_events(stack: Stack, **counts: int) -> bool:

@@ -38,10 +38,12 @@ class SentMessages:
                     self._read += len(line)
                     yield json.loads(line)
 
-    def check(self) -> None:
-        """Raise AssertionError if a message since the last call is not in the description."""
-        problems = [problem for message in self.read() if (problem := describe_problem(message))]
+    def check(self) -> list[dict[str, str]]:
+        """Return the messages since the last call. AssertionError if one is not described."""
+        messages = list(self.read())
+        problems = [problem for message in messages if (problem := describe_problem(message))]
         assert not problems, "\n".join(problems)
+        return messages
 
 
 def describe_problem(message: Mapping[str, str]) -> str | None:
