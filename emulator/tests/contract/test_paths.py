@@ -35,13 +35,14 @@ async def test_a_path_cannot_name_a_group_with_a_slash(hub: Hub) -> None:
         assert not await hub.has("/groups/a%2Fb")
 
 
+@pytest.mark.parametrize("end", ["", "/"])
 @pytest.mark.parametrize("signed", ["a%2Fb", "a/b", "a%252Fb"])
-async def test_a_token_may_spell_the_path_in_three_ways(hub: Hub, signed: str) -> None:
+async def test_a_token_may_spell_the_path_in_three_ways(hub: Hub, signed: str, end: str) -> None:
     """As sent, decoded, or as the service reads it."""
     base = f"/api/hubs/{hub}/groups/"
     token = hub.target.sign(f"{hub.target.endpoint}{base}{signed}/:send")
     headers = TEXT | {"Authorization": f"Bearer {token}"}
-    answer = await hub.target.call("POST", f"{base}a%2Fb/:send", "x", headers)
+    answer = await hub.target.call("POST", f"{base}a%2Fb/:send{end}", "x", headers)
     assert answer.status == 202
 
 
