@@ -141,7 +141,7 @@ def test_presence_messages_are_described(fields: dict[str, Any]) -> None:
         {"truncated": True},
         {"group": ""},
         {"snapshot": ...},
-        {"snapshot": True},  # with somebody in `gone`
+        {"snapshot": True},  # with a user in `gone`
         {"more": 1},
     ],
 )
