@@ -41,6 +41,12 @@ def on_event(name: str) -> Callable[..., Any]:
     )
 
 
+def answer_description(req: func.HttpRequest, name: str) -> func.HttpResponse:
+    """Return a document of the folder `api`."""
+    parts.limits.check_open_page(req.headers)
+    return responses.answer_yaml((parts.folder / "api" / name).read_text("utf-8"))
+
+
 def groups_of(event: ConnectionEvent) -> list[str]:
     """Return the groups that `connect` admitted the connection to, and the policy still allows."""
     return parts.policy.groups_of(event.connection_id, event.user_id, event.states)
@@ -133,9 +139,15 @@ async def disconnected(request: str) -> None:
 @app.route("openapi.yaml", methods=["GET"])
 @responses.http_answers
 async def openapi(req: func.HttpRequest) -> func.HttpResponse:
-    """Return the OpenAPI document of the app."""
-    parts.limits.check_open_page(req.headers)
-    return responses.answer_yaml((parts.folder / "api" / "openapi.yaml").read_text("utf-8"))
+    """Return the OpenAPI document, which describes the HTTP functions."""
+    return answer_description(req, "openapi.yaml")
+
+
+@app.route("asyncapi.yaml", methods=["GET"])
+@responses.http_answers
+async def asyncapi(req: func.HttpRequest) -> func.HttpResponse:
+    """Return the AsyncAPI document, which describes the messages."""
+    return answer_description(req, "asyncapi.yaml")
 
 
 @app.route("health", methods=["GET"])

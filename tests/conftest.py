@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.messages.plugin import pytest_runtest_teardown, sent_messages
 from tests.usher.settings import KEY
 from webpubsub_emulator.tokens import ACCESS_KEY
+
+__all__ = ["pytest_runtest_teardown", "sent_messages"]  # pytest finds them here
 
 # A slow machine is no failure, so examples have no time limit.
 settings.register_profile("usher", deadline=None)
