@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
