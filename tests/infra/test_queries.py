@@ -15,8 +15,9 @@ from usher.errors import BadEventError, ServiceError, SettingsError, UsherError
 from usher.groups import workflow
 from usher.groups.announcements import FORMATS
 from usher.groups.digest import Digest
+from usher.groups.event_announcer import EventAnnouncer
 from usher.groups.events import ConnectionEvent
-from usher.groups.workflow import Announcer, PubSub
+from usher.groups.workflow import PubSub
 from usher.responses import notice_answers
 from usher.service.health import Health
 
@@ -60,15 +61,15 @@ async def disconnected(_: str) -> None:
     raise SettingsError({"USHER_AUTH": "is wrong"})
 
 
-def announcer(pubsub: PubSub) -> Announcer:
+def announcer(pubsub: PubSub) -> EventAnnouncer:
     templates = dict.fromkeys(("connected", "disconnected"), "{userId} came or went")
-    return Announcer(pubsub, FORMATS["text"], templates, Digest(above=0, seconds=1))
+    return EventAnnouncer(pubsub, FORMATS["text"], templates, Digest(above=0, seconds=1))
 
 
 async def write_records() -> None:
     """Write a successful join, and one record of each kind of failure."""
-    await workflow.join_groups(announcer(Working()), JOINED, ["lobby"])
-    await workflow.join_groups(announcer(Broken()), JOINED, ["lobby"])
+    await workflow.join_groups(Working(), announcer(Working()), JOINED, ["lobby"])
+    await workflow.join_groups(Broken(), announcer(Broken()), JOINED, ["lobby"])
     await workflow.leave_groups(announcer(Broken()), LEFT, ["lobby"])
     await connected("")
     await disconnected("")
