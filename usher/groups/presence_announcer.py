@@ -15,8 +15,9 @@ from usher.groups import presence
 from usher.groups.announcements import Body
 from usher.groups.events import ConnectionEvent
 from usher.groups.outcomes import Outcome
-from usher.groups.presence import Changes, GroupList
+from usher.groups.presence import Changes
 from usher.groups.retries import RetryBudget, call_with_retries
+from usher.service.group_list import GroupList
 
 CONTENT_TYPE = "application/json"
 WINDOW_SECONDS = 1.0  # between two lists of a group
@@ -56,6 +57,10 @@ class PresenceAnnouncer:
     def __init__(self, pubsub: PresenceService, grace: float, crowd: int) -> None:
         self._pubsub, self._grace, self._crowd = pubsub, grace, crowd
         self._batches: dict[str, list[_Batch]] = {}  # of each group, in the order of `due`
+
+    def announces(self, event_name: str) -> bool:
+        """Return True: no empty text turns presence off."""
+        return True
 
     async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
         """Wait for the list that this event needs, and send what it says; or let another do it."""
@@ -107,8 +112,9 @@ class PresenceAnnouncer:
 
     async def _send(self, changes: Changes, outcome: Outcome) -> Changes:
         """List the group and send what it says. Return the changes that the list does not show."""
-        group, budget = outcome.group, outcome.budget
-        listed = await _retry(lambda: self._pubsub.list_group(group), budget)
+        group = outcome.group
+        outcome.lists += 1
+        listed = await _retry(lambda: self._pubsub.list_group(group), outcome.budget)
         missing = changes.find_missing(listed, MOST_MISSES)
         corrected = changes.correct(listed, missing)
         snapshot = presence.write_snapshot(group, corrected)
@@ -118,7 +124,7 @@ class PresenceAnnouncer:
             message = presence.write_changes(group, corrected, changes.users)
             await _run_all(
                 self._send_to_group(message, outcome),
-                *(self._send_to_connection(one, snapshot, budget) for one in changes.joined),
+                *(self._send_to_connection(one, snapshot, outcome) for one in changes.joined),
             )
         return missing
 
@@ -128,10 +134,14 @@ class PresenceAnnouncer:
                 lambda: self._pubsub.send_to_group(outcome.group, body, CONTENT_TYPE),
                 outcome.budget,
             )
+        outcome.messages += 1
 
-    async def _send_to_connection(self, one: str, body: Body, budget: RetryBudget) -> None:
+    async def _send_to_connection(self, one: str, body: Body, outcome: Outcome) -> None:
         with suppress(UnknownConnectionError):  # it has left since
-            await _retry(lambda: self._pubsub.send_to_connection(one, body, CONTENT_TYPE), budget)
+            await _retry(
+                lambda: self._pubsub.send_to_connection(one, body, CONTENT_TYPE), outcome.budget
+            )
+            outcome.snapshots += 1
 
 
 async def _run_all(*calls: Awaitable[None]) -> None:

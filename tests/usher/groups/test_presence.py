@@ -4,13 +4,13 @@ import pytest
 
 from usher.groups.presence import (
     Changes,
-    GroupList,
     checksum,
     count_connections,
     format_as_of,
     write_changes,
     write_snapshot,
 )
+from usher.service.group_list import GroupList
 
 NOON = datetime(2026, 11, 26, 12, 0, 7, tzinfo=UTC)
 LISTED = GroupList(NOON, {"c-1": "ana", "c-2": "bo", "c-3": "ana", "c-4": ""}, truncated=False)
