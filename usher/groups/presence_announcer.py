@@ -5,7 +5,7 @@ instance that stops loses it; clients notice by the checksum of the next message
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -117,11 +117,11 @@ class PresenceAnnouncer:
         # Only the first stale list is corrected: the correction must be older than a later truth.
         listed = presence.correct(listed, [one for one in changes if not one.misses])
         unsure = [one for one in missed if not _is_settled(one)]
-        if known := [one for one in changes if one not in unsure]:
-            outcome.announced = outcome.announced or len(known)
-            users = {one.user for one in known} - {one.user for one in unsure}
-            newcomers = [one.connection_id for one in known if one.is_join]
-            await self._send_messages(listed, users, newcomers, outcome)
+        known = [one for one in changes if one not in unsure]
+        outcome.announced = outcome.announced or len(known)
+        users = {one.user for one in known} - {one.user for one in unsure}
+        newcomers = [one.connection_id for one in known if one.is_join]
+        await self._send_messages(listed, users, newcomers, outcome)
         return [replace(one, misses=one.misses + 1) for one in missed if one.misses < MOST_MISSES]
 
     async def _send_messages(
@@ -131,10 +131,11 @@ class PresenceAnnouncer:
         if 0 < self._crowd < len(newcomers):
             await self._send_to_group(snapshot, outcome)
             return
-        await _run_all(
-            self._send_to_group(presence.write_changes(outcome.group, listed, users), outcome),
-            *(self._send_to_connection(one, snapshot, outcome.budget) for one in newcomers),
-        )
+        calls = [self._send_to_connection(one, snapshot, outcome.budget) for one in newcomers]
+        if users:
+            message = presence.write_changes(outcome.group, listed, users)
+            calls.append(self._send_to_group(message, outcome))
+        await _run_all(calls)
 
     async def _send_to_group(self, body: Body, outcome: Outcome) -> None:
         with outcome.send.timed():
@@ -157,7 +158,7 @@ def _is_settled(missed: Change) -> bool:
     return not missed.misses or (missed.misses == MOST_MISSES and not missed.is_join)
 
 
-async def _run_all(*calls: Awaitable[None]) -> None:
+async def _run_all(calls: Iterable[Awaitable[None]]) -> None:
     """Run all calls to their end, and then raise the first error."""
     for result in await asyncio.gather(*calls, return_exceptions=True):
         if result is not None:
