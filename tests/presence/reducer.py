@@ -83,9 +83,7 @@ def _read_check(message: Mapping[str, Any]) -> tuple[int, str] | None:
     return None if checksum is None else (message.get("count"), checksum)
 
 
-def _wins(
-    record: tuple[str, int] | None, pair: tuple[str, int], floor: str, rules: Rules
-) -> bool:
+def _wins(record: tuple[str, int] | None, pair: tuple[str, int], floor: str, rules: Rules) -> bool:
     if record is None:
         rules.uses["floor"] += pair[0] < floor and pair[1] > 0
         return pair > (floor, 0)

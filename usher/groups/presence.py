@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 _MODULUS = 2**32
 _GOLDEN_RATIO = 0x9E3779B9  # spreads the counts over 32 bits
@@ -50,6 +50,17 @@ class Change:
             return is_listed or listed.truncated  # it can be beyond what was read
         # Within one second, clients prefer a list that still has the connection.
         return not is_listed and (self.at is None or listed.as_of > self.at)
+
+    def supersedes(self, earlier: Self) -> bool:
+        """Return whether this change makes an earlier one, which still waits, needless.
+
+        A leave ends the join of its connection. The leaves of a user wait for the user's next
+        change: a join says how many connections there are, and a leave has a grace of its own.
+        Connections without a user are not one user, whose leaves could wait for each other.
+        """
+        if earlier.is_join:
+            return not self.is_join and earlier.connection_id == self.connection_id
+        return earlier.user == self.user and (self.is_join or bool(self.user))
 
 
 def correct(listed: GroupList, changes: Iterable[Change]) -> GroupList:

@@ -45,9 +45,9 @@ class _Batch:
     changes: list[Change] = field(default_factory=list)
     is_open: bool = True  # its list has not begun
 
-    def take_leaves_of(self, user: str) -> list[Change]:
-        """Remove the leaves of a user, and return them."""
-        taken = [one for one in self.changes if one.user == user and not one.is_join]
+    def take(self, change: Change) -> list[Change]:
+        """Remove the changes that this one supersedes, and return them."""
+        taken = [one for one in self.changes if change.supersedes(one)]
         self.changes = [one for one in self.changes if one not in taken]
         return taken
 
@@ -73,13 +73,11 @@ class PresenceAnnouncer:
             delay = WINDOW_SECONDS
 
     def _read(self, event: ConnectionEvent, group: str) -> list[Change]:
-        is_join, user = event.name == "connected", event.user_id or ""
-        changes = [Change(event.connection_id, user, is_join, event.time)]
-        if is_join:
-            # The join announces the user, so the user's leaves need no message of their own.
-            for batch in self._batches.get(group, ()):
-                changes += batch.take_leaves_of(user)
-        return changes
+        """Return the change of an event, and the leaves that wait and that it takes over."""
+        is_join = event.name == "connected"
+        change = Change(event.connection_id, event.user_id or "", is_join, event.time)
+        taken = [one for batch in self._batches.get(group, ()) for one in batch.take(change)]
+        return [change, *(one for one in taken if not one.is_join)]
 
     async def _collect(self, changes: list[Change], delay: float, outcome: Outcome) -> list[Change]:
         """Return the changes to announce now; nothing if another handler announces them."""
@@ -91,8 +89,8 @@ class PresenceAnnouncer:
             return []
         outcome.budget.deadline += batch.due - now
         await asyncio.sleep(batch.due - now)
-        batch.is_open = False
-        return batch.changes
+        batch.is_open, collected, batch.changes = False, batch.changes, []
+        return collected
 
     def _find_batch(self, group: str, now: float, due: float) -> tuple[_Batch, bool]:
         """Return the batch for a change that must not be listed before `due`, and if it is new."""

@@ -175,6 +175,32 @@ def test_a_reload_sends_no_leave(service: Service, room: Room) -> None:
     assert room.announced == [0, 2]
 
 
+def test_a_leave_takes_over_the_leaves_of_its_user(service: Service, room: Room) -> None:
+    """So a tab that is closed does not announce the reload of the other one as a leave."""
+    service.history = [(0.0, {"c-1": "ana", "c-2": "ana", "c-3": "bo"})]
+    run(
+        room.leave(1, "c-1", "ana"),
+        room.leave(2.5, "c-2", "ana"),
+        room.join(4.5, "c-4", "ana"),
+        room.leave(1, "c-3", "bo"),
+    )
+    assert service.messages() == [(4, {}, ["bo"]), (5, {"ana": 1}, [])]
+
+
+def test_leaves_without_a_user_do_not_wait_for_each_other(service: Service, room: Room) -> None:
+    service.history = [(0.0, {"c-1": "", "c-2": "", "c-3": ""})]
+    run(room.leave(1, "c-1", None), room.leave(2.5, "c-2", None))
+    assert service.messages() == [(4, {"": 1}, []), (5.5, {"": 1}, [])]
+
+
+def test_a_leave_ends_the_join_of_its_connection(service: Service, room: Room) -> None:
+    """While the join waits for its list, or for a list that shows it."""
+    service.history = [(0.0, {"c-1": "bo"})]
+    run(room.join(0, "c-1", "bo"), room.join(0.25, "c-2", "ana"), room.leave(0.5, "c-2", "ana"))
+    assert service.messages() == [(0, {"bo": 1}, []), (3.5, {}, ["ana"])]
+    assert service.lists == [0, 3.5]
+
+
 def test_a_list_without_the_newcomer_is_stale(service: Service, room: Room) -> None:
     """The newcomer counts, and a second later there is another list, for those before it."""
     service.history = [(0.0, {"c-1": "ana"}), (4.9, {"c-1": "ana", "c-2": "bo"})]
