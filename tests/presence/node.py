@@ -79,6 +79,14 @@ class Member:
         found: list[Any] = (await self.expect(is_wanted))["details"]
         return found
 
+    async def expect_data(self, data: Any) -> None:
+        """Expect a message with this data."""
+
+        def is_wanted(line: Line) -> bool:
+            return line.get("event") == "message" and line["details"][0]["data"] == data
+
+        await self.expect(is_wanted)
+
     async def evaluate(self, code: str) -> Any:
         """Return the value of an expression. Raises AssertionError if it throws."""
         line = await self.run(code)
