@@ -39,7 +39,7 @@ PURE = {
     "usher": [
         *("door.callers", "door.modes", "door.policy", "door.policy_file", "door.rules"),
         *("errors", "fields", "groups.announcements", "groups.events", "groups.provision_request"),
-        *("door.seal", "names", "page", "service.tokens", "settings"),
+        *("door.seal", "groups.presence", "names", "page", "service.tokens", "settings"),
     ],
     "localdev.doctor": ["findings", "fixes", "target"],
     "localdev.storm": ["messages", "outcome", "report"],
