@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from tests.presence.histories import INSTANCES
 from tests.presence.reducer import Rules, State, apply_presence, present_users
 from tests.presence.world import NEVER, Connection, Sent, World, moment_of, noise
-from usher.groups.presence import GroupList, write_snapshot
+from usher.groups.presence import write_snapshot
+from usher.service.group_list import GroupList
 
 LONGEST_DELAY = 2500  # of a message
 ROSTER_WAIT = (3000, 5000)  # before a client asks, at random

@@ -1,7 +1,6 @@
 """The reducer of the browser module, by the table that its twin in Python shares."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,7 @@ TABLE: list[dict[str, Any]] = json.loads(CASES.read_text("utf-8"))
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """Return what the module made of each case, by the case's name."""
     folder = tmp_path_factory.mktemp("reducer")
-    script = Path(__file__).parent / "reduce.mjs"
-    return dict(zip(names(), json.loads(run_script(folder, script, str(CASES))), strict=True))
+    return dict(zip(names(), json.loads(run_script(folder, "reduce.mjs", str(CASES))), strict=True))
 
 
 def names() -> list[str]:

@@ -16,9 +16,9 @@ from usher.errors import UnknownConnectionError
 from usher.groups.announcements import Body
 from usher.groups.events import ConnectionEvent
 from usher.groups.outcomes import EVENT_SECONDS, Outcome
-from usher.groups.presence import GroupList
 from usher.groups.presence_announcer import PresenceAnnouncer
 from usher.groups.retries import RetryBudget
+from usher.service.group_list import GroupList
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 NEVER = 10**9

@@ -11,22 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from usher.service.group_list import GroupList
+
 _MODULUS = 2**32
 _GOLDEN_RATIO = 0x9E3779B9  # spreads the counts over 32 bits
-
-
-@dataclass(frozen=True, slots=True)
-class GroupList:
-    """The service's list of a group at a moment.
-
-    `as_of` is the `Date` of the service's answer, in whole seconds of UTC. `connections` has the
-    user id of each connection id, empty for a connection without a user. `truncated` is True if
-    the group has more connections than were read.
-    """
-
-    as_of: datetime
-    connections: Mapping[str, str]
-    truncated: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from usher.groups import presence
 from usher.groups.announcements import Body
 from usher.groups.events import ConnectionEvent
 from usher.groups.outcomes import Outcome
-from usher.groups.presence import Change, GroupList
+from usher.groups.presence import Change
 from usher.groups.retries import RetryBudget, call_with_retries
+from usher.service.group_list import GroupList
 
 CONTENT_TYPE = "application/json"
 WINDOW_SECONDS = 1.0  # between two lists of a group
@@ -62,6 +63,10 @@ class PresenceAnnouncer:
     def __init__(self, pubsub: PresenceService, grace: float, crowd: int) -> None:
         self._pubsub, self._grace, self._crowd = pubsub, grace, crowd
         self._batches: dict[str, list[_Batch]] = {}  # of each group, in the order of `due`
+
+    def announces(self, event_name: str) -> bool:
+        """Return True: no empty text turns presence off."""
+        return True
 
     async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
         """Wait for the list that this event needs, and send what it says; or let another do it."""
@@ -110,6 +115,7 @@ class PresenceAnnouncer:
 
     async def _send(self, changes: list[Change], outcome: Outcome) -> list[Change]:
         """List the group and send what it says. Return the changes to look for in the next list."""
+        outcome.lists += 1
         listed = await _retry(lambda: self._pubsub.list_group(outcome.group), outcome.budget)
         missed = [one for one in changes if not one.is_shown(listed)]
         # Only the first stale list is corrected: the correction must be older than a later truth.
@@ -129,7 +135,7 @@ class PresenceAnnouncer:
         if 0 < self._crowd < len(newcomers):
             await self._send_to_group(snapshot, outcome)
             return
-        calls = [self._send_to_connection(one, snapshot, outcome.budget) for one in newcomers]
+        calls = [self._send_to_connection(one, snapshot, outcome) for one in newcomers]
         if users:
             message = presence.write_changes(outcome.group, listed, users)
             calls.append(self._send_to_group(message, outcome))
@@ -141,10 +147,14 @@ class PresenceAnnouncer:
                 lambda: self._pubsub.send_to_group(outcome.group, body, CONTENT_TYPE),
                 outcome.budget,
             )
+        outcome.messages += 1
 
-    async def _send_to_connection(self, one: str, body: Body, budget: RetryBudget) -> None:
+    async def _send_to_connection(self, one: str, body: Body, outcome: Outcome) -> None:
         with suppress(UnknownConnectionError):  # it has left since
-            await _retry(lambda: self._pubsub.send_to_connection(one, body, CONTENT_TYPE), budget)
+            await _retry(
+                lambda: self._pubsub.send_to_connection(one, body, CONTENT_TYPE), outcome.budget
+            )
+            outcome.snapshots += 1
 
 
 def _is_settled(missed: Change) -> bool:

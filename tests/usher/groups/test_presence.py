@@ -4,7 +4,6 @@ import pytest
 
 from usher.groups.presence import (
     Change,
-    GroupList,
     checksum,
     correct,
     count_connections,
@@ -12,6 +11,7 @@ from usher.groups.presence import (
     write_changes,
     write_snapshot,
 )
+from usher.service.group_list import GroupList
 
 NOON = datetime(2026, 11, 26, 12, 0, 7, tzinfo=UTC)
 LISTED = GroupList(NOON, {"c-1": "ana", "c-2": "bo", "c-3": "ana", "c-4": ""}, truncated=False)

@@ -11,9 +11,9 @@ from usher.groups import presence_announcer
 from usher.groups.announcements import Body
 from usher.groups.events import ConnectionEvent
 from usher.groups.outcomes import EVENT_SECONDS, Outcome
-from usher.groups.presence import GroupList
 from usher.groups.presence_announcer import PresenceAnnouncer
 from usher.groups.retries import RetryBudget
+from usher.service.group_list import GroupList
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -132,6 +132,20 @@ def test_a_join_sends_a_snapshot_to_the_newcomer_and_the_user_to_the_group(
     assert room.announced == [1, 1]
 
 
+def test_the_outcome_counts_lists_messages_and_snapshots(service: Service, room: Room) -> None:
+    """A newcomer that has left gets no snapshot; who hands over counts nothing."""
+    service.failures["connection"] = [UNKNOWN]
+    events = [room.join(at, f"c-{at}", f"u{at}") for at in (0, 0.2, 0.9)]
+    run(*events, room.leave(1.5, "c-0.9", "u0.9"))
+    counts = {name: (one.lists, one.messages, one.snapshots) for name, one in room.outcomes.items()}
+    assert counts == {
+        "connected c-0": (1, 1, 0),
+        "connected c-0.2": (1, 1, 2),
+        "connected c-0.9": (0, 0, 0),
+        "disconnected c-0.9": (1, 1, 0),
+    }
+
+
 def test_joins_within_a_second_share_the_next_list(service: Service, room: Room) -> None:
     """The list that has begun does not serve them."""
     run(*(room.join(at, f"c-{at}", f"u{at}") for at in (0, 0.2, 0.9, 1.5)))
@@ -184,7 +198,7 @@ def test_a_leave_takes_over_the_leaves_of_its_user(service: Service, room: Room)
         room.join(4.5, "c-4", "ana"),
         room.leave(1, "c-3", "bo"),
     )
-    assert service.messages() == [(4, {}, ["bo"]), (5, {"ana": 1}, [])]
+    assert service.messages() == [(4, {}, ["bo"]), (5.5, {"ana": 1}, [])]
 
 
 def test_leaves_without_a_user_do_not_wait_for_each_other(service: Service, room: Room) -> None:
