@@ -1,22 +1,20 @@
 """Microsoft's analyser has nothing to say of the queries in infra/.
 
-It is the npm package in kusto/package.json, for these tests only. The first run installs it into
-.environments/kusto.
+It is the npm package in kusto/package.json, for these tests only.
 """
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.infra.bicep import FILES, INFRA, ROOT, nodes, text, tree
+from tests.infra.bicep import FILES, INFRA, nodes, text, tree
+from tests.npm import install_packages
 
 HERE = Path(__file__).parent / "kusto"
-FOLDER = ROOT / ".environments" / "kusto"
 QUERIES = {path.name: path.read_text("utf-8") for path in (INFRA / "queries").iterdir()}
 # Columns with their types, as Azure Monitor's table reference has them: AppTraces and AppRequests
 # under the names that Application Insights uses, AzureMetrics, WebPubSubConnectivity, and
@@ -52,26 +50,8 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    """Return the folder with the package, which is installed if the lock file has changed."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("the analyser of Kusto queries needs Node.js and npm, and they were not found")
-    lock = (HERE / "package-lock.json").read_text("utf-8")
-    stamp = FOLDER / "installed"
-    if not stamp.exists() or stamp.read_text("utf-8") != lock:
-        install()
-        stamp.write_text(lock, "utf-8")
-    return FOLDER / "node_modules"
-
-
-def install() -> None:
-    """Install the package by its hash, without the scripts of packages."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(HERE / name, FOLDER / name)
-    npm = shutil.which("npm") or "npm"  # on Windows, npm.cmd
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True)
-    assert not done.returncode, f"npm could not install the analyser (once): {done.stderr}"
+    """Return the folder with the package."""
+    return install_packages(HERE)
 
 
 def diagnostics(modules: Path, queries: dict[str, str]) -> Any:
