@@ -18,6 +18,8 @@ from azure.messaging.webpubsubclient.models import (
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from localdev.stack import HostProcess, run_host, sample_settings
+from tests.presence.reducer import EMPTY, apply_presence, present_users
+from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.server import Emulator
 
 SECONDS = 60  # the longest wait for a message; a busy machine is no failure
@@ -59,11 +61,19 @@ class Tab:
 
     async def wait_for_snapshot(self, name: str) -> Message:
         """Return the first snapshot with this user."""
-        return await self.wait_for(lambda each: each["snapshot"] and name in each["users"])
+        return await self.wait_for(lambda each: name in each["users"] and each["snapshot"])
 
     async def wait_for_user(self, name: str, count: int) -> Message:
         """Return the first message that says how many connections a user has; 0 is gone."""
         return await self.wait_for(lambda each: count_in(each, name) == count)
+
+    def merge(self) -> tuple[dict[str, int], list[str], list[str]]:
+        """Return the users that a client shows at the end, and who joined and left until then."""
+        state, joined, left = EMPTY, list[str](), list[str]()
+        for message in self.messages:
+            result = apply_presence(state, message)
+            state, joined, left = result.state, joined + result.joined, left + result.left
+        return present_users(state), joined, left
 
     def counts(self, name: str) -> list[int]:
         """Return the counts of a user in all messages that name it."""
@@ -81,6 +91,7 @@ class PresenceStack:
     """The emulator and the instances. `log` has the lines of all instances."""
 
     emulator: Emulator
+    faults: Faults
     instances: list[HostProcess] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
@@ -128,6 +139,13 @@ class PresenceStack:
             self.emulator.connection_string, "chat"
         )
 
+    async def read_all(self, tab: Tab, group: str) -> None:
+        """Wait until the tab has received all messages to the group up to now."""
+        end = {"type": "end", "group": group, "users": {}, "gone": []}
+        async with self.service() as service:
+            await service.send_to_group(group, end)
+        await tab.wait_for(lambda each: each["type"] == "end")
+
     async def state(self) -> dict[str, Any]:
         """Return the state that the emulator shows."""
         async with (
@@ -152,11 +170,12 @@ class PresenceStack:
 async def run_presence_stack() -> AsyncIterator[PresenceStack]:
     """Run the emulator and two instances, which get no events yet."""
     log: list[str] = []
-    async with Emulator(control=True) as emulator:
+    faults = Faults()
+    async with Emulator(control=True, faults=faults) as emulator:
         connection = {"WebPubSubConnectionString": emulator.connection_string}
         settings = {**sample_settings(), **SETTINGS, **connection}
         async with AsyncExitStack() as hosts:
-            stack = PresenceStack(emulator, log=log)
+            stack = PresenceStack(emulator, faults, log=log)
             for grace in GRACES:
                 host = run_host({**settings, "USHER_LEAVE_GRACE_SECONDS": grace}, on_log=log.append)
                 stack.instances.append(await hosts.enter_async_context(host))

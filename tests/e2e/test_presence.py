@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.e2e.clients import new_room
 from tests.e2e.presence_stack import PresenceStack, run_presence_stack
 from usher.groups.presence import checksum
+from webpubsub_emulator.faults import parse_fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,7 +25,8 @@ async def running() -> AsyncIterator[PresenceStack]:
 
 @pytest.fixture
 def stack(running: PresenceStack) -> PresenceStack:
-    """Return the stack; the first instance gets all events."""
+    """Return the stack without faults; the first instance gets all events."""
+    running.faults.replace([], 0)
     running.send_events_to()
     return running
 
@@ -67,6 +69,7 @@ async def test_a_reload_within_the_grace_shows_no_leave(stack: PresenceStack) ->
                 await ana.wait_for_user("cy", 1)
             await ana.wait_for_user("cy", 0)
             assert ana.counts("bo") == [1, 1]
+            assert ana.merge() == ({"ana": 1, "bo": 1}, ["bo", "cy"], ["cy"])
 
 
 async def test_the_leave_of_a_second_tab_shows_the_count(stack: PresenceStack) -> None:
@@ -109,6 +112,21 @@ async def test_unusual_names(stack: PresenceStack, user: str | None) -> None:
             assert tab.snapshot["checksum"] == checksum({"ana": 1, name: 1})
             await ana.wait_for_user(name, 1)
         await ana.wait_for_user(name, 0)
+
+
+@pytest.mark.parametrize("fault", ["stale-list:calls=2", "stale-list:ms=1000"])
+async def test_stale_lists(stack: PresenceStack, fault: str) -> None:
+    """A newcomer that the list misses is counted in; one that left and is in the list is gone."""
+    room = new_room()
+    async with stack.enter("ana", room) as ana:
+        stack.faults.replace([parse_fault(fault)], 0)
+        async with stack.enter("bo", room) as bo:
+            assert bo.snapshot["users"] == {"ana": 1, "bo": 1}
+            await stack.wait_for_record(record="join", group=room, userId="bo")
+        left = await stack.wait_for_record(record="leave", group=room, userId="bo")
+        await stack.read_all(ana, room)
+        assert ana.merge() == ({"ana": 1}, ["bo"], ["bo"])
+    assert left["lists"] > 1
 
 
 async def test_a_connection_that_the_service_closes(stack: PresenceStack) -> None:
