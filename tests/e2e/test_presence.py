@@ -121,6 +121,7 @@ async def test_stale_lists(stack: PresenceStack, fault: str) -> None:
     async with stack.enter("ana", room) as ana:
         stack.faults.replace([parse_fault(fault)], 0)
         async with stack.enter("bo", room) as bo:
+            assert bo.messages[0]["users"]["bo"] == 1
             assert bo.snapshot["users"] == {"ana": 1, "bo": 1}
             await stack.wait_for_record(record="join", group=room, userId="bo")
         left = await stack.wait_for_record(record="leave", group=room, userId="bo")
