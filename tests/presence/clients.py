@@ -32,12 +32,16 @@ class Delivery(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What a client shows: who joined or left, and the `asOf` of the message that said so."""
+    """What a client shows: who joined or left.
 
-    at: int
+    `as_of` is of the message that said so, `snapshot` of the newest snapshot before it.
+    """
+
     kind: str
     name: str
     as_of: str
+    snapshot: str
+    at: int
 
 
 @dataclass(slots=True)
@@ -52,6 +56,7 @@ class Client:
     applied: list[Message] = field(default_factory=list)
     results: list[tuple[list[str], list[str], bool]] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    snapshot: str = ""
     ask_at: int = NEVER
     asked_at: int = -NEVER
     missing: frozenset[str] = frozenset()  # who is shown, and was not in the last answer
@@ -89,15 +94,14 @@ class Client:
         """Ask the roster. Who is missing in two answers has left; in one, it may be a reload."""
         self.seen["roster requests"] += 1
         answer = self._read_roster(now)
-        gone = sorted(self.missing - answer["users"].keys())
-        if self.is_ready:
+        absent = present_users(self.state).keys() - answer["users"].keys()
+        gone = sorted(self.missing & absent)
+        if self.is_ready and self.rules.confirms_leaves:
             answer |= {"truncated": True, "gone": gone}
         self.seen["leaves by two answers"] += len(gone)
-        is_first, self.ask_at, self.asked_at = not self.missing, NEVER, now
-        if is_behind := self._apply(now, answer):
-            self.ask_at = now + (self._wait(now) if is_first else ROSTER_PAUSE)
-        shown = present_users(self.state).keys() if is_behind and is_first else set()
-        self.missing = frozenset(shown - answer["users"].keys())
+        is_behind, self.asked_at = self._apply(now, answer), now
+        self.ask_at = now + ROSTER_PAUSE if is_behind else NEVER
+        self.missing = frozenset(absent if is_behind else ())
 
     @property
     def is_ready(self) -> bool:
@@ -118,7 +122,9 @@ class Client:
         self.applied.append(message)
         self.results.append(result[1:])
         for kind, names in (("joined", result.joined), ("left", result.left)):
-            self.lines += [Line(now, kind, name, message["asOf"]) for name in names]
+            self.lines += [Line(kind, name, message["asOf"], self.snapshot, now) for name in names]
+        if message["snapshot"] and not message["truncated"]:
+            self.snapshot = max(self.snapshot, message["asOf"])
         return result.is_behind
 
 

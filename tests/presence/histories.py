@@ -5,7 +5,7 @@ operation carries the faults of its own events, so that dropping another one cha
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 USERS = ("ana", "bo", "cy", "di", "", "__proto__", "constructor", "Zoë")
@@ -19,6 +19,7 @@ LAST_PAUSE = 1100  # at least, before the last operation: until every list is tr
 
 type History = dict[str, Any]
 type Operation = dict[str, Any]
+type Tab = tuple[str, int]  # the user and the number of the tab
 
 
 def make_history(seed: int) -> History:
@@ -28,18 +29,18 @@ def make_history(seed: int) -> History:
 
 class _Maker:
     def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - the same history in every run
         self.seed, self.now, self.connections = seed, 0, 0
         self.users = self.random.sample(USERS, self.random.choice((1, 2, 3, 3, 4, 5, 8)))
         self.tabs = self.random.choice((1, 2, TABS))
         self.grace = self.random.choice(GRACES)
-        self.busy: dict[tuple[str, int], int] = {}  # open tabs, and until when they reload
+        self.busy: dict[Tab, int] = {}  # open tabs, and until when they reload
         self.last_leave = (0, 0)  # when, and which instance got the event
         self.settled = 0  # from when on the service's list stays as it is
 
     def make(self) -> History:
-        count = self.random.randint(5, 16)
-        operations = [self._operation() for _ in range(count)]
+        operations = [self._open(tab) for tab in self._first_tabs()]
+        operations += [self._operation() for _ in range(self.random.randint(5, 16))]
         self.now = max(self.now, self.settled) + LAST_PAUSE + self.random.choice((0, 100, 2000))
         operations.append(self._last())
         return {
@@ -50,11 +51,19 @@ class _Maker:
             "operations": operations,
         }
 
+    def _first_tabs(self) -> list[Tab]:
+        """Return the tabs that open at once at the beginning."""
+        tabs = self._all_tabs()
+        return self.random.sample(tabs, self.random.choice((0, 0, 1, min(len(tabs), 6))))
+
+    def _all_tabs(self) -> list[Tab]:
+        return [(user, number) for user in self.users for number in range(self.tabs)]
+
     def _operation(self) -> Operation:
         self.now += self._pause()
         if self.random.random() < 0.07:
             return self._restart()
-        tab = (self.random.choice(self.users), self.random.randrange(self.tabs))
+        tab = self.random.choice(self._all_tabs())
         if tab not in self.busy:
             return self._open(tab)
         self.now = max(self.now, self.busy[tab])
@@ -72,7 +81,7 @@ class _Maker:
         self.now = max(self.now, at) if self.random.random() < 0.7 else self.now
         return {"op": "restart", "at": self.now, "instance": instance}
 
-    def _open(self, tab: tuple[str, int]) -> Operation:
+    def _open(self, tab: Tab) -> Operation:
         self.busy[tab] = self.now
         return {"op": "open", "at": self.now, "tab": tab} | self._new_connection()
 
@@ -81,12 +90,12 @@ class _Maker:
         late = self.random.randint(1, LATEST) if self.random.random() < 0.15 else 0
         return {"connection": self.connections, "late": late, "up": self._deliveries()}
 
-    def _close(self, name: str, tab: tuple[str, int]) -> Operation:
+    def _close(self, name: str, tab: Tab) -> Operation:
         del self.busy[tab]
         notice = self.random.randint(0, 3000) if name == "kill" else 0
         return {"op": name, "at": self.now, "tab": tab, "notice": notice} | self._leave(notice)
 
-    def _reload(self, name: str, tab: tuple[str, int]) -> Operation:
+    def _reload(self, name: str, tab: Tab) -> Operation:
         """Reload within the grace, mostly, or beyond it."""
         gap = self.random.randint(50, 2000) if self.random.random() < 0.8 else self.grace + 700
         self.busy[tab] = self.now + gap
@@ -114,8 +123,7 @@ class _Maker:
     def _last(self) -> Operation:
         """Join or leave without a fault, so that everybody gets a message at the end."""
         event = [[20, self.random.randrange(INSTANCES)]]
-        free = [(user, tab) for user in self.users for tab in range(self.tabs)]
-        tab = self.random.choice(free)
+        tab = self.random.choice(self._all_tabs())
         if tab in self.busy:
             last = {"op": "close", "at": self.now, "tab": tab, "notice": 0, "down": event}
         else:
@@ -125,7 +133,7 @@ class _Maker:
         return last
 
 
-def shrink(history: History, fails: Any) -> History:
+def shrink(history: History, fails: Callable[[History], bool]) -> History:
     """Drop operations as long as the history fails; never the last one."""
     is_smaller = True
     while is_smaller:

@@ -37,10 +37,15 @@ EMPTY = State({}, "", "", False, None)
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules that can be taken out, and how often each one decided."""
+    """The rules that can be taken out, and how often some of them decided.
+
+    `confirms_leaves` is a rule of the client: who is missing in one answer may be reloading.
+    """
 
     has_floor: bool = True
     orders_by_n: bool = True
+    checks_late: bool = True
+    confirms_leaves: bool = True
     uses: Counter[str] = field(default_factory=Counter)
 
 
@@ -52,7 +57,9 @@ def apply_presence(state: State | None, message: Any, rules: Rules | None = None
         return Result(state, [], [], False)
     merged = _merge(state, message, rules)
     joined, left = _compare(state, merged) if state.is_ready else ([], [])
-    return Result(state if merged == state else merged, joined, left, _is_behind(merged))
+    is_checked = rules.checks_late or message["asOf"] >= state.newest
+    is_behind = is_checked and _differs(merged)
+    return Result(state if merged == state else merged, joined, left, is_behind)
 
 
 def present_users(state: State | None) -> dict[str, int]:
@@ -112,7 +119,7 @@ def _compare(before: State, after: State) -> tuple[list[str], list[str]]:
     return sorted(new - old, key=_code_units), sorted(old - new, key=_code_units)
 
 
-def _is_behind(state: State) -> bool:
+def _differs(state: State) -> bool:
     if state.check is None:
         return False
     users = present_users(state)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from tests.presence.histories import INSTANCES, History
+from tests.presence.histories import INSTANCES, History, Tab
 from usher.errors import UnknownConnectionError
 from usher.groups.announcements import Body
 from usher.groups.events import ConnectionEvent
@@ -22,8 +22,6 @@ from usher.service.group_list import GroupList
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 NEVER = 10**9
-
-type Tab = tuple[str, int]
 
 
 def noise(*keys: int) -> int:
@@ -62,12 +60,14 @@ class World:
     """What happens in a history: the connections, and the actions on the instances."""
 
     history: History
+    seen: Counter[str] = field(default_factory=Counter)
     connections: list[Connection] = field(default_factory=list)
     actions: list[tuple[int, int, str, Connection | None, int]] = field(default_factory=list)
     open: dict[Tab, Connection] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for operation in self.history["operations"]:
+            self.seen[operation["op"]] += 1
             getattr(self, f"_{operation['op']}")(operation)
         self.actions.sort(key=lambda action: action[:2])
 
@@ -104,6 +104,7 @@ class World:
             one = Connection(operation["connection"], tab, at, at + operation["late"], client)
             self.open[tab] = one
             self.connections.append(one)
+            self.seen["late visibilities"] += operation["late"] > 0
             self._deliver("connected", at, operation["up"], one)
 
     def _close(self, operation: dict[str, Any]) -> Connection | None:
@@ -131,7 +132,10 @@ class World:
     def _deliver(
         self, name: str, at: int, deliveries: list[list[int]], connection: Connection
     ) -> None:
+        self.seen["lost events"] += not deliveries
+        self.seen["doubled events"] += len(deliveries) > 1
         for delay, instance in deliveries:
+            self.seen["delayed events"] += delay > 50
             self.actions.append((at + delay, len(self.actions), name, connection, instance))
 
 
@@ -140,12 +144,17 @@ class Service:
 
     def __init__(self, world: World, number: int, now: Callable[[], int], sent: list[Sent]) -> None:
         self.world, self.number, self.now, self.sent = world, number, now, sent
-        self.numbers = {str(one.number): one for one in world.connections}
+        self.by_id = {str(one.number): one for one in world.connections}
+        self.lists: list[int] = []  # when the instance read them
 
     async def list_group(self, group: str) -> GroupList:
         now = self.now()
         moment = now - self.world.age_of_list(now, self.number)
-        return GroupList(moment_of(moment), self.world.listed(moment), False)
+        listed = self.world.listed(moment)
+        self.world.seen["lists"] += 1
+        self.world.seen["stale lists"] += listed != self.world.present(now)
+        self.lists.append(now)
+        return GroupList(moment_of(moment), listed, False)
 
     async def send_to_group(self, group: str, body: Body, content_type: str) -> int:
         assert isinstance(body, dict)
@@ -154,7 +163,7 @@ class Service:
 
     async def send_to_connection(self, connection_id: str, body: Body, content_type: str) -> int:
         assert isinstance(body, dict)
-        one = self.numbers[connection_id]
+        one = self.by_id[connection_id]
         if self.now() >= one.gone:
             raise UnknownConnectionError("answered 404", answered=404)
         self.sent.append(Sent(self.now(), one.number, body))
@@ -180,8 +189,15 @@ class Instance:
         self.start()
 
     def start(self) -> None:
+        """Start with nothing in memory."""
+        self.check_lists()
+        self.service.lists.clear()
         grace = self.history["grace"] / 1000
         self.announcer = PresenceAnnouncer(self.service, grace, self.history["crowd"])
+
+    def check_lists(self) -> None:
+        pairs = zip(self.service.lists, self.service.lists[1:], strict=False)
+        assert all(later - earlier >= 999 for earlier, later in pairs), "two lists in a second"
 
     def restart(self) -> int:
         """Lose everything that waits. Return the number of handlers that waited."""
@@ -204,8 +220,11 @@ class Instance:
         self.tasks.add(asyncio.create_task(self.announcer.announce(event, outcome)))
 
 
-async def serve(world: World, seen: Counter[str]) -> list[Sent]:
-    """Run the instances through the history, and return what they sent."""
+async def serve(world: World) -> list[Sent]:
+    """Run the instances through the history, and return what they sent.
+
+    Raises AssertionError if an instance lists the group more than once a second.
+    """
     loop = asyncio.get_running_loop()
     begin, sent = loop.time(), list[Sent]()
 
@@ -219,9 +238,10 @@ async def serve(world: World, seen: Counter[str]) -> list[Sent]:
         if connection:
             instances[number].handle(name, connection)
         else:
-            seen["restarts that lost something"] += instances[number].restart() > 0
+            world.seen["restarts with something to lose"] += instances[number].restart() > 0
     for instance in instances:
         for result in await asyncio.gather(*instance.tasks, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
+        instance.check_lists()
     return sent

@@ -123,7 +123,9 @@ class PresenceAnnouncer:
         unsure = [one for one in missed if not _is_settled(one)]
         known = [one for one in changes if one not in unsure]
         outcome.announced = outcome.announced or len(known)
-        users = {one.user for one in known} - {one.user for one in unsure}
+        # Nobody says that a user is gone of whom a newcomer may be missing in the list.
+        doubtful = {one.user for one in unsure} - {*listed.connections.values()}
+        users = {one.user for one in known} - doubtful
         newcomers = [one.connection_id for one in known if one.is_join]
         await self._send_messages(listed, users, newcomers, outcome)
         return [replace(one, misses=one.misses + 1) for one in missed if one.misses < MOST_MISSES]
