@@ -124,7 +124,7 @@ async def connected(request: str) -> None:
     event = read_event(request, "connected", parts.settings)
     groups = groups_of(event)
     parts.limits.connections.add(event.user_id, event.connection_id)
-    await join_groups(parts.announcer, event, groups)
+    await join_groups(parts.pubsub, parts.announcer, event, groups)
 
 
 @on_event("disconnected")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from usher.door.modes import AUTH, MODES, OIDC_AUDIENCE, OIDC_ISSUER, Mode, NoMode
 from usher.errors import SettingsError
-from usher.groups.announcements import FORMATS, Format
+from usher.groups.announcements import FORMATS
 from usher.names import GROUP_RULE, HUB_NAME, is_group_name
 
 type Parser = Callable[[str], Any]
@@ -38,6 +38,8 @@ LONGEST_TOKEN_MINUTES = 24 * 60
 CONNECTION = "WebPubSubConnectionString"
 SERVICE_URI = f"{CONNECTION}__serviceUri"
 HUB = "WebPubSubHub"
+PRESENCE = "presence"  # the announcement format of state messages
+LONGEST_GRACE = 10  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ class Settings:
     `allowed_origins` are the origins of pages that may open a connection. `policy_file` is relative
     to the app's folder. `caller_limit` and `address_limit` are calls per minute and instance; 0 is
     no limit. `connect_limit` and `most_connections` are for one user and instance, with 0 for no
-    limit; `most_groups` is for one token. `demo` switches the demo page on. `state_key` seals
-    connection states; without one, the access key does.
+    limit; `most_groups` is for one token. `leave_grace` is in seconds. `demo` switches the demo
+    page on. `state_key` seals connection states; without one, the access key does.
     """
 
     connection: Connection
@@ -96,7 +98,8 @@ class Settings:
     digest_seconds: float = 1.0
     join_text: str = "{userId} joined {group}"
     leave_text: str = "{userId} left {group}"
-    announcement_format: Format = FORMATS["text"]
+    announcement_format: str = "text"
+    leave_grace: float = 3.0
     demo: bool = False
     state_key: str = field(default="", repr=False)
     is_in_azure: bool = False
@@ -278,15 +281,27 @@ def _parse_flag(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _parse_format(text: str) -> Format:
-    if text not in FORMATS:
-        raise ValueError(f"must be one of {', '.join(FORMATS)}")
-    return FORMATS[text]
+def _parse_format(text: str) -> str:
+    if text not in (*FORMATS, PRESENCE):
+        raise ValueError(f"must be one of {', '.join(FORMATS)}, {PRESENCE}")
+    return text
 
 
 def _parse_seconds(text: str) -> float:
     if not re.fullmatch(r"[0-5](\.[0-9]{1,3})?", text) or not 0.1 <= float(text) <= 5:
         raise ValueError("must be a number of seconds from 0.1 to 5")
+    return float(text)
+
+
+def _parse_grace(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", text) or float(text) > LONGEST_GRACE:
+        raise ValueError(f"must be a number of seconds from 1 to {LONGEST_GRACE}")
+    if float(text) < 1:
+        # Of two messages with the same `asOf`, the one that says "present" wins.
+        raise ValueError(
+            "must be 1 or more, because `asOf` has whole seconds: a leave that is announced in the "
+            "second of the join would be ignored"
+        )
     return float(text)
 
 
@@ -350,6 +365,7 @@ OPTIONAL: list[Entry] = [
     ("most_connections", "USHER_MOST_CONNECTIONS", partial(_parse_number, meaning=CONNECTIONS)),
     ("digest_above", "USHER_DIGEST_ABOVE", partial(_parse_number, meaning=JOINS)),
     ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
+    ("leave_grace", "USHER_LEAVE_GRACE_SECONDS", _parse_grace),
     ("demo", "USHER_DEMO", _parse_flag),
     ("state_key", "USHER_STATE_KEY", _parse_secret),
 ]
