@@ -69,7 +69,13 @@ def run_sample(folder: Path, *rest: str) -> Iterator[RunningHost]:
     app_dir = folder / "sample"
     shutil.copytree(SAMPLE_APP, app_dir, ignore=shutil.ignore_patterns("__*"))
     (app_dir / "local.settings.json").write_text(json.dumps(SAMPLE_SETTINGS))
-    log = app_dir.parent / "stderr.txt"
+    with run_host(app_dir, app_dir.parent / "stderr.txt", *rest) as running:
+        yield running
+
+
+@contextmanager
+def run_host(app_dir: Path, log: Path, *rest: str) -> Iterator[RunningHost]:
+    """Run a host with an app until the block ends; ``log`` gets its stderr."""
     with log.open("w") as stderr:
         process = start_host(app_dir, stderr, *rest)
         try:
