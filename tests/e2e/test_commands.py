@@ -30,12 +30,16 @@ COMMANDS = (
 )
 
 
-def call(
-    *arguments: str, cwd: Path | None = None, **environment: str
+def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return call_from(Path.cwd(), *arguments, **environment)
+
+
+def call_from(
+    folder: Path, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*DEV, *arguments],
-        cwd=cwd,
+        cwd=folder,
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -363,7 +367,7 @@ def test_host_with_an_app_that_does_not_load(
     (tmp_path / "broken").mkdir()
     if source:
         (tmp_path / "broken" / "function_app.py").write_text(source)
-    done = call("host", "--app", "broken", "--port", "0", cwd=tmp_path)
+    done = call_from(tmp_path, "host", "--app", "broken", "--port", "0")
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("dev.py: ")
