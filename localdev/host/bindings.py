@@ -42,8 +42,11 @@ class Outcome:
 
 def join_headers(headers: Headers) -> dict[str, str]:
     """Return one value per header in lower case, repeated ones joined with a comma."""
-    grouped = group_headers((name.lower(), value) for name, value in headers)
-    return {name: ",".join(values) for name, values in grouped.items()}
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        joined[key] = f"{joined[key]},{value}" if key in joined else value
+    return joined
 
 
 def group_headers(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

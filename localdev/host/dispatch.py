@@ -7,10 +7,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from localdev.host import runtime
 from localdev.host.answers import answer_event, text_answer
-from localdev.host.bindings import Answer, Headers, HttpRequest
+from localdev.host.bindings import Answer, Headers, HttpRequest, join_headers
 from localdev.host.keys import Keys, read_key
 from localdev.host.logs import Records, log_line
 from localdev.host.registration import Registration
@@ -29,15 +30,19 @@ HOME_PAGE = Answer(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Received:
-    """A request of the server. ``headers`` has lower names, ``pairs`` the headers as sent."""
+    """A request of the server; ``pairs`` are the headers as sent."""
 
     method: str
     target: Target
-    headers: Mapping[str, str] = field(repr=False)
     pairs: Headers = field(repr=False)
     read_body: Callable[[], Awaitable[bytes]] = field(repr=False)
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """One value per header, by its name in lower case."""
+        return join_headers(self.pairs)
 
     @property
     def key(self) -> str:

@@ -15,14 +15,17 @@ def find_rejection(method: str, target: str, headers: Sequence[tuple[bytes, byte
     """Return the status of a rejection, or None for a request within the limits."""
     if len(f"{method} {target} HTTP/1.1\r\n") > REQUEST_LINE_LIMIT:
         return 414
-    size = sum(len(name) + len(value) for name, value in headers) + len(": \r\n") * len(headers)
+    size = len(": \r\n") * len(headers)
+    hosts, are_text = [], True
+    for name, value in headers:
+        size += len(name) + len(value)
+        are_text = are_text and (value.isascii() or _is_utf8(value))
+        if len(name) == len(b"host") and name.lower() == b"host":
+            hosts.append(value)
     if len(headers) > HEADER_COUNT_LIMIT or size > HEADERS_LIMIT:
         return 431
-    if not all(value.isascii() or _is_utf8(value) for _name, value in headers):
-        return 400
-    # Also an empty host and two of them.
-    hosts = [value for name, value in headers if name.lower() == b"host"]
-    return None if len(hosts) == 1 and hosts[0] else 400
+    # A missing host, an empty one and two of them are rejected, too.
+    return None if are_text and len(hosts) == 1 and hosts[0] else 400
 
 
 def _is_utf8(value: bytes) -> bool:

@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from localdev.host import runtime
 from localdev.host.answers import text_answer
-from localdev.host.bindings import Answer, join_headers
+from localdev.host.bindings import Answer
 from localdev.host.connections import Server
 from localdev.host.cors import CorsPolicy
 from localdev.host.dispatch import Dispatcher, Received
@@ -142,13 +142,14 @@ class FunctionsHost:
         except TargetError:
             return "-", Answer(400, closes=True)
         pairs = tuple(request.headers.items())
-        headers = join_headers(pairs)
-        preflight = self._cors.answer_preflight(request.method, headers)
+        received = Received(request.method, target, pairs, lambda: _read_body(request))
+        if "Origin" not in request.headers:
+            return await self._dispatch(received, records)
+        preflight = self._cors.answer_preflight(request.method, received.headers)
         if preflight is not None:
             return "-", preflight
-        received = Received(request.method, target, headers, pairs, lambda: _read_body(request))
         name, answer = await self._dispatch(received, records)
-        return name, self._cors.permit(answer, headers.get("origin"))
+        return name, self._cors.permit(answer, received.headers.get("origin"))
 
     async def _dispatch(self, received: Received, records: Records) -> tuple[str, Answer]:
         if self._dispatcher is None:
