@@ -164,8 +164,8 @@ def _register(functions: Iterable[Function], prefix: str) -> Registration | None
     try:
         return register(functions, prefix, os.environ)
     except StartError as error:
-        text = f"the app does not start, so that as in Azure every request gets 503: {error}"
-        log_line(f"ERROR: {text}", level=logging.ERROR)
+        text = f"ERROR: the app does not start, and every request gets 503, as in Azure: {error}"
+        log_line(text, level=logging.ERROR)
         return None
 
 
