@@ -17,7 +17,7 @@ import pytest
 from yarl import URL
 
 from localdev.host.states import decode_states, encode_states
-from tests.localdev.host.conftest import RunningHost, run_host, start_host
+from tests.localdev.host.conftest import RunningHost, run_app, start_host
 from tests.localdev.host.serve import KEYS
 
 WEBHOOK = "/runtime/webhooks/webpubsub"
@@ -519,13 +519,13 @@ def message(request: str): ...
 
 async def test_an_app_that_does_not_start(tmp_path: Path) -> None:
     """Every request gets 503, pages and webhook included, and one line says why."""
-    (tmp_path / "function_app.py").write_text(DEAD_APP)
-    log = tmp_path / "stderr.txt"
-    with run_host(tmp_path, log) as dead:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "function_app.py").write_text(DEAD_APP)
+    with run_app(tmp_path / "app") as dead:
         for path in ("/api/page", "/", "/admin/host/ping", WEBHOOK, "/none"):
             reply = await send(dead, "GET", path)
             assert (reply.status, reply.text) == (503, "Function host is not running.")
-    reasons = [line for line in log.read_text().splitlines() if line.startswith("ERROR: ")]
+    reasons = [line for line in dead.log_text().splitlines() if line.startswith("ERROR: ")]
     assert len(reasons) == 1
     assert "message cannot listen for events: no hub" in reasons[0]
 
