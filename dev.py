@@ -156,6 +156,7 @@ def say(text: str) -> None:
 
 def run_command(arguments: list[str]) -> int:
     command = [str(VENV_PYTHON), "-m", "localdev", *arguments]
+    os.environ["DEV_PY_CALLED_FROM"] = str(Path.cwd())  # for options that name a folder
     os.chdir(str(ROOT))
     if os.name != "nt":  # signals then reach the command itself; on Windows, exec would not wait
         os.execv(command[0], command)

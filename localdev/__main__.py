@@ -106,7 +106,8 @@ def emulator(_options: argparse.Namespace, rest: list[str]) -> int:
 def host(options: argparse.Namespace, _rest: list[str]) -> int:
     from localdev.serving import serve_host  # imports the Functions runtime
 
-    ensure_local_settings()
+    if options.app is None:
+        ensure_local_settings()
     configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_host(options))
 
@@ -208,7 +209,9 @@ COMMANDS = {
     "emulator": Command(
         "Run the Web PubSub emulator alone.", emulator, passes_on=True, has_help=False
     ),
-    "host": Command("Run the app on the local Functions host alone.", host, add_host_options),
+    "host": Command(
+        "Run the app, or another one, on the local Functions host alone.", host, add_host_options
+    ),
     "token": Command("Print a data plane token for the running emulator, valid for 1 h.", token),
     "provision": Command(
         "Call the running app: issue a token, add a connection to a group and announce it.",

@@ -1,6 +1,8 @@
 """The options of each command of dev.py. The commands are in __main__.py."""
 
 import argparse
+import os
+from pathlib import Path
 
 from webpubsub_emulator.command import PORT as EMULATOR_PORT
 from webpubsub_emulator.command import add_control_option, add_fault_options
@@ -18,6 +20,8 @@ def add_up_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
+    text = "the folder of another Python v2 function app, to run instead of Usher"
+    parser.add_argument("--app", type=_read_folder, metavar="FOLDER", help=text)
     _add_port(parser, "--port", HOST_PORT)
     _add_output_options(parser)
 
@@ -81,6 +85,14 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help=text)
     text = "require access keys, as Azure does, and print them"
     parser.add_argument("--keys", action="store_true", help=text)
+
+
+def _read_folder(text: str) -> Path:
+    # dev.py changes to its own folder, and names the folder that it was called from.
+    folder = Path(os.environ.get("DEV_PY_CALLED_FROM", "."), text).resolve()
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{folder} is not a folder")
+    return folder
 
 
 def _add_count(parser: argparse.ArgumentParser, name: str, default: int, text: str) -> None:
