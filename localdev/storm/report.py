@@ -26,6 +26,7 @@ ROWS: dict[str, Cell] = {
     "members listed by the service": lambda run: f"{run.last.members:,}",
     "joins announced": lambda run: f"{run.last.announced:,}",
     "announcement messages": lambda run: f"{run.last.announcements:,}",
+    "lists of the group": lambda run: f"{run.last.lists:,}",
     "deliveries": lambda run: f"{run.last.deliveries:,}",
     "duplicate deliveries": lambda run: f"{run.last.doubles:,}",
     "seconds to the last delivery": lambda run: f"{run.last.quiet_seconds:.1f}",
