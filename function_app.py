@@ -41,6 +41,12 @@ def on_event(name: str) -> Callable[..., Any]:
     )
 
 
+def answer_description(req: func.HttpRequest, name: str) -> func.HttpResponse:
+    """Return a document of the folder `api`."""
+    parts.limits.check_open_page(req.headers)
+    return responses.answer_yaml((parts.folder / "api" / name).read_text("utf-8"))
+
+
 def groups_of(event: ConnectionEvent) -> list[str]:
     """Return the groups that `connect` admitted the connection to, and the policy still allows."""
     return parts.policy.groups_of(event.connection_id, event.user_id, event.states)
@@ -65,7 +71,7 @@ async def roster(req: func.HttpRequest) -> func.HttpResponse:
     """Return the members of a group."""
     user_id = fields.read_single_text(fields.read_query(req.url), "userId")
     group = fields.read_name(req.route_params["group"], "group")
-    note(groups=[group])
+    note("groups", [group])
     if not parts.settings.mode.needs_no_caller(user_id):
         parts.policy.check_roster(await parts.gate.identify(req.headers, user_id), group)
     return responses.answer_json(await parts.rosters.read(parts.pubsub, group))
@@ -81,7 +87,8 @@ async def provision(req: func.HttpRequest) -> func.HttpResponse:
 
     body = fields.check_length(req.headers, req.get_body())
     request = read_provision(body, parts.settings)
-    note(userId=request.user_id, groups=[request.group])
+    note("userId", request.user_id)
+    note("groups", [request.group])
     roles = parts.policy.provision_roles(request.user_id, request.group)
     hub = parts.settings.hub
     outputs = await workflow.provision(parts.minter, parts.pubsub, hub, request, roles)
@@ -93,7 +100,7 @@ async def provision(req: func.HttpRequest) -> func.HttpResponse:
 async def connect(request: str) -> dict[str, Any]:
     """Admit a client, and keep its groups in the connection state for later events."""
     event = read_event(request, "connect", parts.settings)
-    note(groups=event.token_groups)
+    note("groups", event.token_groups)
     parts.limits.check_connect(event.user_id, event.connection_id)
     parts.policy.check_origins(event.client_origins)
     ids = (event.connection_id, event.user_id)
@@ -132,9 +139,15 @@ async def disconnected(request: str) -> None:
 @app.route("openapi.yaml", methods=["GET"])
 @responses.http_answers
 async def openapi(req: func.HttpRequest) -> func.HttpResponse:
-    """Return the OpenAPI document of the app."""
-    parts.limits.check_open_page(req.headers)
-    return responses.answer_yaml((parts.folder / "api" / "openapi.yaml").read_text("utf-8"))
+    """Return the OpenAPI document, which describes the HTTP functions."""
+    return answer_description(req, "openapi.yaml")
+
+
+@app.route("asyncapi.yaml", methods=["GET"])
+@responses.http_answers
+async def asyncapi(req: func.HttpRequest) -> func.HttpResponse:
+    """Return the AsyncAPI document, which describes the messages."""
+    return answer_description(req, "asyncapi.yaml")
 
 
 @app.route("health", methods=["GET"])

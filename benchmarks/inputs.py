@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from localdev.host.answers import answer_event
 from localdev.host.bindings import HttpRequest, Outcome
-from localdev.host.events import argument_value, event_values, read_context
+from localdev.host.event_context import read_context
+from localdev.host.events import argument_value, event_values
 from webpubsub_emulator.events import Event, Handshake, connect_payload, connected_payload
 from webpubsub_emulator.tokens import ACCESS_KEY
 from webpubsub_emulator.upstream import Sender, UpstreamRequest, build_request
@@ -93,6 +94,5 @@ def _headers(request: UpstreamRequest) -> tuple[tuple[str, str], ...]:
 
 def _argument(request: UpstreamRequest) -> str:
     """Return the argument for a function whose parameter is called `request`."""
-    headers = _headers(request)
-    values = event_values(read_context(headers), headers, request.body)
+    values = event_values(read_context(_headers(request)), request.body)
     return str(argument_value(values, "request", binary=False))

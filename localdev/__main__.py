@@ -139,7 +139,9 @@ def test(options: argparse.Namespace, rest: list[str]) -> int:
         # The suite prints a table, so pytest's own summary is switched off.
         fixed = ("-rN", "--tb=short", "--target", options.target)
         return run_tool("pytest", "emulator/tests/contract", *fixed, *rest)
-    return run_tool("pytest", "--cov", "--cov-report=term", *rest)
+    # All tests of a file run on one worker, because they share the stack that the file starts.
+    workers = ("--numprocesses=auto", "--dist=loadfile")
+    return run_tool("pytest", *workers, "--cov", "--cov-report=term", *rest)
 
 
 def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:

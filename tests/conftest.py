@@ -1,33 +1,39 @@
-"""Fixtures and options of the whole suite: a log of everything, and the test that reads it last."""
+"""Fixtures of the whole suite: a log of everything, in which no secret may be."""
 
 import logging
+import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.messages.plugin import pytest_runtest_teardown, sent_messages
+from tests.usher.settings import KEY
+from webpubsub_emulator.tokens import ACCESS_KEY
+
+__all__ = ["pytest_runtest_teardown", "sent_messages"]  # pytest finds them here
 
 # A slow machine is no failure, so examples have no time limit.
 settings.register_profile("usher", deadline=None)
 settings.load_profile("usher")
 
-LAST_TEST = "test_secrets_in_logs.py"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the test that reads the log behind all tests that write it."""
-    items.sort(key=lambda item: item.path.name == LAST_TEST)
+SECRETS = re.compile(f"{ACCESS_KEY}|{re.escape(KEY)}|eyJ|sha256=[0-9a-f]")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def suite_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Log every record of this process, at DEBUG. Processes that it starts have their own logs."""
+def suite_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Log every record of this process, at DEBUG, and search the log for secrets at the end.
+
+    Processes that tests start have their own logs (`tests/e2e/processes.py`).
+    """
     file = tmp_path_factory.mktemp("suite") / "log"
     handler = logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
-    yield file
+    yield
     root.removeHandler(handler)
     handler.close()
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        assert [line[:200] for line in lines if SECRETS.search(line)] == []

@@ -49,12 +49,12 @@ def start_notes() -> None:
     _notes.set({})
 
 
-def note(**fields: object) -> None:
-    """Add fields to the record of this request's refusal, if it is refused.
+def note(field: str, value: object) -> None:
+    """Add a field to the record of this request's refusal, if it is refused.
 
-    A field may be a function that returns its value, so that only a refusal computes it.
+    The value may be a function that returns it, so that only a refusal computes it.
     """
-    _notes.get({}).update(fields)
+    _notes.get({})[field] = value
 
 
 def notes() -> Mapping[str, object]:

@@ -11,6 +11,7 @@ param eventsWithIdentity bool
 
 var webhook = '/runtime/webhooks/webpubsub' // the host requires the system key; hub.bicep reads the list
 var open = [
+  '/api/asyncapi.yaml'
   '/api/health'
   '/api/openapi.yaml'
 ]

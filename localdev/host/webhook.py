@@ -17,15 +17,8 @@ from localdev.host.access import (
 from localdev.host.answers import text_answer
 from localdev.host.bindings import Answer, Headers, join_headers
 from localdev.host.errors import HostError
-from localdev.host.events import (
-    BodyError,
-    ContextError,
-    DataTypeError,
-    EventContext,
-    argument_value,
-    event_values,
-    read_context,
-)
+from localdev.host.event_context import ContextError, EventContext, read_context
+from localdev.host.events import BodyError, DataTypeError, argument_value, event_values
 from localdev.host.settings import find_setting, resolve_settings
 
 EVENT_TYPES = {"system": "System", "user": "User"}
@@ -113,7 +106,8 @@ class Webhook:
             context = read_context(headers)
         except ContextError:
             return Answer(400)
-        if _is_mqtt(headers):
+        if context.is_mqtt:
+            # Differs from Azure: these events have another form there.
             return text_answer(501, "The local host does not handle events of MQTT clients.")
         listener = self._find_listener(context)
         if listener is None:
@@ -122,7 +116,7 @@ class Webhook:
             return Answer(401)
         if method != "POST":
             return Answer(400)
-        return _make_call(listener, context, headers, body)
+        return _make_call(listener, context, body)
 
     def _validate(self, headers: Headers) -> Answer:
         # Differs from Azure: an app without any webPubSubTrigger responds 400 here. Azure does not
@@ -156,23 +150,15 @@ def _connection_names(binding: Mapping[str, Any]) -> list[str]:
     return [binding["connection"]] if binding.get("connection") else []
 
 
-def _is_mqtt(headers: Headers) -> bool:
-    # Differs from Azure: events of MQTT clients have another form, and no function gets them here.
-    values = join_headers(headers)
-    return values.get("ce-subprotocol") == "mqtt" and "ce-physicalconnectionid" in values
-
-
 def _is_signed(listener: Listener, context: EventContext) -> bool:
     return is_valid_signature(
         listener.accesses, context.origin, context.signature, context.connection_id
     )
 
 
-def _make_call(
-    listener: Listener, context: EventContext, headers: Headers, body: bytes
-) -> Answer | EventCall:
+def _make_call(listener: Listener, context: EventContext, body: bytes) -> Answer | EventCall:
     try:
-        values = event_values(context, headers, body)
+        values = event_values(context, body)
     except DataTypeError as error:
         return text_answer(400, str(error))
     except BodyError:

@@ -66,11 +66,12 @@ def test_the_files_are_valid_openapi(name: str) -> None:
     validate(read(name))
 
 
-async def test_the_app_serves_its_openapi_file_unchanged(stack: Running) -> None:
-    url = f"{stack.facts['host']}/api/openapi.yaml"
+@pytest.mark.parametrize("name", ["openapi.yaml", "asyncapi.yaml"])
+async def test_the_app_serves_its_descriptions_unchanged(stack: Running, name: str) -> None:
+    url = f"{stack.facts['host']}/api/{name}"
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         assert (response.status, response.content_type) == (200, "application/yaml")
-        assert await response.read() == (API / "openapi.yaml").read_bytes()
+        assert await response.read() == (API / name).read_bytes()
 
 
 def test_the_described_operations_are_exactly_the_http_functions(stack: Running) -> None:
@@ -140,7 +141,7 @@ async def test_all_responses_match_the_description(stack: Running, tmp_path: Pat
         reading.cancel()
     assert done.returncode == 0, done.stdout
     assert stack.records(record="provision", sendStatus=202)
-    assert "7 selected / 7 total" in done.stdout
+    assert "8 selected / 8 total" in done.stdout
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
         assert f"✅ {phase}" in done.stdout
 

@@ -378,12 +378,21 @@ async def test_junk_locks_no_caller_out_behind_the_same_address(
     assert [(await negotiate(session, strict, address))[0] for _ in range(5)] == [200] * 5
 
 
-@pytest.mark.parametrize("path", ["health", "openapi.yaml", "demo"])
+# One for each path, because they share a bucket.
+ADDRESSES = {
+    "health": "203.0.113.3",
+    "openapi.yaml": "203.0.113.4",
+    "demo": "203.0.113.5",
+    "asyncapi.yaml": "203.0.113.6",
+}
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
 async def test_open_pages_are_limited_by_address(
     session: aiohttp.ClientSession, strict: Running, path: str
 ) -> None:
     """They share a bucket; callers have another one."""
-    address = {"health": "203.0.113.3", "openapi.yaml": "203.0.113.4", "demo": "203.0.113.5"}[path]
+    address = ADDRESSES[path]
     headers, statuses = {"X-Forwarded-For": address}, []
     for _ in range(6):
         async with session.get(f"{strict.facts['host']}/api/{path}", headers=headers) as response:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.infra.bicep import FILES, INFRA, nodes, text, tree
-from tests.npm import install_packages
+from tests.npm import npm_packages
 
 HERE = Path(__file__).parent / "kusto"
 QUERIES = {path.name: path.read_text("utf-8") for path in (INFRA / "queries").iterdir()}
@@ -51,7 +51,7 @@ WRONG = {
 @pytest.fixture(scope="module")
 def modules() -> Path:
     """Return the folder with the package."""
-    return install_packages(HERE)
+    return npm_packages(HERE, "the analyser of Kusto queries")
 
 
 def diagnostics(modules: Path, queries: dict[str, str]) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from localdev.stack import ROOT
-from tests.npm import install_packages
+from tests.npm import npm_packages
 
 MODULE = ROOT / "web" / "usher.js"
 CASES = Path(__file__).parent / "cases.json"
@@ -116,7 +116,7 @@ class Member:
 @asynccontextmanager
 async def member(folder: Path, host: str, **options: Any) -> AsyncIterator[Member]:
     """Run a member of a room. Its process must end by itself once it has left."""
-    node, modules = find_node(), install_packages(SCRIPTS)
+    node, modules = find_node(), npm_packages(SCRIPTS, "the browser module")
     facts = {"modules": str(modules), "negotiate": f"{host}/api/negotiate", **options}
     process = await asyncio.create_subprocess_exec(
         node,

@@ -177,9 +177,10 @@ async def test_a_refusal_has_the_facts_of_its_request(caplog: pytest.LogCaptureF
 
     @http_answers
     async def negotiate(_req: func.HttpRequest) -> func.HttpResponse:
-        note(userId="ana", address="a1")
+        note("userId", "ana")
+        note("address", "a1")
         await asyncio.sleep(0)
-        note(groups=["vault"])
+        note("groups", ["vault"])
         raise ForbiddenError("not you")
 
     await asyncio.gather(negotiate(REQUEST), answer_to(UnauthorizedError("who?")))

@@ -20,14 +20,14 @@ class Gate:
 
         Raises BadRequestError, TooManyError, and the errors of `Mode.identify`.
         """
-        note(address=lambda: pseudonym((client_networks(headers) or [UNKNOWN])[0]))
+        note("address", lambda: pseudonym((client_networks(headers) or [UNKNOWN])[0]))
         try:
             caller = await self.mode.identify(Credentials(headers, user_id), self.verify)
         except UsherError as error:
             if error.status < 500:
                 self.limits.check_failure(headers)
             raise
-        note(userId=caller.user_id)
+        note("userId", caller.user_id)
         # First, so that a caller who exceeds its limit uses up no calls of its address.
         self.limits.check_caller(caller.user_id)
         self.limits.check_address(headers)

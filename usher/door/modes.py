@@ -191,7 +191,7 @@ def _verified_caller(
     if not isinstance(user_id, str) or not is_printable_id(user_id):
         raise UnauthorizedError(UNKNOWN_CALLER, log_text="no valid user id")
     user_id = prefix + user_id
-    note(userId=user_id)
+    note("userId", user_id)
     if asked not in (None, user_id):
         raise ForbiddenError("userId is not the id of the authenticated caller.", field="userId")
     return Caller(user_id, {name: _texts(value) for name, value in claims.items()})

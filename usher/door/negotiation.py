@@ -1,9 +1,8 @@
 """`negotiate`: what a request asks for, and the client access token that answers it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from usher import fields
 from usher.door.callers import Caller
@@ -17,8 +16,7 @@ from usher.settings import Settings
 FIELDS = ("userId", "group", "minutesToExpire", "hub")
 
 
-@dataclass(frozen=True, slots=True)
-class NegotiateRequest:
+class NegotiateRequest(NamedTuple):
     """What the caller asks for, not yet granted. `minutes` is within the limit."""
 
     user_id: str | None
@@ -54,7 +52,7 @@ async def negotiate(
 
     Raises BadRequestError, ForbiddenError, TooLargeError, ServiceError.
     """
-    note(groups=request.groups)
+    note("groups", request.groups)
     groups, roles = policy.grant(caller, request.groups)
     wanted = TokenRequest(caller.user_id, groups, roles, request.minutes)
     token = await generate_token(minter, wanted)

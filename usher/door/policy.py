@@ -40,11 +40,11 @@ class Policy:
         if len(groups) > self.settings.most_groups:
             most = self.settings.most_groups
             raise TooLargeError(f"A token may have at most {most} groups.", field="group")
-        rights = [self.rules.rights(caller, group) for group in groups]
-        if not self._serves(groups) or not all(JOIN in granted for granted in rights):
+        rights = {group: self.rules.rights(caller, group) for group in groups}
+        forbidden = [group for group in groups if JOIN not in rights[group]]
+        if forbidden or not self._serves(groups):
             raise ForbiddenError(NO_SUCH_GROUP, field="group")
-        pairs = zip(groups, rights, strict=True)
-        return groups, [_send_role(group) for group, granted in pairs if SEND in granted]
+        return groups, [_send_role(group) for group in groups if SEND in rights[group]]
 
     def provision_roles(self, user_id: str | None, group: str) -> list[str]:
         """Return the roles of a token that a backend asks for. Raises ForbiddenError.

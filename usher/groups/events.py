@@ -63,7 +63,7 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
         _check_signature(event, context["signature"], settings.connection.access_key)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadEventError("The event is malformed.") from error
-    note(userId=event.user_id)
+    note("userId", event.user_id)
     if event.name != name:
         raise BadEventError(f"This function accepts only `{name}` events.")
     return event

@@ -1,8 +1,7 @@
 """Client access tokens. `generate_token` is step 1 of the workflow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from usher.errors import TooLargeError
 
@@ -10,8 +9,7 @@ from usher.errors import TooLargeError
 LONGEST_CLIENT_URL = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(NamedTuple):
     """What a client access token is for. `minutes` is its lifetime; a token may have no user."""
 
     user_id: str | None
@@ -20,18 +18,19 @@ class TokenRequest:
     minutes: int
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ClientToken:
+class ClientToken(NamedTuple):
     """A client access token. `url` has the token in its query, `base_url` is without it.
 
-    `expires_at` is in seconds since 1970, UTC, by this machine's clock. There is no `repr`,
-    because the token opens a connection.
+    `expires_at` is in seconds since 1970, UTC, by this machine's clock.
     """
 
     url: str
     base_url: str
     token: str
     expires_at: int
+
+    def __repr__(self) -> str:
+        return "ClientToken(...)"  # the token opens a connection
 
 
 class Minter(Protocol):

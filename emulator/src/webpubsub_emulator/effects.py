@@ -1,4 +1,4 @@
-"""The effects of an input to a hub, which the hub's caller carries out: frozen dataclasses."""
+"""The effects of an input to a hub, which the hub's caller carries out. Nobody changes them."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ from webpubsub_emulator.events import Event
 from webpubsub_emulator.messages import Frame
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that would take twice as long, for each client of a broadcast.
+@dataclass(slots=True)
 class Send:
     """Send this frame to that client, if it has a socket."""
 
@@ -67,4 +68,5 @@ class Retain:
     drop: int
 
 
-type Effect = Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain
+type OtherEffect = Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain
+type Effect = Send | OtherEffect

@@ -169,9 +169,10 @@ def _contains(node: Membership, subject: Subject) -> _Value:
 
 
 def _call(node: Call, subject: Subject) -> _Value:
-    if node.name not in _FUNCTIONS:
+    known = _FUNCTIONS.get(node.name.lower())
+    if known is None:
         raise _TokenError(f"Token '{describe(node)}' is not supported.")
-    counts, function = _FUNCTIONS[node.name]
+    counts, function = known
     if len(node.arguments) not in counts:
         raise _TokenError(f"Invalid token '{describe(node)}'.")
     return function([_evaluate(argument, subject) for argument in node.arguments], node)
@@ -245,7 +246,7 @@ def _substring(values: list[_Value], node: Call) -> _Value:
     return _value(whole[start:end])
 
 
-# Name -> the allowed numbers of arguments, and the function.
+# Name in lower case -> the allowed numbers of arguments, and the function.
 _FUNCTIONS: dict[str, tuple[tuple[int, ...], _Function]] = {
     "length": ((1,), _length),
     "tolower": ((1,), _transform(str.lower)),

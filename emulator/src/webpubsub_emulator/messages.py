@@ -1,6 +1,7 @@
 """Message data, WebSocket messages, and their limits."""
 
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, field
 from typing import Literal
 
 from webpubsub_emulator.metadata import Metadata
@@ -20,9 +21,27 @@ class Payload:
     metadata: Metadata = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
     """One whole WebSocket message, encoded: UTF-8 text unless `is_text` is false."""
 
     data: bytes
     is_text: bool = True
+    _wire: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def wire(self) -> bytes:
+        """The bytes on the wire: a header and the data (RFC 6455, section 5.2), made once."""
+        if not self._wire:
+            self._wire = _header(len(self.data), self.is_text) + self.data
+        return self._wire
+
+
+def _header(length: int, is_text: bool) -> bytes:
+    """Return the header of a final, unmasked frame."""
+    first = 0x81 if is_text else 0x82
+    if length < 126:
+        return bytes((first, length))
+    if length < 65536:
+        return struct.pack("!BBH", first, 126, length)
+    return struct.pack("!BBQ", first, 127, length)

@@ -87,8 +87,9 @@ class DataPlane:
         """Raise 401 unless the bearer token is for this URL or for the whole data plane."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         # The audience may have the path decoded, or as the service reads it. The path as it was
-        # sent matches too, because tokens.py also decodes the audience.
-        decoded = unquote(request.rel_url.raw_path)
+        # sent matches too, because tokens.py also decodes the audience. It may have a slash at the
+        # end or not, whatever the path has.
+        decoded = unquote(request.rel_url.raw_path.removesuffix("/"))
         targets = [request.host + spelling for spelling in (decoded, "/".join(segments))]
         if scheme.lower() != "bearer" or not allows_rest_call(
             token.strip(), self._access_key, targets

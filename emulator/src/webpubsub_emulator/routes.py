@@ -13,10 +13,11 @@ type Segments = tuple[str, ...]
 def split_path(raw_path: str) -> Segments:
     """Return the segments of a path as it was sent, each decoded as the service decodes it.
 
-    An encoded slash stays encoded (reference-rest-api-data-plane: a name with a slash cannot be
-    addressed), so %2F and %252F give the same name. A plus stays a plus.
+    One slash at the end is ignored, as by the routing of ASP.NET Core. An encoded slash stays
+    encoded (reference-rest-api-data-plane: a name with a slash cannot be addressed), so %2F and
+    %252F give the same name. A plus stays a plus.
     """
-    kept = raw_path.replace("%2F", "%252F").replace("%2f", "%252f")
+    kept = raw_path.removesuffix("/").replace("%2F", "%252F").replace("%2f", "%252f")
     return tuple(unquote(segment) for segment in kept.split("/"))
 
 

@@ -201,7 +201,7 @@ def _last_input(hub: Hub, connection_id: str, message: WSMessage) -> list[Effect
 def _hub_name(request: web.Request) -> str:
     """Return the hub in the path or in the query (concept-client-protocols)."""
     segments = split_path(request.rel_url.raw_path)
-    if segments in (("", "client"), ("", "client", "")):
+    if segments == ("", "client"):
         name = request.query.get("hub", "")
     elif len(segments) == 4 and segments[:3] == ("", "client", "hubs"):
         name = segments[3]

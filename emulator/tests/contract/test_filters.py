@@ -89,6 +89,21 @@ async def test_an_invalid_filter_is_400(hub: Hub, to: str, text: str) -> None:
     assert answer.body["message"].endswith("(Parameter 'filter')")
 
 
+@pytest.mark.parametrize(
+    ("text", "ann"),
+    [
+        ("StartsWith(UserId,'A')", True),
+        ("STARTSWITH(USERID,'a')", False),
+        ("ToLower(userid) eq 'ann'", True),
+        ("Length(GROUPS) eq 2 and 'g1' in Groups", True),
+        ("ConnectionID ne 'x' and Protocol ne 'x'", True),
+    ],
+)
+async def test_functions_and_identifiers_are_in_any_case(hub: Hub, text: str, ann: bool) -> None:
+    """Values keep their case."""
+    assert await receives(hub, text, "Ann") is ann
+
+
 async def test_null_hides_a_wrong_type_until_a_user_is_compared(hub: Hub) -> None:
     path = f"/:send?filter={escape('contains(userId, 1)')}"
     assert (await hub.call("POST", path, "1")).status == 202

@@ -105,7 +105,9 @@ async def test_a_blank_group_in_the_token_is_400(hub: Hub) -> None:
     assert await hub.target.refusal(hub.client_path, [JSON], hub.token(group=["g", " "])) == 400
 
 
-@pytest.mark.parametrize("path", ["/client/hubs/{hub}/more", "/clients/unknown/hubs/{hub}"])
+@pytest.mark.parametrize(
+    "path", ["/client/hubs/{hub}/more", "/client/hubs/{hub}//", "/clients/unknown/hubs/{hub}"]
+)
 async def test_an_unknown_path_is_404(hub: Hub, path: str) -> None:
     assert await hub.target.refusal(path.format(hub=hub), [JSON], hub.token()) == 404
 

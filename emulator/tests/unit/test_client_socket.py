@@ -53,10 +53,13 @@ class Wire:
         self.is_blocked = False
         self._drained.set()
 
-    async def send_frame(self, data: bytes, kind: WSMsgType) -> None:
-        if self.is_lost:
-            raise ConnectionResetError
-        self.written.append((kind, data))
+    def is_closing(self) -> bool:
+        return self.is_lost
+
+    def write(self, data: bytes) -> None:
+        """Record a frame whose header has two bytes."""
+        assert not self.is_lost
+        self.written.append((WSMsgType(data[0] & 0x0F), data[2:]))
 
     async def close(self, *, code: int, message: bytes) -> None:
         self.written.append((code, message))
@@ -206,3 +209,19 @@ def test_the_subprotocol_is_answered_whatever_was_offered() -> None:
     """A recovered client gets its first subprotocol, even if it did not offer the name again."""
     assert new_websocket("x").headers.get("Sec-WebSocket-Protocol") == "x"
     assert "Sec-WebSocket-Protocol" not in new_websocket(None).headers
+
+
+@pytest.mark.parametrize(
+    ("length", "header"),
+    [
+        (0, "8100"),
+        (125, "817d"),
+        (126, "817e007e"),
+        (65535, "817effff"),
+        (65536, "817f0000000000010000"),
+    ],
+)
+def test_the_header_of_a_frame_has_its_length(length: int, header: str) -> None:
+    """RFC 6455, section 5.2, has three forms of the length."""
+    frame = Frame(bytes(length))
+    assert frame.wire == bytes.fromhex(header) + bytes(length)

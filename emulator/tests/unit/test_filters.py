@@ -14,10 +14,12 @@ ANONYMOUS = Subject(None, "c2", (), None)
 @pytest.mark.parametrize(
     ("text", "ann", "anonymous"),
     [
-        # Identifiers are in any case, values are not.
+        # Identifiers and functions are in any case, values are not.
         ("userId eq 'Ann'", True, False),
         ("USERID eq 'ann'", False, False),
         ("connectionid ne 'c1'", False, True),
+        ("StartsWith(UserId,'A')", True, False),
+        ("STARTSWITH(userId, 'a')", False, False),
         ("'g2' in Groups", True, False),
         ("'G2' in groups", False, False),
         ("protocol eq 'json.webpubsub.azure.v1'", True, False),
@@ -110,7 +112,7 @@ def test_filters_match(text: str, ann: bool, anonymous: bool) -> None:
         ("length(1) eq 1", "'length(1)': Invalid token 'length(1)'."),
         ("length('a','b') eq 1", "'length('a','b')': Invalid token 'length('a','b')'."),
         ("substring('a') eq 'a'", "'substring('a')': Invalid token 'substring('a')'."),
-        ("LENGTH('a') eq 1", "'LENGTH('a')': Token 'LENGTH('a')' is not supported."),
+        ("LENGTH(1) eq 1", "'LENGTH(1)': Invalid token 'LENGTH(1)'."),
         ("tolower(1) eq 'a'", "'tolower(1)': Type 'int', expect 'string'."),
         ("concat(userId, 1) eq '1'", "'concat(userId,1)': Type 'int', expect 'string'."),
         ("substring('a', 'b') eq 'a'", "'substring('a','b')': Type 'string', expect 'int'."),

@@ -20,3 +20,16 @@ from webpubsub_emulator.routes import split_path
 )
 def test_an_encoded_slash_stays_and_all_else_is_decoded_once(segment: str, name: str) -> None:
     assert split_path(f"/api/{segment}") == ("", "api", name)
+
+
+@pytest.mark.parametrize(
+    ("path", "segments"),
+    [
+        ("/api/health/", ("", "api", "health")),
+        ("/api/health//", ("", "api", "health", "")),
+        ("/api/health%2F", ("", "api", "health%2F")),
+        ("/", ("",)),
+    ],
+)
+def test_one_slash_at_the_end_is_ignored(path: str, segments: tuple[str, ...]) -> None:
+    assert split_path(path) == segments

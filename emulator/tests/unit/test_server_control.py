@@ -184,6 +184,7 @@ async def test_a_fault_that_needs_the_past(emulator: Emulator, clients: Clients)
     await call(emulator, clients, "PUT", "/faults", [fault])
     await opened(emulator, clients, groups=["g"])
     async with service(emulator) as client:
+        await client.remove_connection_from_group("g", name)
         assert [one.connection_id async for one in client.list_connections(group="g")] == [name]
         await call(emulator, clients, "POST", "/restart")
         assert [one async for one in client.list_connections(group="g")] == []

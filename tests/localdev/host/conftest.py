@@ -69,6 +69,13 @@ def run_sample(folder: Path, *rest: str) -> Iterator[RunningHost]:
     app_dir = folder / "sample"
     shutil.copytree(SAMPLE_APP, app_dir, ignore=shutil.ignore_patterns("__*"))
     (app_dir / "local.settings.json").write_text(json.dumps(SAMPLE_SETTINGS))
+    with run_app(app_dir, *rest) as running:
+        yield running
+
+
+@contextmanager
+def run_app(app_dir: Path, *rest: str) -> Iterator[RunningHost]:
+    """Run a host with the app of a folder and these further arguments until the block ends."""
     log = app_dir.parent / "stderr.txt"
     with log.open("w") as stderr:
         process = start_host(app_dir, stderr, *rest)

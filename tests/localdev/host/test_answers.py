@@ -6,7 +6,7 @@ import pytest
 
 from localdev.host.answers import answer_event
 from localdev.host.bindings import Answer, Outcome
-from localdev.host.events import EventContext
+from localdev.host.event_context import EventContext
 from localdev.host.states import decode_states
 
 PLAIN_TEXT = "text/plain; charset=utf-8"
@@ -77,7 +77,9 @@ def test_other_values_are_dropped(value: object, caplog: pytest.LogCaptureFixtur
         ({"code": None, "errorMessage": "no"}, "Error converting the value of 'code'."),
         ({"code": "forbidden", "errorMessage": "no"}, "Error converting the value of 'code'."),
         ({"code": True, "errorMessage": "no"}, "Error converting the value of 'code'."),
+        ({"code": 0.0, "errorMessage": "no"}, "Error converting the value of 'code'."),
         ({"groups": "blue"}, "Error converting the value of 'groups'."),
+        ({"ROLES": {}}, "Error converting the value of 'roles'."),
         ({"userId": {}}, "Error reading string at 'userId'."),
     ],
 )
@@ -93,9 +95,11 @@ def test_rejected_values(value: Any, text: str) -> None:
         ("unauthorized", 401),
         ("UserError", 400),
         ("serverError", 500),
+        (" userError ", 400),
         (0, 401),
         (1, 400),
         (2, 500),
+        (7, 500),
     ],
 )
 def test_errors(name: str, code: object, status: int) -> None:
@@ -111,6 +115,28 @@ def test_success_is_not_an_error(code: object) -> None:
     assert returned("connect", {"code": code}).body == ALL_NULL
 
 
+@pytest.mark.parametrize("name", ["connect", "message"])
+def test_error_message_in_another_case(name: str) -> None:
+    """The name of the message may have any case, the last one wins."""
+    value = {"code": "userError", "errorMessage": "first", "ERRORMESSAGE": "last\ud800"}
+    assert returned(name, value).body == "last\ufffd".encode()
+
+
+def test_code_in_another_case() -> None:
+    """`Code` is no error to connect, and makes the extension fail for a user event."""
+    value = {"Code": "unauthorized", "errorMessage": "no"}
+    assert returned("connect", value).body == ALL_NULL
+    text = b"StatusCode shouldn't be set to errors in a normal user event."
+    assert returned("message", value) == Answer(500, (("Content-Type", PLAIN_TEXT),), text)
+    assert returned("message", {"Code": "success"}).status == 200
+
+
+@pytest.mark.parametrize("name", ["connect", "message"])
+def test_states_in_another_case(name: str) -> None:
+    """`States` is ignored."""
+    assert "ce-connectionState" not in dict(returned(name, {"States": {"a": 1}}).headers)
+
+
 @pytest.mark.parametrize(
     ("value", "body"),
     [
@@ -118,6 +144,15 @@ def test_success_is_not_an_error(code: object) -> None:
         (
             {"userId": "anä", "groups": ["blue"], "roles": [], "more": 1},
             '{"userId":"anä","groups":["blue"],"subprotocol":null,"roles":[]}'.encode(),
+        ),
+        (
+            {"userID": "first", "GROUPS": ["blue"], "Roles": [], "USERID": "an\ud800"},
+            '{"userId":"an\ufffd","groups":["blue"],"subprotocol":null,"roles":[]}'.encode(),
+        ),
+        ({"groups": "", "roles": "", "subprotocol": None}, ALL_NULL),
+        (
+            {"userId": "a\x85\u2028\u2029b\x1f"},
+            ALL_NULL.replace(b'"userId":null', rb'"userId":"a\u0085\u2028\u2029b\u001f"'),
         ),
         (
             {"userId": 5, "subprotocol": "json"},
@@ -139,6 +174,15 @@ def test_connect_answer(value: Any, body: bytes) -> None:
         ({"data": "{}", "dataType": "JSON"}, "application/json", b"{}"),
         ({"data": "hi", "dataType": "binary"}, "application/octet-stream", b"hi"),
         ({"data": "hi", "dataType": 2}, "text/plain", b"hi"),
+        ({"data": "hi", "dataType": 3}, "application/octet-stream", b"hi"),
+        ({"data": "hi", "dataType": -1}, "application/octet-stream", b"hi"),
+        ({"data": "hi", "dataType": " +1 "}, "application/json", b"hi"),
+        ({"data": "hi", "dataType": "7"}, "application/octet-stream", b"hi"),
+        ({"data": "hi", "dataType": " Text "}, "text/plain", b"hi"),
+        ({"data": "hi", "dataType": "text, JSON"}, "application/octet-stream", b"hi"),
+        ({"data": "hi", "dataType": "binary,json"}, "application/json", b"hi"),
+        ({"DATA": "a", "Data": "b", "DATATYPE": "text"}, "text/plain", b"b"),
+        ({"data": "a\ud800b"}, "application/octet-stream", "a\ufffdb".encode()),
         ({"data": "hi"}, "application/octet-stream", b"hi"),
         ({}, "application/octet-stream", b""),
         ({"dataType": "text"}, "text/plain", b""),
@@ -165,7 +209,7 @@ def test_bad_buffer(data: object) -> None:
     assert returned("message", {"data": {"type": "Buffer", "data": data}}).status == 500
 
 
-@pytest.mark.parametrize("data_type", ["html", None, 3])
+@pytest.mark.parametrize("data_type", ["html", "", "text,", "1.0", "9" * 11, None, True, 1.0])
 def test_bad_data_type(data_type: object) -> None:
     """An unknown data type is rejected."""
     assert returned("message", {"data": "hi", "dataType": data_type}).status == 500

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 
+from tests.messages.description import find_problem
 from usher.errors import ServiceError, UnknownConnectionError
 from usher.groups.announcements import Body
 from usher.service.tokens import ClientToken, TokenRequest
@@ -43,6 +44,7 @@ class Recorder:
     async def send_to_group(self, group: str, body: Body, content_type: str) -> int:
         self.content_type = content_type
         text = body.decode() if isinstance(body, bytes) else json.dumps(body)
+        assert find_problem("group", content_type, text) is None, text
         self.calls.append(("send", group, text))
         self._fail("send")
         return 202

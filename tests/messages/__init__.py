@@ -1,0 +1,1 @@
+"""What Usher sends, compared with api/asyncapi.yaml."""
