@@ -3,7 +3,7 @@
 import pytest
 from aiohttp import ClientSession
 
-from benchmarks import connected, negotiate, start
+from benchmarks import connected, negotiate, presence, start
 from benchmarks.callers import APPS, key_settings, run_app, run_raw, run_stub
 from benchmarks.children import ROOT, BenchmarkError
 
@@ -49,6 +49,12 @@ async def test_connected_measures_without_and_with_tls() -> None:
     names = [figure.name for figure in report.figures]
     assert (len(names), names[-1]) == (7, "CPU, TLS, the sample as floor")
     assert all(figure.ratios for figure in report.figures)
+
+
+async def test_presence_measures_both_formats_against_their_calls() -> None:
+    report = await presence.measure(1, lambda text: None, FEW)
+    assert [figure.name for figure in report.figures] == ["CPU, text", "CPU, presence"]
+    assert all(len(figure.ratios) == 1 for figure in report.figures)
 
 
 async def test_an_app_that_fails_ends_the_run() -> None:
