@@ -63,7 +63,7 @@ async def test_an_app_that_fails_ends_the_run() -> None:
         settings = {**key_settings(stub.endpoint), "USHER_JOIN_TEXT": ""}
         async with run_app(ROOT, settings) as app:
             await app.connected(2, 1)
-            with pytest.raises(BenchmarkError, match="not all were added and announced"):
+            with pytest.raises(BenchmarkError, match="Not all were added and announced"):
                 await stub.check_events(2)
         settings = {**key_settings(stub.endpoint), "USHER_AUTH": ""}
         async with run_app(ROOT, settings) as app:
