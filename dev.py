@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The commands for working on Usher: python3 dev.py COMMAND [--help]
 
-  demo       run a whole journey on this machine, without Azure
+  demo       run a whole journey on this machine, without Azure; or, with
+             --presence, what members see of tabs, a reload and a kill
   up         run the emulator and the app on fixed ports until Ctrl-C
   emulator   run the Web PubSub emulator alone
   host       run the app on the local Functions host alone

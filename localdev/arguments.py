@@ -9,6 +9,11 @@ HOST_PORT = 7071  # the default port of Azure Functions Core Tools
 MAX_COUNT = 100_000  # users, joins per second, rounds and instances of a storm
 
 
+def add_demo_options(parser: argparse.ArgumentParser) -> None:
+    text = "show presence instead: tabs, a reload, and a browser that is killed"
+    parser.add_argument("--presence", action="store_true", help=text)
+
+
 def add_up_options(parser: argparse.ArgumentParser) -> None:
     _add_port(parser, "--emulator-port", EMULATOR_PORT)
     _add_port(parser, "--host-port", HOST_PORT)
