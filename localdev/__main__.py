@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from localdev.arguments import (
     add_audit_options,
+    add_demo_options,
     add_fuzz_options,
     add_host_options,
     add_pin_options,
@@ -84,10 +85,12 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     return options, rest
 
 
-def demo(_options: argparse.Namespace, _rest: list[str]) -> int:
-    from localdev.demo import run_demo  # imports the official clients
+def demo(options: argparse.Namespace, _rest: list[str]) -> int:
+    # Imported here, because they import the official clients.
+    from localdev.demo import run_demo
+    from localdev.presence_demo import run_presence_demo
 
-    return asyncio.run(run_demo())
+    return asyncio.run(run_presence_demo() if options.presence else run_demo())
 
 
 def up(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -204,7 +207,9 @@ def fail(text: str) -> int:
 
 # In the order of --help. The docstring of dev.py lists the same commands.
 COMMANDS = {
-    "demo": Command("Run a whole journey on this machine and show each step.", demo),
+    "demo": Command(
+        "Run a whole journey on this machine and show each step.", demo, add_demo_options
+    ),
     "up": Command("Run the emulator and the app until Ctrl-C.", up, add_up_options),
     "emulator": Command(
         "Run the Web PubSub emulator alone.", emulator, passes_on=True, has_help=False

@@ -11,6 +11,11 @@ HOST_PORT = 7071  # the default port of Azure Functions Core Tools
 MAX_COUNT = 100_000  # users, joins per second, rounds and instances of a storm
 
 
+def add_demo_options(parser: argparse.ArgumentParser) -> None:
+    text = "show presence instead: tabs, a reload, and a browser that is killed"
+    parser.add_argument("--presence", action="store_true", help=text)
+
+
 def add_up_options(parser: argparse.ArgumentParser) -> None:
     _add_port(parser, "--emulator-port", EMULATOR_PORT)
     _add_port(parser, "--host-port", HOST_PORT)
@@ -69,8 +74,12 @@ def add_storm_options(parser: argparse.ArgumentParser) -> None:
     _add_count(parser, "--instances", 1, "number of app instances, which get requests in turn")
     text = "whether the app sends summaries of many joins; by default one run with, one without"
     parser.add_argument("--digest", choices=("both", "on", "off"), default="both", help=text)
-    text = "format of announcements; json by default, in which clients can detect duplicates"
-    parser.add_argument("--format", choices=("json", "text"), default="json", help=text)
+    text = (
+        "format of announcements; json by default, in which clients can detect duplicates. With "
+        "presence the clients are tabs of up to 200 users, and each must show all of them"
+    )
+    choices = ("json", "text", "presence")
+    parser.add_argument("--format", choices=choices, default="json", help=text)
     parser.add_argument("--json", action="store_true", help="print the report in JSON")
     add_fault_options(parser)
 

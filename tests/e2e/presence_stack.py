@@ -17,8 +17,8 @@ from azure.messaging.webpubsubclient.models import (
 )
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
+from localdev.presence import EMPTY, apply_presence, present_users
 from localdev.stack import HostProcess, run_host, sample_settings
-from tests.presence.reducer import EMPTY, apply_presence, present_users
 from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.server import Emulator
 

@@ -89,6 +89,21 @@ def test_the_demo_shows_every_step() -> None:
     assert [line.strip() for line in hidden.splitlines() if line.strip()] == TRANSCRIPT
 
 
+def test_the_demo_shows_presence() -> None:
+    """Tabs, a reload and a killed process, as another member sees them."""
+    done = call("demo", "--presence")
+    seen = [line.strip() for line in done.stdout.splitlines() if line.startswith("      ana sees")]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert seen == [
+        "ana sees: ana is here",
+        "ana sees: bo is here",
+        "ana sees: bo has 2 tabs",
+        "ana sees: bo has 1 tab",
+        "ana sees nothing",
+        "ana sees: bo has left",
+    ]
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "error"),
     [

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from localdev.presence import Rules, State, apply_presence, present_users
 from tests.presence.histories import INSTANCES
-from tests.presence.reducer import Rules, State, apply_presence, present_users
 from tests.presence.world import NEVER, Connection, Sent, World, moment_of, noise
 from usher.groups.presence import write_snapshot
 from usher.service.group_list import GroupList

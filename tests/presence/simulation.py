@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from localdev.presence import Rules, present_users
 from tests.presence.clients import (
     LONGEST_DELAY,
     ROSTER_PAUSE,
@@ -16,7 +17,6 @@ from tests.presence.clients import (
     run_clients,
 )
 from tests.presence.histories import History
-from tests.presence.reducer import Rules, present_users
 from tests.presence.world import NEVER, NOON, Connection, World, serve
 from tests.virtual_time import VirtualTimeLoop
 

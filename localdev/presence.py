@@ -1,5 +1,7 @@
 """The Python twin of the reducer in web/usher.js: the same rules, held equal by tests.
 
+The storm, the demo and the model of presence use it.
+
 `Rules` takes single rules out, to show that the model finds their absence.
 """
 
