@@ -118,6 +118,7 @@ class World:
     _kill = _close
 
     def _reload(self, operation: dict[str, Any]) -> None:
+        self.seen["reloads within the grace"] += operation["gap"] < self.history["grace"]
         if self._close(operation):
             self._connect(operation, operation["at"] + operation["gap"], operation["connection"])
 
