@@ -21,7 +21,7 @@ from usher.service.group_list import GroupList
 
 CONTENT_TYPE = "application/json"
 WINDOW_SECONDS = 1.0  # between two lists of a group
-MOST_MISSES = 2  # stale lists that are corrected; the third one is believed
+MOST_MISSES = 2  # stale lists of one change; the third list is believed
 MOST_REMEMBERED = 10_000  # groups; the oldest is forgotten first
 
 
@@ -93,8 +93,10 @@ class PresenceAnnouncer:
         if not is_new:
             return []
         outcome.budget.deadline += batch.due - now
-        await asyncio.sleep(batch.due - now)
-        batch.is_open, collected, batch.changes = False, batch.changes, []
+        try:
+            await asyncio.sleep(batch.due - now)
+        finally:
+            batch.is_open, collected, batch.changes = False, batch.changes, []
         return collected
 
     def _find_batch(self, group: str, now: float, due: float) -> tuple[_Batch, bool]:
@@ -133,13 +135,15 @@ class PresenceAnnouncer:
     async def _send_messages(
         self, listed: GroupList, users: Set[str], newcomers: Sequence[str], outcome: Outcome
     ) -> None:
-        snapshot = presence.write_snapshot(outcome.group, listed)
+        group = outcome.group
         if 0 < self._crowd < len(newcomers):
-            await self._send_to_group(snapshot, outcome)
+            message = presence.write_snapshot(group, listed, users)
+            await self._send_to_group(message, outcome)
             return
+        snapshot = presence.write_snapshot(group, listed)
         calls = [self._send_to_connection(one, snapshot, outcome) for one in newcomers]
         if users:
-            message = presence.write_changes(outcome.group, listed, users)
+            message = presence.write_changes(group, listed, users)
             calls.append(self._send_to_group(message, outcome))
         await _run_all(calls)
 
