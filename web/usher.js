@@ -307,7 +307,7 @@ class Room {
     if (userId != null || data?.type !== "presence") {
       this.#emit("message", { userId, data, dataType, at: new Date() });
     } else if (data.group === this.group) {
-      this.#emit("presence", data);
+      this.#emit("presence", data, group);
       this.#apply(data);
     }
   }

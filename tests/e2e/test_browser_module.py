@@ -14,7 +14,7 @@ from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
-from tests.e2e.room import Room, wait_until
+from tests.e2e.room import Room
 from tests.presence.node import Line, Member, member
 
 pytestmark = pytest.mark.asyncio
