@@ -1,7 +1,7 @@
 // Documentation: usher.d.ts
 const LOST = "The connection was lost.";
 const HOUR_MS = 3600e3;
-const EMPTY = { records: new Map(), floor: "", newest: "", isReady: false };
+const EMPTY = { records: new Map(), floor: "", newest: "", isReady: false, check: null };
 
 export function applyPresence(state = EMPTY, message) {
   const isValid = isPresence(message);
@@ -12,8 +12,7 @@ export function applyPresence(state = EMPTY, message) {
     state: toText(state) === toText(next) ? state : next,
     joined: missing(after, before),
     left: missing(before, after),
-    isBehind: isValid && message.checksum != null && message.asOf >= state.newest &&
-      (message.count !== after.size || message.checksum !== hash(after)),
+    isBehind: isValid && !!next.check && (next.check[0] !== after.size || next.check[1] !== hash(after)),
   };
 }
 
@@ -34,7 +33,8 @@ function isPresence(message) {
     [snapshot, truncated].every((flag) => flag === !!flag);
 }
 
-function merge({ records, floor, newest, isReady }, { asOf, users, gone, snapshot, truncated }) {
+function merge({ records, floor, newest, isReady, check }, message) {
+  const { asOf, users, gone, snapshot, truncated, count, checksum } = message;
   records = new Map(records);
   const isList = snapshot && !truncated;
   const set = (name, n) => {
@@ -43,9 +43,9 @@ function merge({ records, floor, newest, isReady }, { asOf, users, gone, snapsho
   };
   for (const name in users) set(name, users[name]);
   for (const name of isList ? [...gone, ...records.keys()] : gone) set(name, 0);
-  if (asOf > newest) newest = asOf;
+  if (asOf >= newest) [newest, check] = [asOf, checksum == null ? null : [count, checksum]];
   if (isList && asOf > floor) floor = asOf;
-  return { records, floor: forget(records, floor, newest), newest, isReady: isReady || snapshot };
+  return { records, floor: forget(records, floor, newest), newest, isReady: isReady || snapshot, check };
 }
 
 function forget(records, floor, newest) {

@@ -30,6 +30,7 @@ JOINED = ["ana joined", "bo joined", "cy joined"]
 # The tests of each row of the table.
 TESTS = {
     "late-visibility": ["an_add_is_retried_until_the_connection_is_visible"],
+    "stale-list": ["stale_lists_change_no_announcement"],
     "rest-throttled": [
         "throttled_calls_are_retried_after_the_retry_after_header",
         "a_fault_of_every_call_loses_the_announcement",
@@ -102,6 +103,23 @@ async def test_an_add_is_retried_until_the_connection_is_visible(room: Room) -> 
         assert set(await room.call_statuses("PUT", user)) == {404, 200}
         assert (room.record(user)["addStatus"], room.record(user)["sendStatus"]) == (200, 202)
     assert await room.read_texts() == JOINED
+
+
+async def test_stale_lists_change_no_announcement(room: Room) -> None:
+    """The roster shows the group as it was before the joins, until the fault ends."""
+    await room.set_faults("stale-list:ms=600000")
+    await room.join(*USERS)
+    await check_members(room)
+    url = f"{room.stack.facts['host']}/api/groups/{room.name}/members"
+
+    async def list_members() -> set[str]:
+        async with room.session.get(url, params={"userId": "ana"}) as response:
+            return {member["userId"] for member in (await response.json())["members"]}
+
+    assert await list_members() == set()
+    assert await room.count_faults() == [1]
+    assert await room.read_texts() == JOINED
+    assert await wait_until(list_members) == set(USERS)
 
 
 async def test_throttled_calls_are_retried_after_the_retry_after_header(room: Room) -> None:

@@ -7,7 +7,7 @@ repair themselves. Clients merge it with the rules of docs/presence.md.
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
@@ -17,58 +17,49 @@ _MODULUS = 2**32
 _GOLDEN_RATIO = 0x9E3779B9  # spreads the counts over 32 bits
 
 
-@dataclass(slots=True)
-class Changes:
-    """Connections that joined a group or left it, each with its user id; empty without a user.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A connection joined a group, or left it. `user` is empty for a connection without a user.
 
-    `misses` counts the lists that did not show these changes.
+    `at` is the service's time of the event, if it is known. `misses` counts the lists that did not
+    show the change.
     """
 
-    joined: dict[str, str] = field(default_factory=dict)
-    left: dict[str, str] = field(default_factory=dict)
-    misses: dict[str, int] = field(default_factory=dict)
+    connection_id: str
+    user: str
+    is_join: bool
+    at: datetime | None = None
+    misses: int = 0
 
-    def __len__(self) -> int:
-        return len(self.joined) + len(self.left)
+    def is_shown(self, listed: GroupList) -> bool:
+        """Return whether the list shows the change; if not, the list is stale."""
+        is_listed = self.connection_id in listed.connections
+        if self.is_join:
+            return is_listed or listed.truncated  # it can be beyond what was read
+        # Within one second, clients prefer a list that still has the connection.
+        return not is_listed and (self.at is None or listed.as_of > self.at)
 
-    @property
-    def users(self) -> set[str]:
-        """The users of these connections."""
-        return {*self.joined.values(), *self.left.values()}
+    def supersedes(self, earlier: Self) -> bool:
+        """Return whether this change makes an earlier one, which still waits, needless.
 
-    def add(self, other: Self) -> None:
-        """Add the changes of another handler."""
-        self.joined |= other.joined
-        self.left |= other.left
-        self.misses |= other.misses
-
-    def take_leaves_of(self, user: str) -> dict[str, str]:
-        """Remove the connections of a user that left, and return them."""
-        taken = {connection: name for connection, name in self.left.items() if name == user}
-        for connection in taken:
-            del self.left[connection]
-        return taken
-
-    def find_missing(self, listed: GroupList, most_misses: int) -> "Changes":
-        """Return the changes that the list does not show, because it is stale.
-
-        A change that was missed `most_misses` times is given up: then the list is right.
+        A leave ends the join of its connection. The leaves of a user wait for the user's next
+        change: a join says how many connections there are, and a leave has a grace of its own.
+        Connections without a user are not one user, whose leaves could wait for each other.
         """
-        present = listed.connections
-        missing = [one for one in self.joined if one not in present and not listed.truncated]
-        missing += [one for one in self.left if one in present]
-        misses = {one: self.misses.get(one, 0) + 1 for one in missing}
-        kept = {one: count for one, count in misses.items() if count <= most_misses}
-        joined = {one: user for one, user in self.joined.items() if one in kept}
-        return Changes(joined, {one: self.left[one] for one in kept if one in self.left}, kept)
+        if earlier.is_join:
+            return not self.is_join and earlier.connection_id == self.connection_id
+        return earlier.user == self.user and (self.is_join or bool(self.user))
 
-    def correct(self, listed: GroupList, missing: "Changes") -> GroupList:
-        """Return the list with the changes that it does not show yet."""
-        beyond_page = self.joined if listed.truncated else {}
-        connections = {**listed.connections, **beyond_page, **missing.joined}
-        for connection in missing.left:
-            del connections[connection]
-        return GroupList(listed.as_of, connections, listed.truncated)
+
+def correct(listed: GroupList, changes: Iterable[Change]) -> GroupList:
+    """Return the list as it is when it shows these changes."""
+    connections = dict(listed.connections)
+    for change in changes:
+        if change.is_join:
+            connections[change.connection_id] = change.user
+        else:
+            connections.pop(change.connection_id, None)
+    return GroupList(listed.as_of, connections, listed.truncated)
 
 
 def count_connections(listed: GroupList) -> dict[str, int]:

@@ -5,9 +5,9 @@ instance that stops loses it; clients notice by the checksum of the next message
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from usher.errors import UnknownConnectionError
@@ -15,7 +15,7 @@ from usher.groups import presence
 from usher.groups.announcements import Body
 from usher.groups.events import ConnectionEvent
 from usher.groups.outcomes import Outcome
-from usher.groups.presence import Changes
+from usher.groups.presence import Change
 from usher.groups.retries import RetryBudget, call_with_retries
 from usher.service.group_list import GroupList
 
@@ -43,8 +43,14 @@ class _Batch:
     """The changes that share the list which starts at `due`."""
 
     due: float
-    changes: Changes = field(default_factory=Changes)
+    changes: list[Change] = field(default_factory=list)
     is_open: bool = True  # its list has not begun
+
+    def take(self, change: Change) -> list[Change]:
+        """Remove the changes that this one supersedes, and return them."""
+        taken = [one for one in self.changes if change.supersedes(one)]
+        self.changes = [one for one in self.changes if one not in taken]
+        return taken
 
 
 class PresenceAnnouncer:
@@ -65,34 +71,31 @@ class PresenceAnnouncer:
     async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
         """Wait for the list that this event needs, and send what it says; or let another do it."""
         changes = self._read(event, outcome.group)
-        delay = 0.0 if changes.joined else self._grace
+        delay = 0.0 if changes[0].is_join else self._grace
         while changes:
             batch = await self._collect(changes, delay, outcome)
-            outcome.announced = outcome.announced or len(batch)
-            changes = await self._send(batch, outcome) if batch else batch
+            changes = await self._send(batch, outcome) if batch else []
             delay = WINDOW_SECONDS
 
-    def _read(self, event: ConnectionEvent, group: str) -> Changes:
-        change = {event.connection_id: event.user_id or ""}
-        if event.name != "connected":
-            return Changes(left=change)
-        # The join announces the user, so the user's leaves need no message of their own.
-        returned = Changes(joined=change)
-        for batch in self._batches.get(group, ()):
-            returned.left |= batch.changes.take_leaves_of(event.user_id or "")
-        return returned
+    def _read(self, event: ConnectionEvent, group: str) -> list[Change]:
+        """Return the change of an event, and the leaves that wait and that it takes over."""
+        is_join = event.name == "connected"
+        change = Change(event.connection_id, event.user_id or "", is_join, event.time)
+        taken = [one for batch in self._batches.get(group, ()) for one in batch.take(change)]
+        return [change, *(one for one in taken if not one.is_join)]
 
-    async def _collect(self, changes: Changes, delay: float, outcome: Outcome) -> Changes:
+    async def _collect(self, changes: list[Change], delay: float, outcome: Outcome) -> list[Change]:
         """Return the changes to announce now; nothing if another handler announces them."""
         now = asyncio.get_running_loop().time()
         batch, is_new = self._find_batch(outcome.group, now, now + delay)
-        batch.changes.add(changes)
+        batch.changes += changes
+        outcome.announced = outcome.announced or 0
         if not is_new:
-            return Changes()
+            return []
         outcome.budget.deadline += batch.due - now
         await asyncio.sleep(batch.due - now)
-        batch.is_open = False
-        return batch.changes
+        batch.is_open, collected, batch.changes = False, batch.changes, []
+        return collected
 
     def _find_batch(self, group: str, now: float, due: float) -> tuple[_Batch, bool]:
         """Return the batch for a change that must not be listed before `due`, and if it is new."""
@@ -110,23 +113,35 @@ class PresenceAnnouncer:
         batches.sort(key=lambda one: one.due)
         return batch, True
 
-    async def _send(self, changes: Changes, outcome: Outcome) -> Changes:
-        """List the group and send what it says. Return the changes that the list does not show."""
-        group = outcome.group
+    async def _send(self, changes: list[Change], outcome: Outcome) -> list[Change]:
+        """List the group and send what it says. Return the changes to look for in the next list."""
         outcome.lists += 1
-        listed = await _retry(lambda: self._pubsub.list_group(group), outcome.budget)
-        missing = changes.find_missing(listed, MOST_MISSES)
-        corrected = changes.correct(listed, missing)
-        snapshot = presence.write_snapshot(group, corrected)
-        if 0 < self._crowd < len(changes.joined):
+        listed = await _retry(lambda: self._pubsub.list_group(outcome.group), outcome.budget)
+        missed = [one for one in changes if not one.is_shown(listed)]
+        # Only the first stale list is corrected: the correction must be older than a later truth.
+        listed = presence.correct(listed, [one for one in changes if not one.misses])
+        unsure = [one for one in missed if not _is_settled(one)]
+        known = [one for one in changes if one not in unsure]
+        outcome.announced = outcome.announced or len(known)
+        # Nobody says that a user is gone of whom a newcomer may be missing in the list.
+        doubtful = {one.user for one in unsure} - {*listed.connections.values()}
+        users = {one.user for one in known} - doubtful
+        newcomers = [one.connection_id for one in known if one.is_join]
+        await self._send_messages(listed, users, newcomers, outcome)
+        return [replace(one, misses=one.misses + 1) for one in missed if one.misses < MOST_MISSES]
+
+    async def _send_messages(
+        self, listed: GroupList, users: Set[str], newcomers: Sequence[str], outcome: Outcome
+    ) -> None:
+        snapshot = presence.write_snapshot(outcome.group, listed)
+        if 0 < self._crowd < len(newcomers):
             await self._send_to_group(snapshot, outcome)
-        else:
-            message = presence.write_changes(group, corrected, changes.users)
-            await _run_all(
-                self._send_to_group(message, outcome),
-                *(self._send_to_connection(one, snapshot, outcome) for one in changes.joined),
-            )
-        return missing
+            return
+        calls = [self._send_to_connection(one, snapshot, outcome) for one in newcomers]
+        if users:
+            message = presence.write_changes(outcome.group, listed, users)
+            calls.append(self._send_to_group(message, outcome))
+        await _run_all(calls)
 
     async def _send_to_group(self, body: Body, outcome: Outcome) -> None:
         with outcome.send.timed():
@@ -144,7 +159,16 @@ class PresenceAnnouncer:
             outcome.snapshots += 1
 
 
-async def _run_all(*calls: Awaitable[None]) -> None:
+def _is_settled(missed: Change) -> bool:
+    """Return whether to announce a change that the list does not show.
+
+    It is announced when the list is corrected, and when the last list still has a connection that
+    left: then it is there again. A newcomer that no list has left again, with an event of its own.
+    """
+    return not missed.misses or (missed.misses == MOST_MISSES and not missed.is_join)
+
+
+async def _run_all(calls: Iterable[Awaitable[None]]) -> None:
     """Run all calls to their end, and then raise the first error."""
     for result in await asyncio.gather(*calls, return_exceptions=True):
         if result is not None:

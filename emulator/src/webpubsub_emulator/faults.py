@@ -1,7 +1,7 @@
 """Faults on demand: their names, their parameters, and the decision whether one happens now.
 
-They happen elsewhere: to REST calls in rest_faults.py, to events in event_faults.py and to
-connections in sockets.py.
+They happen elsewhere: to REST calls in rest_faults.py, to lists in list_history.py, to events in
+event_faults.py and to connections in sockets.py.
 """
 
 import random
@@ -15,11 +15,13 @@ from webpubsub_emulator.names import is_event_name
 
 _LONGEST_MS = 600_000
 _LONGEST_RETRY_AFTER = 86_400
+_MOST_CALLS = 1_000
 
 # Every fault with the defaults of its parameters.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "late-visibility": {"ms": 300},
+        "stale-list": {"ms": 1000, "calls": 0, "rate": 1.0},
         "rest-throttled": {"rate": 1.0, "retry-after": 1},
         "rest-error": {"rate": 1.0, "status": 500},
         "rest-error-after": {"rate": 1.0, "status": 500},
@@ -47,6 +49,7 @@ class Fault:
     name: str
     rate: float = 1.0  # from 0 (never) to 1 (always)
     ms: int = 0
+    calls: int = 0  # how many lists of the group ago
     status: int = 500
     retry_after: int = 1  # seconds
     event: str | None = None  # the only event that it applies to; None for all
@@ -84,6 +87,9 @@ def _read_parameters(name: str, parts: Iterable[str]) -> dict[str, Any]:
             given[key] = _READERS[key](value)
         except ValueError as error:
             raise ValueError(f"{key} must be {error}") from None
+    if "calls" in given:
+        # A fault by count does not also depend on the clock, unless both are given.
+        given.setdefault("ms", 0)
     return given
 
 
@@ -116,6 +122,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
     {
         "rate": _read_rate,
         "ms": _whole_number(0, _LONGEST_MS),
+        "calls": _whole_number(0, _MOST_CALLS),
         "status": _whole_number(500, 599),
         "retry-after": _whole_number(0, _LONGEST_RETRY_AFTER),
         "event": _read_event,

@@ -20,7 +20,7 @@ from webpubsub_emulator.hub_recovery import Recovery
 from webpubsub_emulator.hub_requests import Requests
 from webpubsub_emulator.hub_sending import Sending
 from webpubsub_emulator.messages import Frame
-from webpubsub_emulator.registry import Registry
+from webpubsub_emulator.registry import Registry, Watch
 
 ENDED = "The connection ended."
 
@@ -35,11 +35,12 @@ class Hub:
 
     The methods here are a client's life and the app's answers to it. REST calls use `groups`,
     `sending` and `endings`, sockets use `recovery`, and `connections` finds connections.
+    `watch` is called before each change of a membership.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, watch: Watch | None = None) -> None:
         self.name = name
-        self.connections = Registry()
+        self.connections = Registry(watch)
         self.groups = Groups(self.connections)
         self.endings = Endings(self.connections)
         self.sending = Sending(self.connections, self.endings)

@@ -1,17 +1,24 @@
 """A hub's connections, by id, by group and by user. Nothing is sent from here."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.filters import Filter, Subject
 
 type _Index = dict[str, dict[str, Connection]]
 
+# Called with the group, the connection, and whether it joined or left.
+type Watch = Callable[[str, Connection, bool], None]
+
 
 class Registry:
-    """The connections that can be addressed, and their memberships."""
+    """The connections that can be addressed, and their memberships.
 
-    def __init__(self) -> None:
+    `watch` is called before each change of a membership, except by `clear`.
+    """
+
+    def __init__(self, watch: Watch | None = None) -> None:
+        self._watch = watch
         self._connections: dict[str, Connection] = {}
         self._groups: _Index = {}
         self._users: _Index = {}
@@ -69,11 +76,17 @@ class Registry:
 
     def join(self, connection: Connection, group: str) -> None:
         """Make the connection a member, if it is not one yet."""
+        if group in connection.groups:
+            return
+        self._report(group, connection, is_join=True)
         connection.groups.add(group)
         self._groups.setdefault(group, {})[connection.id] = connection
 
     def leave(self, connection: Connection, group: str) -> None:
         """End a membership, if there is one."""
+        if group not in connection.groups:
+            return
+        self._report(group, connection, is_join=False)
         connection.groups.discard(group)
         _remove_entry(self._groups, group, connection)
 
@@ -81,6 +94,10 @@ class Registry:
         """End all of the connection's memberships."""
         for group in tuple(connection.groups):
             self.leave(connection, group)
+
+    def _report(self, group: str, connection: Connection, *, is_join: bool) -> None:
+        if self._watch is not None:
+            self._watch(group, connection, is_join)
 
 
 def matching(connections: Iterable[Connection], where: Filter | None) -> list[Connection]:

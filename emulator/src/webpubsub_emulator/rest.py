@@ -5,7 +5,9 @@ parameters in parameters.py, the errors in problems.py and the tokens in tokens.
 """
 
 import logging
+import time
 from datetime import UTC, datetime
+from email.utils import formatdate
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -44,6 +46,9 @@ class DataPlane:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Return the response to any request outside the client endpoint."""
+        # Before the call reads anything: what a list shows is never older than its Date, and a
+        # slow response keeps its Date (RFC 9110, section 6.6.1).
+        date = formatdate(time.time(), usegmt=True)
         path = request.rel_url.raw_path
         segments = split_path(path)
         match = ROUTER.match(request.method, segments)
@@ -51,6 +56,7 @@ class DataPlane:
             response = await self._respond(request, segments, match)
         except RestError as error:
             response = error_response(error)
+        response.headers.setdefault("Date", date)
         _complete_headers(request, response, match)
         _log.info("%s %s %d", request.method, path, response.status)
         now = datetime.now(UTC).isoformat()

@@ -1,6 +1,7 @@
 """REST operations on memberships: of a connection, a user, or all that a filter matches."""
 
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import urlencode
 
@@ -115,15 +116,17 @@ async def list_connections_in_group(call: Call) -> web.Response:
     """Answer one page, sorted by connection id, so that leaving members shift no later page."""
     after = _cursor(call)
     page_size, top = call.parameters.page_size, call.parameters.top
-    everyone = call.hub.groups.members(call.names["group"])
-    members = [member for member in everyone if member.id > after]
+    is_continued = call.parameters.continuation_token is not None
+    users, as_of = call.service.lists.read(call.hub, call.names["group"], is_continued=is_continued)
+    members = [connection_id for connection_id in users if connection_id > after]
     page = members[: min(page_size, top or page_size)]
-    value = [{"connectionId": member.id, "userId": member.user_id} for member in page]
+    value = [{"connectionId": member, "userId": users[member]} for member in page]
     next_link = None
     if len(members) > len(page) and top != len(page):
         rest = {} if top is None else {"top": top - len(page)}
-        next_link = _next_link(call, page[-1].id, {"maxpagesize": page_size, **rest})
-    return web.json_response({"value": value, "nextLink": next_link})
+        next_link = _next_link(call, page[-1], {"maxpagesize": page_size, **rest})
+    headers = None if as_of is None else {"Date": formatdate(as_of, usegmt=True)}
+    return web.json_response({"value": value, "nextLink": next_link}, headers=headers)
 
 
 def _cursor(call: Call) -> str:

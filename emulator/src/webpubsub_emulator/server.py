@@ -102,7 +102,9 @@ class Emulator:
         async with AsyncExitStack() as resources:
             self._handlers.use(await resources.enter_async_context(open_transport()))
             resources.push_async_callback(self._handlers.close)
-            service = Service(self._handlers, retention_seconds=self._retention_seconds)
+            service = Service(
+                self._handlers, retention_seconds=self._retention_seconds, faults=self._faults
+            )
             runner = web.AppRunner(
                 self._application(service),
                 access_log=None,

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from webpubsub_emulator.client_socket import ClientSocket, SlowClientError
@@ -18,8 +20,10 @@ from webpubsub_emulator.effects import (
     Withdraw,
 )
 from webpubsub_emulator.events import ConnectAnswer, Event, Refusal
+from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.handlers import EventHandlers
 from webpubsub_emulator.hub import Hub
+from webpubsub_emulator.list_history import ListHistory
 from webpubsub_emulator.messages import Frame
 
 # How long a reliable client's connection outlives its socket (client-spec, "Reliable").
@@ -36,8 +40,13 @@ class Service:
     """The state that REST calls and client sockets share."""
 
     def __init__(
-        self, handlers: EventHandlers, *, retention_seconds: float = RETENTION_SECONDS
+        self,
+        handlers: EventHandlers,
+        *,
+        retention_seconds: float = RETENTION_SECONDS,
+        faults: Faults | None = None,
     ) -> None:
+        self.lists = ListHistory(faults or Faults(), time.time)
         self._handlers = handlers
         self._retention_seconds = retention_seconds
         self._hubs: dict[str, Hub] = {}
@@ -53,7 +62,7 @@ class Service:
         key = name.lower()
         hub = self._hubs.get(key)
         if hub is None:
-            hub = self._hubs[key] = Hub(key)
+            hub = self._hubs[key] = Hub(key, partial(self.lists.note, key))
         return hub
 
     def hubs(self) -> list[Hub]:
@@ -191,6 +200,7 @@ class Service:
         # Differs from Azure: a client whose connect event is running is accepted afterwards.
         for hub in self._hubs.values():
             hub.connections.clear()
+        self.lists.clear()
         for socket in self._sockets.values():
             socket.drop()
         for timer in self._retentions.values():

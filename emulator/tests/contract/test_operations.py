@@ -1,6 +1,7 @@
 """The 25 operations of the data plane (REST specification 2024-12-01), and their answers."""
 
 from dataclasses import dataclass
+from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 
@@ -95,6 +96,21 @@ async def test_an_operation_succeeds_with_its_own_status(hub: Hub, operation: Op
     assert (answer.body == "") is (operation.name not in WITH_CONTENT)
     if operation.success in (200, 202) and operation.method != "HEAD" and not answer.body:
         assert answer.headers["Content-Length"] == "0"
+
+
+@each
+async def test_an_answer_has_the_date(hub: Hub, operation: Operation) -> None:
+    """In whole seconds (RFC 9110, sections 5.6.7 and 6.6.1), whatever the status.
+
+    No later answer has an earlier date.
+    """
+    path = operation.path.format(id="c")
+    answers = [await hub.call(operation.method, path, operation.body) for _ in range(2)]
+    answers.append(await hub.call(operation.method, path, operation.body, **NO_TOKEN))
+    dates = [parsedate_to_datetime(answer.headers["Date"]) for answer in answers]
+    written = [format_datetime(date, usegmt=True) for date in dates]
+    assert written == [answer.headers["Date"] for answer in answers]
+    assert dates == sorted(dates)
 
 
 @each

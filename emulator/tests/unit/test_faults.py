@@ -11,6 +11,9 @@ from webpubsub_emulator.faults import FAULTS, Fault, FaultError, Faults, parse_f
     ("text", "fault"),
     [
         ("late-visibility:ms=20", Fault("late-visibility", ms=20)),
+        ("stale-list", Fault("stale-list", ms=1000)),
+        ("stale-list:calls=2", Fault("stale-list", calls=2)),
+        ("stale-list:calls=2,ms=5,rate=0", Fault("stale-list", calls=2, ms=5, rate=0)),
         (
             "rest-throttled:rate=0.05,retry-after=3",
             Fault("rest-throttled", rate=0.05, retry_after=3),
@@ -56,6 +59,7 @@ def test_a_fault_prints_all_its_parameters() -> None:
         ("rest-slow:ms=600001", "ms must be a whole number from 0 to 600000."),
         ("rest-slow:ms=٣", "ms must be a whole number from 0 to 600000."),
         ("rest-throttled:retry-after=soon", "retry-after must be a whole number from 0 to 86400."),
+        ("stale-list:calls=1001", "calls must be a whole number from 0 to 1000."),
         ("event-lost:event=", "event must be the name of an event."),
     ],
 )

@@ -177,6 +177,20 @@ async def test_faults_are_read_replaced_and_removed(emulator: Emulator, clients:
         assert (status, answer) == (204 if method == "DELETE" else 200, expected)
 
 
+async def test_a_fault_that_needs_the_past(emulator: Emulator, clients: Clients) -> None:
+    """It is remembered from the call on, until a restart."""
+    _, name = await opened(emulator, clients, groups=["g"])
+    fault = "stale-list:ms=600000,calls=0,rate=1.0"
+    await call(emulator, clients, "PUT", "/faults", [fault])
+    await opened(emulator, clients, groups=["g"])
+    async with service(emulator) as client:
+        assert [one.connection_id async for one in client.list_connections(group="g")] == [name]
+        await call(emulator, clients, "POST", "/restart")
+        assert [one async for one in client.list_connections(group="g")] == []
+    faults = (await call(emulator, clients, "GET", "/faults"))[1]["faults"]
+    assert faults == [{"fault": fault, "happened": 2}]
+
+
 @pytest.mark.parametrize(
     ("body", "explanation"),
     [

@@ -1,7 +1,10 @@
 """Tests of server.py over sockets: each fault happens."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
@@ -133,6 +136,50 @@ async def test_calls_that_fail(
     assert frames[-1] == {"type": "pong"}
 
 
+async def list_group(emulator: Emulator, clients: Clients) -> tuple[list[str], datetime]:
+    """Return the connection ids of a list of group g, and its Date."""
+    url = f"{emulator.endpoint}/api/hubs/chat/groups/g/connections"
+    async with clients.session.get(url, headers=bearer()) as response:
+        members = (await response.json())["value"]
+        assert "x-ms-error-code" not in response.headers
+        date = parsedate_to_datetime(response.headers["Date"])
+        return [member["connectionId"] for member in members], date
+
+
+async def test_lists_that_are_stale_by_time(
+    emulator: Emulator, clients: Clients, switch: Switch
+) -> None:
+    """The list is as it was when the fault began, and so is its Date."""
+    _, old = await opened(emulator, clients, groups=["g"])
+    switch("stale-list:ms=600000")
+    first = await list_group(emulator, clients)
+    assert first[0] == [old]
+    _, new = await opened(emulator, clients, groups=["g"])
+    async with service(emulator) as client:
+        await client.remove_connection_from_group("g", old)
+
+    async def has_another_date() -> bool:
+        return time.time() >= first[1].timestamp() + 1
+
+    await until(has_another_date)
+    assert await list_group(emulator, clients) == first
+    switch()
+    present = await list_group(emulator, clients)
+    assert present[0] == [new]
+    assert present[1] > first[1]
+
+
+async def test_lists_that_are_stale_by_count(
+    emulator: Emulator, clients: Clients, switch: Switch
+) -> None:
+    """The lists after a change do not show it; a restart is no change of the past."""
+    switch("stale-list:calls=2")
+    _, name = await opened(emulator, clients, groups=["g"])
+    lists = [await list_group(emulator, clients) for _ in range(3)]
+    assert [members for members, _ in lists] == [[], [], [name]]
+    assert lists == sorted(lists, key=lambda one: one[1])
+
+
 async def test_a_slow_call(emulator: Emulator, clients: Clients, switch: Switch) -> None:
     """The effect comes before the response."""
     socket, _ = await opened(emulator, clients)
@@ -141,7 +188,10 @@ async def test_a_slow_call(emulator: Emulator, clients: Clients, switch: Switch)
     calling = asyncio.create_task(send(emulator, clients))
     assert (await receive(socket))["data"] == "hello"
     assert not calling.done()
-    assert (await calling).status == 202
+    seen = time.time()
+    response = await calling
+    assert response.status == 202
+    assert parsedate_to_datetime(response.headers["Date"]).timestamp() <= seen
     assert asyncio.get_running_loop().time() - began >= 0.2
 
 

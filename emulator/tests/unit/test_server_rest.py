@@ -3,6 +3,9 @@
 Azure's known behaviour is tested in contract.
 """
 
+import time
+from email.utils import parsedate_to_datetime
+
 import pytest
 from yarl import URL
 
@@ -30,6 +33,15 @@ async def test_other_methods_are_not_allowed(
     async with clients.session.patch(url, headers=bearer()) as response:
         assert (response.status, response.headers["Allow"]) == (405, methods)
         assert response.headers["x-ms-error-code"] == "Error.MethodNotAllowed"
+
+
+async def test_the_date_is_true(emulator: Emulator, clients: Clients) -> None:
+    """It is between the second of the request and the response, also for an unknown path."""
+    for path in (f"{HUB}/groups/g/connections", "/api/nothing"):
+        before = int(time.time())
+        async with clients.session.get(emulator.endpoint + path, headers=bearer()) as response:
+            date = parsedate_to_datetime(response.headers["Date"])
+        assert before <= date.timestamp() <= time.time()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from usher.groups.presence import (
-    Changes,
+    Change,
     checksum,
+    correct,
     count_connections,
     format_as_of,
     write_changes,
@@ -69,28 +70,28 @@ def test_a_moment_has_whole_seconds() -> None:
     assert format_as_of(NOON.replace(microsecond=999_999)) == "2026-11-26T12:00:07Z"
 
 
-def test_a_list_that_does_not_show_a_change_is_corrected() -> None:
-    """A newcomer counts, and a connection that has left does not."""
-    changes = Changes(joined={"c-9": "cy", "c-1": "ana"}, left={"c-2": "bo", "c-8": "di"})
-    missing = changes.find_missing(LISTED, 2)
-    assert (missing.joined, missing.left) == ({"c-9": "cy"}, {"c-2": "bo"})
-    assert count_connections(changes.correct(LISTED, missing)) == {"ana": 2, "": 1, "cy": 1}
+def test_a_list_shows_a_join_by_the_connection_and_a_leave_without_it() -> None:
+    assert Change("c-1", "ana", is_join=True).is_shown(LISTED)
+    assert Change("c-9", "ana", is_join=False).is_shown(LISTED)
+    assert not Change("c-9", "cy", is_join=True).is_shown(LISTED)
+    assert not Change("c-2", "bo", is_join=False).is_shown(LISTED)
 
 
-def test_a_change_that_no_list_shows_is_given_up() -> None:
-    """Then the list is right: the connection has left since, or is there again."""
-    changes = Changes(joined={"c-9": "cy"})
-    for _ in range(2):
-        changes = changes.find_missing(LISTED, 2)
-        assert changes.joined == {"c-9": "cy"}
-    missing = changes.find_missing(LISTED, 2)
-    assert not missing
-    assert "cy" not in count_connections(changes.correct(LISTED, missing))
+@pytest.mark.parametrize(("seconds", "is_shown"), [(-0.001, True), (0, False), (0.999, False)])
+def test_a_leave_needs_a_list_of_a_later_second(seconds: float, is_shown: bool) -> None:
+    """Within one second, a list with the connection would win over this one."""
+    left_at = NOON + timedelta(seconds=seconds)
+    assert Change("c-9", "cy", is_join=False, at=left_at).is_shown(LISTED) is is_shown
 
 
 def test_a_truncated_list_is_not_stale_because_it_misses_a_newcomer() -> None:
-    """The newcomer is beyond what was read, so it counts."""
-    changes = Changes(joined={"c-9": "cy"})
-    missing = changes.find_missing(LONG, 2)
-    assert not missing
-    assert count_connections(changes.correct(LONG, missing))["cy"] == 1
+    """The newcomer can be beyond what was read."""
+    assert Change("c-9", "cy", is_join=True).is_shown(LONG)
+    assert not Change("c-1", "ana", is_join=False).is_shown(LONG)
+
+
+def test_a_corrected_list_has_the_newcomers_and_not_those_who_left() -> None:
+    changes = [Change("c-9", "cy", is_join=True), Change("c-2", "bo", is_join=False)]
+    corrected = correct(LISTED, [*changes, Change("c-8", "di", is_join=False)])
+    assert count_connections(corrected) == {"ana": 2, "": 1, "cy": 1}
+    assert (corrected.as_of, corrected.truncated) == (NOON, False)

@@ -94,7 +94,8 @@ class Room:
     async def _announce(self, name: str, one: str, user: str | None) -> None:
         outcome = Outcome(name, "chat", "lobby", one, user, RetryBudget(now() + EVENT_SECONDS))
         self.outcomes[f"{name} {one}"] = outcome
-        event = ConnectionEvent(name, "chat", one, user, {}, event_id="1")
+        at = NOON + timedelta(seconds=now())
+        event = ConnectionEvent(name, "chat", one, user, {}, time=at)
         await self.announcer.announce(event, outcome)
 
     @property
@@ -188,6 +189,32 @@ def test_a_reload_sends_no_leave(service: Service, room: Room) -> None:
     assert room.announced == [0, 2]
 
 
+def test_a_leave_takes_over_the_leaves_of_its_user(service: Service, room: Room) -> None:
+    """So a tab that is closed does not announce the reload of the other one as a leave."""
+    service.history = [(0.0, {"c-1": "ana", "c-2": "ana", "c-3": "bo"})]
+    run(
+        room.leave(1, "c-1", "ana"),
+        room.leave(2.5, "c-2", "ana"),
+        room.join(4.5, "c-4", "ana"),
+        room.leave(1, "c-3", "bo"),
+    )
+    assert service.messages() == [(4, {}, ["bo"]), (5.5, {"ana": 1}, [])]
+
+
+def test_leaves_without_a_user_do_not_wait_for_each_other(service: Service, room: Room) -> None:
+    service.history = [(0.0, {"c-1": "", "c-2": "", "c-3": ""})]
+    run(room.leave(1, "c-1", None), room.leave(2.5, "c-2", None))
+    assert service.messages() == [(4, {"": 1}, []), (5.5, {"": 1}, [])]
+
+
+def test_a_leave_ends_the_join_of_its_connection(service: Service, room: Room) -> None:
+    """While the join waits for its list, or for a list that shows it."""
+    service.history = [(0.0, {"c-1": "bo"})]
+    run(room.join(0, "c-1", "bo"), room.join(0.25, "c-2", "ana"), room.leave(0.5, "c-2", "ana"))
+    assert service.messages() == [(0, {"bo": 1}, []), (3.5, {}, ["ana"])]
+    assert service.lists == [0, 3.5]
+
+
 def test_a_list_without_the_newcomer_is_stale(service: Service, room: Room) -> None:
     """The newcomer counts, and a second later there is another list, for those before it."""
     service.history = [(0.0, {"c-1": "ana"}), (4.9, {"c-1": "ana", "c-2": "bo"})]
@@ -205,15 +232,45 @@ def test_a_list_with_a_connection_that_left_is_stale(service: Service) -> None:
     room = Room(service, grace=1)
     service.history = [(0.0, {"c-1": "ana", "c-2": "bo"})]
     service.stale = 1.5
-    run(room.leave(4, "c-1", "ana"))
-    assert service.messages() == [(5, {}, ["ana"]), (6, {}, ["ana"])]
+    run(room.leave(3.875, "c-1", "ana"))
+    assert service.messages() == [(4.875, {}, ["ana"]), (5.875, {}, ["ana"])]
+    assert service.sent[0][2]["count"] == service.sent[1][2]["count"] == 1
 
 
-def test_after_three_lists_the_list_is_right(service: Service, room: Room) -> None:
-    """An event that came again, long after its connection was gone, leaves no ghost."""
+def test_a_list_of_the_second_of_the_leave_is_stale(service: Service) -> None:
+    """A message of that second with the connection would win."""
+    room = Room(service, grace=1)
+    service.history = [(0.0, {"c-1": "ana"})]
+    service.stale = 0.9
+    run(room.leave(4.05, "c-1", "ana"))
+    assert service.lists == [5.05, 6.05]
+    assert service.sent[-1][2]["asOf"] == "2026-11-26T12:00:05Z"
+
+
+def test_a_newcomer_that_three_lists_do_not_show_has_left(service: Service, room: Room) -> None:
+    """It counts in the first message only; its leave has an event of its own."""
     run(room.join(5, "c-1", "ana", is_listed=False))
-    assert service.messages() == [(5, {"ana": 1}, []), (6, {"ana": 1}, []), (7, {}, ["ana"])]
+    assert service.messages() == [(5, {"ana": 1}, [])]
+    assert service.lists == [5, 6, 7]
     assert room.announced == [1]
+
+
+def test_while_a_newcomer_is_not_listed_nobody_says_that_its_user_is_gone(
+    service: Service, room: Room
+) -> None:
+    """A reload whose new connection appears late in the list, and the leave of its old one."""
+    service.history = [(0.0, {"c-1": "ana"})]
+    service.stale = 0.9
+    run(room.leave(5, "c-1", "ana"), room.join(5.5, "c-2", "ana", is_listed=False))
+    assert service.messages() == [(5.5, {"ana": 1}, [])]
+    assert service.lists == [5.5, 6.5, 8]
+
+
+def test_after_three_lists_a_connection_that_left_is_there(service: Service, room: Room) -> None:
+    service.history = [(0.0, {"c-1": "ana"})]
+    run(room.leave(5, "c-1", "ana", is_listed=True))
+    assert service.messages() == [(8, {}, ["ana"]), (10, {"ana": 1}, [])]
+    assert service.lists == [8, 9, 10]
 
 
 def test_a_connection_without_a_user_has_an_empty_name(service: Service, room: Room) -> None:
