@@ -221,14 +221,14 @@ async def test_waits_grow_to_a_maximum_and_a_stable_connection_resets_them(
     await ana.enter("ana", room.name)
     for attempt, seconds in enumerate((1, 2, 4, 8, 16, 30, 30), start=1):
         random = 1 if attempt % 2 else 0.5
-        await ana.expect_status("The response status was 503. Retrying")
+        await ana.expect_status("The status was 503. Retrying")
         # One millisecond before the end: no request is sent yet.
         await clock.run_for(int(seconds * 1000 * random) - 1)
         assert ana.requests.count("negotiate") == attempt
         await set_random(ana, 1.5 - random)
         async with ana.page.expect_response("**/api/negotiate"):
             await clock.run_for(1)
-    await ana.expect_status("The response status was 503. Retrying in 15 s.")
+    await ana.expect_status("The status was 503. Retrying in 15 s.")
     await ana.page.unroute_all()
     await clock.run_for(15_000)
     await ana.expect_steps("200", "200", "202")
