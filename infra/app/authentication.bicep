@@ -13,6 +13,7 @@ var webhook = '/runtime/webhooks/webpubsub' // the host requires the system key;
 var open = [
   '/api/health'
   '/api/openapi.yaml'
+  '/api/usher.js'
 ]
 
 resource app 'Microsoft.Web/sites@2025-03-01' existing = {

@@ -378,12 +378,19 @@ async def test_junk_locks_no_caller_out_behind_the_same_address(
     assert [(await negotiate(session, strict, address))[0] for _ in range(5)] == [200] * 5
 
 
-@pytest.mark.parametrize("path", ["health", "openapi.yaml", "demo"])
+@pytest.mark.parametrize(
+    ("path", "address"),
+    [
+        ("health", "203.0.113.3"),
+        ("openapi.yaml", "203.0.113.4"),
+        ("demo", "203.0.113.5"),
+        ("usher.js", "203.0.113.6"),
+    ],
+)
 async def test_open_pages_are_limited_by_address(
-    session: aiohttp.ClientSession, strict: Running, path: str
+    session: aiohttp.ClientSession, strict: Running, path: str, address: str
 ) -> None:
     """They share a bucket; callers have another one."""
-    address = {"health": "203.0.113.3", "openapi.yaml": "203.0.113.4", "demo": "203.0.113.5"}[path]
     headers, statuses = {"X-Forwarded-For": address}, []
     for _ in range(6):
         async with session.get(f"{strict.facts['host']}/api/{path}", headers=headers) as response:
