@@ -6,7 +6,7 @@ repair themselves. Clients merge it with the rules of docs/presence.md.
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -67,17 +67,17 @@ def count_connections(listed: GroupList) -> dict[str, int]:
     return dict(Counter(listed.connections.values()))
 
 
-def write_snapshot(group: str, listed: GroupList, names: Set[str] = frozenset()) -> dict[str, Any]:
+def write_snapshot(group: str, listed: GroupList, names: Iterable[str] = ()) -> dict[str, Any]:
     """Return the message that has all users of a list, and which of these names are gone."""
     users = count_connections(listed)
-    return _write(group, listed, users, users, sorted(names - users.keys()), is_snapshot=True)
+    return _write(group, listed, users, users, sorted({*names} - users.keys()), is_snapshot=True)
 
 
-def write_changes(group: str, listed: GroupList, names: Set[str]) -> dict[str, Any]:
+def write_changes(group: str, listed: GroupList, names: Iterable[str]) -> dict[str, Any]:
     """Return the message that says how many connections these users have, or that they are gone."""
     users = count_connections(listed)
     present = {name: users[name] for name in sorted(names) if name in users}
-    gone = sorted(names - users.keys())
+    gone = sorted({*names} - users.keys())
     return _write(group, listed, users, present, gone, is_snapshot=False)
 
 
