@@ -77,6 +77,8 @@ class Run:
         second = round((datetime.fromisoformat(as_of) - NOON).total_seconds()) * 1000
         absent_from = -NEVER
         for one in self._connections_of(user):
+            if one.visible >= one.gone:
+                continue  # no list ever had it
             if absent_from <= second + 999 and second <= one.visible > absent_from:
                 yield absent_from, one.visible
             absent_from = max(absent_from, one.gone)

@@ -25,7 +25,7 @@ NEVER = 10**9
 
 
 def noise(*keys: int) -> int:
-    """Return a number that depends on the keys alone: the same in every run."""
+    """Return a number that depends on the keys alone, as Python hashes integers without a salt."""
     return hash(keys) >> 7
 
 
