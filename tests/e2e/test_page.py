@@ -55,6 +55,15 @@ CONTRASTS = """() => {
     });
 }"""
 
+# Returns how many pixels each placeholder leaves free.
+SPACES = """() => [...document.querySelectorAll("[placeholder]")].map((input) => {
+  const style = getComputedStyle(input);
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = style.font;
+  const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  return room - context.measureText(input.placeholder).width;
+})"""
+
 
 @pytest.fixture(scope="module")
 def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
@@ -313,6 +322,7 @@ async def test_a_missing_announcement_leaves_the_statuses_unknown(
     await ana.page.clock.fast_forward(10_000)
     await ana.expect_steps("200", "?", "?")
     await ana.expect_status("Connected, but no announcement arrived.")
+    await expect(ana.page.get_by_role("status")).to_have_attribute("data-state", "unconfirmed")
     await expect(ana.page.get_by_text("No announcement within 10 s")).to_have_count(2)
     await ana.take_screenshot("not-announced")
     await ana.send("Can you read this?")
@@ -570,6 +580,48 @@ async def test_a_phone_never_scrolls_sideways(open_page: OpenPage, room: Room) -
     await ana.take_screenshot("phone")
     width = await ana.page.evaluate("document.documentElement.scrollWidth")
     assert width == PHONE["width"]
+
+
+@pytest.mark.parametrize("width", [320, 390, 960])
+async def test_no_placeholder_is_cut(open_page: OpenPage, width: int) -> None:
+    ana = await open_page(viewport={"width": width, "height": 640})
+    spaces = await ana.page.evaluate(SPACES)
+    assert len(spaces) == 1
+    assert not [space for space in spaces if space < 0]
+
+
+async def test_a_refusal_by_the_policy_names_the_policy(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Other refusals do not, and the next attempt hides it."""
+    log = tmp_path_factory.mktemp("policy") / "log"
+    with run(UP, log, {"USHER_POLICY_FILE": "policy.json"}) as running:
+        ana = await Visitor.open(browser, running.facts["host"])
+        hint = ana.page.get_by_text("policy.json opens rooms")
+        await ana.expect_refusal("ana", "a/b")
+        await expect(hint).to_be_hidden()
+        await ana.expect_refusal("ana", "vault")
+        await expect(hint).to_be_visible()
+        await ana.enter("ana", "lobby")
+        await ana.expect_steps("200", "200", "202")
+        await expect(hint).to_be_hidden()
+        await ana.page.context.close()
+
+
+async def test_a_user_who_closes_one_of_two_tabs_stays_in_the_list(
+    open_page: OpenPage, room: Room
+) -> None:
+    """The text says that the user left, but the service's list decides."""
+    ana, second, bo = await open_page(), await open_page(), await open_page()
+    for visitor, name in ((ana, "ana"), (second, "ana"), (bo, "bo")):
+        await visitor.enter(name, room.name)
+        await visitor.expect_steps("200", "200", "202")
+    await bo.expect_roster("ana", "bo")
+    await second.page.close()
+    await bo.expect_message(f"ana left {room.name}")
+    await bo.expect_roster("ana", "bo")
+    await expect(bo.page.locator("#roster li").first).to_have_text("Aana")
+    await bo.expect_roster("ana", "bo")
 
 
 async def test_in_anonymous_mode_the_page_admits_guests_only(
