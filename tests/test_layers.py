@@ -39,7 +39,8 @@ PURE = {
     "usher": [
         *("door.callers", "door.modes", "door.policy", "door.policy_file", "door.rules"),
         *("errors", "fields", "groups.announcements", "groups.events", "groups.provision_request"),
-        *("door.seal", "groups.presence", "names", "page", "service.tokens", "settings"),
+        *("door.seal", "groups.presence", "names", "page", "settings"),
+        *("service.group_list", "service.tokens"),
     ],
     "localdev.doctor": ["findings", "fixes", "target"],
     "localdev.storm": ["messages", "outcome", "report"],

@@ -86,8 +86,9 @@ def _merge(state: State, message: Mapping[str, Any], rules: Rules) -> State:
 
 
 def _read_check(message: Mapping[str, Any]) -> tuple[int, str] | None:
+    count: Any = message.get("count")
     checksum = message.get("checksum")
-    return None if checksum is None else (message.get("count"), checksum)
+    return None if checksum is None else (count, checksum)
 
 
 def _wins(record: tuple[str, int] | None, pair: tuple[str, int], floor: str, rules: Rules) -> bool:
