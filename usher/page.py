@@ -18,7 +18,8 @@ def content_security_policy(html: str, connection: Connection) -> str:
     """Return the Content-Security-Policy (W3C, level 3) that allows exactly this page.
 
     It allows the page's script and style by their hashes, the module that the script imports from
-    this app, calls of this app and a WebSocket to the service. Trusted Types, in browsers that have them, refuse text that would become HTML.
+    this app, calls of this app and a WebSocket to the service. Trusted Types, in browsers that have
+    them, refuse text that would become HTML.
     """
     return "; ".join(
         [

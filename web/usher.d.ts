@@ -69,7 +69,7 @@ export function presentUsers(state: PresenceState | undefined): Map<string, numb
  * notice it, and no message is missed. After that, each attempt requests a new token. The
  * connection is checked when the network changes and when the page becomes visible.
  *
- * Throws a TypeError if `negotiate` is not a URL.
+ * Rejects with a TypeError if `negotiate` is not a URL.
  */
 export function enterRoom(options: RoomOptions): Promise<Room>;
 

@@ -19,6 +19,7 @@ from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.e2e.room import Room, wait_until
 from tests.e2e.visitors import PHONE, Visitor, open_browser
+from tests.presence.node import MODULE
 
 # One browser serves all tests of this file, so they share its event loop.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,6 +55,15 @@ CONTRASTS = """() => {
       return [element.innerText, ratio];
     });
 }"""
+
+# Returns how many pixels each placeholder leaves free.
+SPACES = """() => [...document.querySelectorAll("[placeholder]")].map((input) => {
+  const style = getComputedStyle(input);
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = style.font;
+  const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  return room - context.measureText(input.placeholder).width;
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +275,7 @@ async def test_the_page_waits_as_long_as_retry_after_requires(
 async def test_a_connection_that_does_not_answer_a_ping_is_replaced(
     open_page: OpenPage, room: Room
 ) -> None:
-    """The page sends the ping when the network is back, and recovers the connection."""
+    """The page sends it when the network is back or another one, and recovers the connection."""
     answers: list[str | bytes] = []
     is_dead = False
 
@@ -294,11 +304,30 @@ async def test_a_connection_that_does_not_answer_a_ping_is_replaced(
     await ana.expect_status("All three steps succeeded")
     assert ana.requests.count("negotiate") == 1
     is_dead = True
-    await ana.page.evaluate(go_online)
+    await ana.page.evaluate("navigator.connection.dispatchEvent(new Event('change'))")
     await ana.page.clock.fast_forward(11_000)
     is_dead = False
     await ana.expect_message(f"Reconnected. {ARRIVED}")
     assert ana.requests.count("negotiate") == 1
+
+
+async def test_a_page_that_the_browser_keeps_has_left_and_returns(
+    open_page: OpenPage, room: Room
+) -> None:
+    """As after the back button: at `pagehide` it leaves, and at `pageshow` it enters again."""
+    ana = await open_page()
+    await ana.page.clock.install()
+    await ana.enter("ana", room.name)
+    await ana.expect_steps("200", "200", "202")
+    await ana.page.clock.pause_at("2100-01-01")  # the browser freezes the page
+    await ana.page.evaluate("dispatchEvent(new Event('pagehide'))")
+    await wait_until(lambda: is_empty(room))
+    assert ana.requests.count("negotiate") == 1
+    await ana.page.evaluate("dispatchEvent(new Event('pageshow'))")
+    await ana.page.clock.resume()
+    await ana.expect_message(f"Reconnected. {MISSING}")
+    await ana.expect_steps("200", "200", "202")
+    assert await room.members()
 
 
 async def test_a_missing_announcement_leaves_the_statuses_unknown(
@@ -313,6 +342,7 @@ async def test_a_missing_announcement_leaves_the_statuses_unknown(
     await ana.page.clock.fast_forward(10_000)
     await ana.expect_steps("200", "?", "?")
     await ana.expect_status("Connected, but no announcement arrived.")
+    await expect(ana.page.get_by_role("status")).to_have_attribute("data-state", "unconfirmed")
     await expect(ana.page.get_by_text("No announcement within 10 s")).to_have_count(2)
     await ana.take_screenshot("not-announced")
     await ana.send("Can you read this?")
@@ -572,6 +602,48 @@ async def test_a_phone_never_scrolls_sideways(open_page: OpenPage, room: Room) -
     assert width == PHONE["width"]
 
 
+@pytest.mark.parametrize("width", [320, 390, 960])
+async def test_no_placeholder_is_cut(open_page: OpenPage, width: int) -> None:
+    ana = await open_page(viewport={"width": width, "height": 640})
+    spaces = await ana.page.evaluate(SPACES)
+    assert len(spaces) == 1
+    assert not [space for space in spaces if space < 0]
+
+
+async def test_a_refusal_by_the_policy_names_the_policy(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Other refusals do not, and the next attempt hides it."""
+    log = tmp_path_factory.mktemp("policy") / "log"
+    with run(UP, log, {"USHER_POLICY_FILE": "policy.json"}) as running:
+        ana = await Visitor.open(browser, running.facts["host"])
+        hint = ana.page.get_by_text("policy.json opens rooms")
+        await ana.expect_refusal("ana", "a/b")
+        await expect(hint).to_be_hidden()
+        await ana.expect_refusal("ana", "vault")
+        await expect(hint).to_be_visible()
+        await ana.enter("ana", "lobby")
+        await ana.expect_steps("200", "200", "202")
+        await expect(hint).to_be_hidden()
+        await ana.page.context.close()
+
+
+async def test_a_user_who_closes_one_of_two_tabs_stays_in_the_list(
+    open_page: OpenPage, room: Room
+) -> None:
+    """The text says that the user left, but the service's list decides."""
+    ana, second, bo = await open_page(), await open_page(), await open_page()
+    for visitor, name in ((ana, "ana"), (second, "ana"), (bo, "bo")):
+        await visitor.enter(name, room.name)
+        await visitor.expect_steps("200", "200", "202")
+    await bo.expect_roster("ana", "bo")
+    await second.page.close()
+    await bo.expect_message(f"ana left {room.name}")
+    await bo.expect_roster("ana", "bo")
+    await expect(bo.page.locator("#roster li").first).to_have_text("Aana")
+    await bo.expect_roster("ana", "bo")
+
+
 async def test_in_anonymous_mode_the_page_admits_guests_only(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -635,6 +707,7 @@ async def test_a_repeated_json_announcement_is_shown_once(
 
 
 async def test_the_page_is_off_by_default(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The browser module is served: other pages use it."""
     log = tmp_path_factory.mktemp("off") / "log"
     command = ["localdev", "host", "--json", "--port", "0"]
     with run(command, log, {"USHER_DEMO": ""}) as running:
@@ -644,4 +717,16 @@ async def test_the_page_is_off_by_default(tmp_path_factory: pytest.TempPathFacto
         ):
             problem = await response.json()
             assert response.content_type == "application/problem+json"
+        await check_module(running.facts["host"])
     assert (problem["status"], problem["type"]) == (404, "urn:problem-type:usher:not-found")
+
+
+async def check_module(host: str) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{host}/api/usher.js") as response,
+    ):
+        assert await response.read() == MODULE.read_bytes()
+        assert response.content_type == "text/javascript"
+        assert response.headers["Cache-Control"] == "public, max-age=300"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"

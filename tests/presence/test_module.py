@@ -1,6 +1,7 @@
 """The browser module as a file: its size, its imports and its types."""
 
 import gzip
+import json
 import re
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.npm import install_packages
-from tests.presence.node import MODULE, SCRIPTS, find_node
+from tests.presence.node import MODULE, SCRIPTS, find_node, run_script
 
 MOST_BYTES = 4096  # after `gzip -9`, of the file as the app serves it
 SOURCE = MODULE.read_text("utf-8")
@@ -60,6 +61,14 @@ def test_typescript_rejects_wrong_uses(tmp_path: Path) -> None:
     errors = re.findall(r"^errors\.ts\((\d+),\d+\): error TS(\d+)", output, re.M)
     assert [(int(number), code) for number, code in errors] == expected, output
     assert len(expected) > 8
+
+
+@pytest.mark.parametrize("hanging", ["fetch", "headers"])
+def test_every_attempt_has_a_time_limit(tmp_path: Path, hanging: str) -> None:
+    """Also if the token of the headers never comes. The waits between the attempts grow."""
+    result = json.loads(run_script(tmp_path, "limits.mjs", hanging))
+    assert result["waits"] == [20_000, 500, 20_000, 1_000, 20_000, 2_000, 20_000]
+    assert result["message"] == "You left."
 
 
 @pytest.mark.parametrize("name", ["usher.js", "usher.d.ts"])
