@@ -435,6 +435,7 @@ def test_the_deployed_files_are_an_app(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [
         "asyncapi",
+        "browser_module",
         "connect",
         "connected",
         "demo",
