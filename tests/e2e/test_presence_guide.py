@@ -17,7 +17,7 @@ from tests.e2e.clients import new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.e2e.visitors import open_browser
-from tests.npm import install_packages
+from tests.npm import npm_packages
 from tests.presence.node import SCRIPTS, copy_module, find_node, member
 
 pytestmark = pytest.mark.asyncio
@@ -142,7 +142,7 @@ async def start(folder: Path, *command: str) -> AsyncIterator[Lines]:
 def write_node_program(folder: Path, code: str) -> str:
     """Write a program beside the module, with the packages of the tests, and return its name."""
     copy_module(folder)
-    (folder / "node_modules").symlink_to(install_packages(SCRIPTS))
+    (folder / "node_modules").symlink_to(npm_packages(SCRIPTS, "the browser module"))
     (folder / "program.js").write_text(code, "utf-8")
     return "program.js"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.npm import install_packages
+from tests.npm import npm_packages
 from tests.presence.node import MODULE, SCRIPTS, find_node, run_script
 
 MOST_BYTES = 4096  # after `gzip -9`, of the file as the app serves it
@@ -34,7 +34,7 @@ def test_the_types_declare_what_the_module_exports() -> None:
 
 def compile_types(folder: Path, name: str) -> list[str]:
     """Return what `tsc --strict` prints about a file that imports the module."""
-    modules = install_packages(SCRIPTS)
+    modules = npm_packages(SCRIPTS, "the browser module")
     shutil.copyfile(MODULE.with_suffix(".d.ts"), folder / "usher.d.ts")
     shutil.copyfile(SCRIPTS / name, folder / name)
     tsc = modules / "typescript" / "bin" / "tsc"
