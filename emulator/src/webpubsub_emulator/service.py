@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from webpubsub_emulator.client_socket import ClientSocket, SlowClientError
 from webpubsub_emulator.effects import (
@@ -27,7 +27,7 @@ RETENTION_SECONDS = 30.0
 
 _log = logging.getLogger("emulator")
 
-type _Deliver = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
+_Deliver: TypeAlias = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
 
 _SLOW_CLIENT = "The client is too slow to take its messages."
 
