@@ -23,13 +23,14 @@ THEIR_OPERATIONS = {
     "RevokePermission": NO,
     "CheckPermission": NO,
 }
+CONTRACTS = {"GenerateClientToken": "test_generated_tokens"}
 # Subprotocol -> Microsoft's emulator, the service's document, the contract.
 SUBPROTOCOL_ROWS = {
     "json.webpubsub.azure.v1": (YES, "json", "test_frames"),
     "json.reliable.webpubsub.azure.v1": (YES, "reliable", "test_recovery"),
     "protobuf.webpubsub.azure.v1": (YES, "protobuf", ""),
     "protobuf.reliable.webpubsub.azure.v1": (YES, "protobuf", ""),
-    "mqtt": (NO, "mqtt", ""),
+    "mqtt": (NOT_LISTED, "mqtt", ""),
 }
 # Frame of the JSON subprotocols -> the same.
 FRAME_ROWS = {
@@ -82,7 +83,8 @@ def rows() -> Iterator[Row]:
     for one in OPERATIONS:
         feature = f"{one.name}: `{one.method} /api/{one.path}` since {one.introduced}"
         theirs = THEIR_OPERATIONS.get(one.name, YES)
-        yield Row(feature, YES, theirs, "operations", "test_operations")
+        contract = CONTRACTS.get(one.name, "test_operations")
+        yield Row(feature, YES, theirs, "operations", contract)
     for name, row in SUBPROTOCOL_ROWS.items():
         yield Row(f"clients of `{name}`", YES if name in SUBPROTOCOLS else NO, *row)
     for name, row in FRAME_ROWS.items():
