@@ -40,13 +40,12 @@ FRAME_ROWS = {
     "event": (YES, "json", "test_user_events"),
     "ping": (YES, "json", "test_frames"),
     "sequenceAck": (YES, "reliable", "test_recovery"),
-    "invoke": (NOT_LISTED, "invocations", ""),
-    "cancelInvocation": (NOT_LISTED, "invocations", ""),
-    "invokeResponse": (NOT_LISTED, "invocations", ""),
-    "streamData": (NO, "reliable", ""),
-    "streamEnd": (NO, "reliable", ""),
-    "setGroupState": (NOT_LISTED, "group state", ""),
-    "subscribeGroupState": (NOT_LISTED, "group state", ""),
+    "invoke": (NOT_LISTED, "invocations", "test_invocations"),
+    "cancelInvocation": (NOT_LISTED, "invocations", "test_invocations"),
+    "streamData": (NO, "reliable", "test_streams"),
+    "streamEnd": (NO, "reliable", "test_streams"),
+    "setGroupState": (NOT_LISTED, "group state", "test_group_states"),
+    "subscribeGroupState": (NOT_LISTED, "group state", "test_group_states"),
 }
 
 
@@ -88,7 +87,15 @@ def rows() -> Iterator[Row]:
     for name, row in SUBPROTOCOL_ROWS.items():
         yield Row(f"clients of `{name}`", YES if name in SUBPROTOCOLS else NO, *row)
     for name, row in FRAME_ROWS.items():
-        yield Row(f"frame `{name}`", YES if name.lower() in _READERS else NO, *row)
+        theirs, document, contract = row
+        is_known = name.lower() in _READERS
+        yield Row(
+            f"frame `{name}`",
+            YES if is_known else NO,
+            theirs,
+            document,
+            contract if is_known else "",
+        )
     yield from OTHER_ROWS
 
 
