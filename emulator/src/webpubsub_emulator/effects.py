@@ -1,6 +1,7 @@
 """The effects of an input to a hub, which the hub's caller carries out. Nobody changes them."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from webpubsub_emulator.events import Event
 from webpubsub_emulator.messages import Frame
@@ -68,5 +69,5 @@ class Retain:
     drop: int
 
 
-type OtherEffect = Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain
-type Effect = Send | OtherEffect
+OtherEffect: TypeAlias = Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain
+Effect: TypeAlias = Send | OtherEffect
