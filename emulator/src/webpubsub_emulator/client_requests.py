@@ -60,5 +60,21 @@ class SequenceAck:
     sequence_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Send a user event to the app, and wait for the answer to this id."""
+
+    invocation_id: str
+    event: str
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class CancelInvocation:
+    """Wait no longer for the answer to an invocation."""
+
+    invocation_id: str
+
+
 type GroupRequest = JoinGroup | LeaveGroup | SendToGroup
-type ClientRequest = GroupRequest | SendEvent | Ping | SequenceAck
+type ClientRequest = GroupRequest | SendEvent | Ping | SequenceAck | Invoke | CancelInvocation

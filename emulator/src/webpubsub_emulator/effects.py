@@ -25,16 +25,21 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Deliver this user event and pass the answer to `Hub.event_answered`."""
+    """Deliver this user event and pass the answer to `Hub.event_answered`.
+
+    With an invocation id the answer goes to `Hub.invocation_answered`.
+    """
 
     event: Event
+    invocation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Cancel the delivery of the connection's last `Ask`: the connection has ended."""
+    """Cancel the delivery of the connection's last `Ask`, or of the one with this invocation id."""
 
     connection_id: str
+    invocation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,14 @@ from webpubsub_emulator.events import (
     ConnectAnswer,
     Event,
     EventAnswer,
+    EventFailure,
     Handshake,
     connect_payload,
     connected_payload,
 )
 from webpubsub_emulator.hub_endings import NORMAL_CLOSURE, Endings
 from webpubsub_emulator.hub_groups import Groups
+from webpubsub_emulator.hub_invocations import Invocations
 from webpubsub_emulator.hub_recovery import Recovery
 from webpubsub_emulator.hub_requests import Requests
 from webpubsub_emulator.hub_sending import Sending
@@ -44,7 +46,9 @@ class Hub:
         self.endings = Endings(self.connections)
         self.sending = Sending(self.connections, self.endings)
         self.recovery = Recovery(self.connections, self.endings)
-        self._requests = Requests(self.connections, self.sending, self.endings)
+        self._invocations = Invocations(self.connections)
+        self.endings.also.append(self._invocations.end)
+        self._requests = Requests(self.connections, self.sending, self.endings, self._invocations)
         self._arriving: dict[str, tuple[Connection, Handshake]] = {}
 
     def client_arrived(self, handshake: Handshake, mode: PublishMode | None = None) -> Event:
@@ -92,6 +96,12 @@ class Hub:
         connection = self.connections.get(connection_id)
         return [] if connection is None else self._requests.answered(connection, answer)
 
+    def invocation_answered(
+        self, connection_id: str, invocation_id: str, answer: EventAnswer | EventFailure
+    ) -> list[Effect]:
+        """Pass on the app's answer to an invocation."""
+        return self._invocations.answered(connection_id, invocation_id, answer)
+
     def client_closed(self, connection_id: str, code: int, reason: str) -> list[Effect]:
         """End the connection after a close frame, once the frames before it are carried out.
 
@@ -121,6 +131,11 @@ class Hub:
         """End a connection that the caller gave up: a WebSocket violation, or a slow client."""
         connection = self.connections.get(connection_id)
         return [] if connection is None else self.endings.end(connection, reason)
+
+    def forget_everyone(self) -> None:
+        """Forget every connection, without any event."""
+        self.connections.clear()
+        self._invocations.clear()
 
 
 def _greet(connection: Connection, reconnection_token: str) -> list[Effect]:

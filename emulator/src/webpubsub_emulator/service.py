@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 from webpubsub_emulator.client_socket import ClientSocket, SlowClientError
@@ -43,7 +44,8 @@ class Service:
         self._hubs: dict[str, Hub] = {}
         self._sockets: dict[str, ClientSocket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        # By connection id, and invocation id or None for the user event that other frames await.
+        self._asking: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._starts: dict[str, list[asyncio.Event]] = {}
         self._retentions: dict[str, asyncio.TimerHandle] = {}
         self._is_closed = False
@@ -90,12 +92,13 @@ class Service:
             match effect:
                 case Send(connection_id, frame):  # the most frequent effect comes first
                     self._send(connection_id, frame)
-                case Ask(event):
-                    self._asking[event.connection_id] = self._spawn(event, self._ask)
+                case Ask(event, invocation_id):
+                    task = self._spawn(event, partial(self._ask, invocation_id))
+                    self._asking[event.connection_id, invocation_id] = task
                 case Notify(event):
                     self._spawn(event, self._handlers.notify)
-                case Withdraw(connection_id):
-                    self._withdraw(connection_id)
+                case Withdraw(connection_id, invocation_id):
+                    self._withdraw(connection_id, invocation_id)
                 case Retain(hub, connection_id, drop):
                     self._retain(hub, connection_id, drop)
                 case _:
@@ -113,10 +116,11 @@ class Service:
             case ResumeReading():
                 socket.resume()
 
-    def _withdraw(self, connection_id: str) -> None:
-        self._asking.pop(connection_id).cancel()
-        # The reader may be paused until the answer, and must see that the connection has ended.
-        self._run_on_socket(ResumeReading(connection_id))
+    def _withdraw(self, connection_id: str, invocation_id: str | None) -> None:
+        self._asking.pop((connection_id, invocation_id)).cancel()
+        if invocation_id is None:
+            # The reader may be paused until the answer, and must see that the connection has ended.
+            self._run_on_socket(ResumeReading(connection_id))
 
     def _retain(self, hub: str, connection_id: str, drop: int) -> None:
         def expire() -> None:
@@ -145,10 +149,16 @@ class Service:
     def _give_up(self, hub: str, connection_id: str) -> None:
         self.run(self.hub(hub).client_dropped(connection_id, _SLOW_CLIENT))
 
-    async def _ask(self, event: Event, started: asyncio.Event) -> None:
-        answer = await self._handlers.ask(event, started)
-        del self._asking[event.connection_id]
-        self.run(self.hub(event.hub).event_answered(event.connection_id, answer))
+    async def _ask(self, invocation_id: str | None, event: Event, started: asyncio.Event) -> None:
+        hub, connection_id = self.hub(event.hub), event.connection_id
+        if invocation_id is None:
+            answer = await self._handlers.ask(event, started)
+            effects = partial(hub.event_answered, connection_id, answer)
+        else:
+            outcome = await self._handlers.invoke(event, started)
+            effects = partial(hub.invocation_answered, connection_id, invocation_id, outcome)
+        del self._asking[connection_id, invocation_id]
+        self.run(effects())
 
     def _spawn(self, event: Event, deliver: _Deliver) -> asyncio.Task[None]:
         """Deliver in a task, once the connection's earlier events are on their way.
@@ -190,7 +200,7 @@ class Service:
         """
         # Differs from Azure: a client whose connect event is running is accepted afterwards.
         for hub in self._hubs.values():
-            hub.connections.clear()
+            hub.forget_everyone()
         for socket in self._sockets.values():
             socket.drop()
         for timer in self._retentions.values():

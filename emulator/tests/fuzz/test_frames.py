@@ -15,10 +15,13 @@ from fuzz.neighbour import open_socket
 
 # Close codes of the service (JSON subprotocol reference; RFC 6455, section 7.4.1).
 CLOSE_CODES = {1000, 1002, 1003, 1007, 1008, 1009, 1011}
-TYPES = ["joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""]
+TYPES = [
+    *("joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""),
+    *("invoke", "cancelInvocation"),
+]
 KEYS = [
     *("type", "group", "event", "dataType", "data", "noEcho", "ackId", "sequenceId", "ttlSeconds"),
-    *("metadata", "TYPE", ""),
+    *("metadata", "TYPE", "", "invocationId", "target"),
 ]
 VALUES: Any = st.recursive(
     st.none()

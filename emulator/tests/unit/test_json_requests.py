@@ -3,8 +3,10 @@
 import pytest
 
 from webpubsub_emulator.client_requests import (
+    CancelInvocation,
     ClientRequest,
     FrameError,
+    Invoke,
     JoinGroup,
     LeaveGroup,
     Ping,
@@ -45,6 +47,15 @@ from webpubsub_emulator.messages import Payload
             '{"type":"sendToGroup","group":"g","data":{},"ttlSeconds":300,"ackId":0}',
             SendToGroup("g", Payload("json", b"{}"), False, 0),
         ),
+        (
+            '{"type":"invoke","invocationId":"i","target":"event","event":"e","data":1}',
+            Invoke("i", "e", Payload("json", b"1")),
+        ),
+        (
+            '{"type":"INVOKE","invocationId":"i","event":"e"}',
+            Invoke("i", "e", Payload("text", b"")),
+        ),
+        ('{"type":"cancelInvocation","invocationId":"i"}', CancelInvocation("i")),
     ],
 )
 def test_requests_are_read(text: str, request_: ClientRequest) -> None:
@@ -70,6 +81,16 @@ def test_json_data_keeps_its_text() -> None:
         '{"type":"ping"',
         '{"type":1}',
         '{"type":"invoke"}',
+        '{"type":"invoke","event":"e","data":1}',
+        '{"type":"invoke","invocationId":"","event":"e"}',
+        '{"type":"invoke","invocationId":1,"event":"e"}',
+        '{"type":"invoke","invocationId":"i"}',
+        '{"type":"invoke","invocationId":"i","event":"9"}',
+        '{"type":"invoke","invocationId":"i","event":"e","target":"group"}',
+        '{"type":"invoke","invocationId":"i","event":"e","dataType":"text"}',
+        '{"type":"invoke","invocationId":"i","event":"e","data":null}',
+        '{"type":"cancelInvocation"}',
+        '{"type":"cancelInvocation","invocationId":""}',
         '{"type":"joinGroup"}',
         '{"type":"joinGroup","group":" "}',
         '{"type":"joinGroup","group":"g","ackId":-1}',
