@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.messages import ErrorDetail, Payload
 
 
 class FrameError(ValueError):
@@ -76,5 +76,44 @@ class CancelInvocation:
     invocation_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class StartStream:
+    """Open a stream to a group. The stream is `invalid` if one of its values cannot be used."""
+
+    group: str
+    stream_id: str
+    idle_ms: int
+    no_echo: bool
+    invalid: str = ""  # the text for the client
+
+
+@dataclass(frozen=True, slots=True)
+class StreamData:
+    """Publish the next fragment of a stream."""
+
+    stream_id: str
+    sequence_id: int
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class KeepStreamAlive:
+    """Restart the idle timeout of a stream."""
+
+    stream_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndStream:
+    """Close a stream, perhaps with an error for its receivers."""
+
+    stream_id: str
+    error: ErrorDetail | None
+
+
 type GroupRequest = JoinGroup | LeaveGroup | SendToGroup
-type ClientRequest = GroupRequest | SendEvent | Ping | SequenceAck | Invoke | CancelInvocation
+StreamRequest = StartStream | StreamData | KeepStreamAlive | EndStream
+InvocationRequest = Invoke | CancelInvocation
+type ClientRequest = (
+    GroupRequest | SendEvent | Ping | SequenceAck | InvocationRequest | StreamRequest
+)

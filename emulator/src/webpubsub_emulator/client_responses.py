@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.messages import ErrorDetail, Payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,36 @@ class InvocationResult:
 
 @dataclass(frozen=True, slots=True)
 class InvocationError:
-    """An invocation failed. Both texts reach the client."""
+    """An invocation failed."""
 
     invocation_id: str
+    error: ErrorDetail
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAck:
+    """All fragments below this sequence id were accepted."""
+
+    stream_id: str
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamNack:
+    """A fragment was not accepted. The stream goes on at the expected sequence id."""
+
+    stream_id: str
+    expected: int
     name: str
     message: str
 
 
-ClientResponse = InvocationResult | InvocationError
+@dataclass(frozen=True, slots=True)
+class StreamClosed:
+    """The stream is closed: at its client's wish without an error, or for another reason."""
+
+    stream_id: str
+    error: ErrorDetail | None = None
+
+
+ClientResponse = InvocationResult | InvocationError | StreamAck | StreamNack | StreamClosed

@@ -72,4 +72,26 @@ class Retain:
     drop: int
 
 
-type Effect = Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain
+@dataclass(frozen=True, slots=True)
+class WatchStream:
+    """Pass the stream to `Hub.stream_idle` after these milliseconds. Replaces an earlier one."""
+
+    hub: str
+    connection_id: str
+    stream_id: str
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetStream:
+    """Undo `WatchStream`: the stream has ended."""
+
+    connection_id: str
+    stream_id: str
+
+
+StreamEffect = WatchStream | ForgetStream
+
+type Effect = (
+    Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain | StreamEffect
+)

@@ -68,14 +68,6 @@ class EventAnswer:
     connection_state: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventFailure:
-    """The app did not handle an invocation. The client gets both texts, but none of the app's."""
-
-    name: str
-    message: str
-
-
 def connect_payload(handshake: Handshake) -> Payload:
     """Return the body of the connect event (reference-cloud-events, "Connect")."""
     return _json_payload(

@@ -15,10 +15,11 @@ from typing import Any
 
 from webpubsub_emulator.deliveries import RETRY_DELAYS, TIMEOUT, Delivery, deliver
 from webpubsub_emulator.event_faults import EventFaults
-from webpubsub_emulator.events import ConnectAnswer, Event, EventAnswer, EventFailure, Refusal
+from webpubsub_emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
 from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.handler_settings import EventHandlerSetting, check_hub_name
 from webpubsub_emulator.journal import EventRecord, Journal
+from webpubsub_emulator.messages import ErrorDetail
 from webpubsub_emulator.transport import Transport
 from webpubsub_emulator.upstream import (
     Sender,
@@ -32,9 +33,9 @@ from webpubsub_emulator.validator import Validator
 EVENT_SECONDS = 100.0  # for the delivery of an event with its retries
 
 # How an invocation fails. The names are the ones of failed acks (webpubsub.v1.response.json).
-FAILED = EventFailure("InternalServerError", "Internal server error")
-NO_HANDLER = EventFailure("NotFound", "No event handler takes the event.")
-TIMED_OUT = EventFailure("Timeout", "The event handler did not answer in time.")
+FAILED = ErrorDetail("InternalServerError", "Internal server error")
+NO_HANDLER = ErrorDetail("NotFound", "No event handler takes the event.")
+TIMED_OUT = ErrorDetail("Timeout", "The event handler did not answer in time.")
 
 _log = logging.getLogger("emulator")
 
@@ -97,7 +98,7 @@ class EventHandlers:
         answer = await self.invoke(event, started)
         return answer if isinstance(answer, EventAnswer) else None
 
-    async def invoke(self, event: Event, started: asyncio.Event) -> EventAnswer | EventFailure:
+    async def invoke(self, event: Event, started: asyncio.Event) -> EventAnswer | ErrorDetail:
         """Deliver a user event. Return why it failed, if it did."""
         setting = self._find(event)
         if setting is None:

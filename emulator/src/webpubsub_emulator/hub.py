@@ -10,7 +10,6 @@ from webpubsub_emulator.events import (
     ConnectAnswer,
     Event,
     EventAnswer,
-    EventFailure,
     Handshake,
     connect_payload,
     connected_payload,
@@ -21,7 +20,8 @@ from webpubsub_emulator.hub_invocations import Invocations
 from webpubsub_emulator.hub_recovery import Recovery
 from webpubsub_emulator.hub_requests import Requests
 from webpubsub_emulator.hub_sending import Sending
-from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.hub_streams import Streams
+from webpubsub_emulator.messages import ErrorDetail, Frame
 from webpubsub_emulator.registry import Registry
 
 ENDED = "The connection ended."
@@ -47,8 +47,11 @@ class Hub:
         self.sending = Sending(self.connections, self.endings)
         self.recovery = Recovery(self.connections, self.endings)
         self._invocations = Invocations(self.connections)
-        self.endings.also.append(self._invocations.end)
-        self._requests = Requests(self.connections, self.sending, self.endings, self._invocations)
+        self._streams = Streams(self.connections, self.sending)
+        self.endings.also += (self._invocations.end, self._streams.abandon)
+        self._requests = Requests(
+            self.connections, self.sending, self.endings, self._invocations, self._streams
+        )
         self._arriving: dict[str, tuple[Connection, Handshake]] = {}
 
     def client_arrived(self, handshake: Handshake, mode: PublishMode | None = None) -> Event:
@@ -97,10 +100,27 @@ class Hub:
         return [] if connection is None else self._requests.answered(connection, answer)
 
     def invocation_answered(
-        self, connection_id: str, invocation_id: str, answer: EventAnswer | EventFailure
+        self, connection_id: str, invocation_id: str, answer: EventAnswer | ErrorDetail
     ) -> list[Effect]:
         """Pass on the app's answer to an invocation."""
         return self._invocations.answered(connection_id, invocation_id, answer)
+
+    def stream_idle(self, connection_id: str, stream_id: str) -> list[Effect]:
+        """Close a stream that was idle for its timeout, if it is still open."""
+        return self._streams.idle(connection_id, stream_id)
+
+    def client_recovered(self, connection_id: str, reconnection_token: str) -> list[Effect]:
+        """Continue a connection of `recovery.candidate` on a new socket.
+
+        A client that has streams gets the frame `connected` again, because npm's client goes on
+        with its streams only then. Client-spec (1.2) allows the frame. Other clients get none, as
+        at Microsoft's emulator.
+        """
+        connection = self.connections.get(connection_id)
+        if connection is None or not self._streams.are_used_by(connection):
+            return self.recovery.recover(connection_id)
+        greeting = _greet(connection, reconnection_token)
+        return [*greeting, *self.recovery.recover(connection_id)]
 
     def client_closed(self, connection_id: str, code: int, reason: str) -> list[Effect]:
         """End the connection after a close frame, once the frames before it are carried out.
@@ -136,6 +156,7 @@ class Hub:
         """Forget every connection, without any event."""
         self.connections.clear()
         self._invocations.clear()
+        self._streams.clear()
 
 
 def _greet(connection: Connection, reconnection_token: str) -> list[Effect]:

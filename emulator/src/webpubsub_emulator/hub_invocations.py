@@ -8,7 +8,8 @@ from webpubsub_emulator.client_requests import CancelInvocation, Invoke
 from webpubsub_emulator.client_responses import ClientResponse, InvocationError, InvocationResult
 from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.effects import Ask, Effect, Send, Withdraw
-from webpubsub_emulator.events import EventAnswer, EventFailure
+from webpubsub_emulator.events import EventAnswer
+from webpubsub_emulator.messages import ErrorDetail
 from webpubsub_emulator.registry import Registry
 
 
@@ -28,7 +29,8 @@ class Invocations:
         pending = self._pending.setdefault(connection.id, set())
         if invocation_id in pending:
             text = "Another invocation with this id is still running."
-            return _respond(connection, InvocationError(invocation_id, "BadRequest", text))
+            error = ErrorDetail("BadRequest", text)
+            return _respond(connection, InvocationError(invocation_id, error))
         pending.add(invocation_id)
         event = connection.next_event("user", request.event, request.payload)
         return [Ask(event, invocation_id)]
@@ -40,16 +42,15 @@ class Invocations:
         return [Withdraw(connection.id, request.invocation_id)]
 
     def answered(
-        self, connection_id: str, invocation_id: str, answer: EventAnswer | EventFailure
+        self, connection_id: str, invocation_id: str, answer: EventAnswer | ErrorDetail
     ) -> list[Effect]:
         """Pass on the app's answer, unless the connection has ended."""
         self._forget(connection_id, invocation_id)
         connection = self._connections.get(connection_id)
         if connection is None:
             return []
-        if isinstance(answer, EventFailure):
-            error = InvocationError(invocation_id, answer.name, answer.message)
-            return _respond(connection, error)
+        if isinstance(answer, ErrorDetail):
+            return _respond(connection, InvocationError(invocation_id, answer))
         if answer.connection_state is not None:
             connection.connection_state = answer.connection_state
         return _respond(connection, InvocationResult(invocation_id, answer.payload))

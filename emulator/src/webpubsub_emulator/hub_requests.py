@@ -7,15 +7,19 @@ from webpubsub_emulator.client_protocol import Failure
 from webpubsub_emulator.client_requests import (
     CancelInvocation,
     ClientRequest,
+    EndStream,
     FrameError,
     GroupRequest,
     Invoke,
     JoinGroup,
+    KeepStreamAlive,
     LeaveGroup,
     Ping,
     SendEvent,
     SendToGroup,
     SequenceAck,
+    StartStream,
+    StreamData,
 )
 from webpubsub_emulator.connection import Connection, Goodbye, Input, State
 from webpubsub_emulator.effects import Ask, Effect, ResumeReading, Send
@@ -23,7 +27,9 @@ from webpubsub_emulator.events import EventAnswer
 from webpubsub_emulator.hub_endings import Endings
 from webpubsub_emulator.hub_invocations import Invocations
 from webpubsub_emulator.hub_sending import Sending
+from webpubsub_emulator.hub_streams import Streams
 from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.permissions import forbidden_text
 from webpubsub_emulator.registry import Registry
 
 
@@ -40,6 +46,7 @@ class Requests:
         sending: Sending,
         endings: Endings,
         invocations: Invocations,
+        streams: Streams,
     ) -> None:
         self._connections = connections
         self._sending = sending
@@ -50,6 +57,10 @@ class Requests:
             SequenceAck: _release,
             Invoke: invocations.invoke,
             CancelInvocation: invocations.cancel,
+            StartStream: streams.start,
+            StreamData: streams.data,
+            KeepStreamAlive: streams.keep_alive,
+            EndStream: streams.end,
         }
 
     def read(self, connection: Connection, frame: Frame) -> list[Effect]:
@@ -160,5 +171,4 @@ def _reply(connection: Connection, frame: Frame | None) -> list[Effect]:
 
 def _require(allowed: bool, action: str, group: str) -> None:
     if not allowed:
-        text = f"The client does not have permission to {action} group '{group}'."
-        raise _ForbiddenError(text)
+        raise _ForbiddenError(forbidden_text(action, group))

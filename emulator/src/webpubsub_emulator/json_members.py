@@ -24,6 +24,14 @@ def read_text(members: Members, key: str) -> str:
     return value
 
 
+def read_flag(members: Members, key: str) -> bool:
+    """Return a boolean, which is false without this member."""
+    value = read_value(members, key, False)
+    if not isinstance(value, bool):
+        raise ValueError(key)
+    return value
+
+
 def read_id(members: Members, key: str) -> str:
     """Return a string that is not empty."""
     value = read_text(members, key)

@@ -17,6 +17,7 @@ from webpubsub_emulator.client_requests import (
 from webpubsub_emulator.json_members import (
     UINT64_MAX,
     read_ack_id,
+    read_flag,
     read_group,
     read_id,
     read_number,
@@ -25,6 +26,7 @@ from webpubsub_emulator.json_members import (
     read_value,
     whole_number,
 )
+from webpubsub_emulator.json_streams import read_data, read_end, read_start
 from webpubsub_emulator.json_text import Members, parse_members
 from webpubsub_emulator.messages import TTL_MAX_SECONDS, Payload
 from webpubsub_emulator.names import is_event_name
@@ -54,9 +56,9 @@ def _read_leave(members: Members) -> ClientRequest:
 
 
 def _read_send(members: Members) -> ClientRequest:
-    no_echo = read_value(members, "noEcho", False)
-    if not isinstance(no_echo, bool):
-        raise ValueError("noEcho")
+    if read_value(members, "stream", None) is not None:
+        return read_start(members)
+    no_echo = read_flag(members, "noEcho")
     # Differs from Azure: only checked. No message expires, however long it waits for a client.
     read_number(members, "ttlSeconds", TTL_MAX_SECONDS)
     return SendToGroup(read_group(members), read_payload(members), no_echo, read_ack_id(members))
@@ -94,7 +96,7 @@ def _read_cancel(members: Members) -> ClientRequest:
     return CancelInvocation(read_id(members, "invocationId"))
 
 
-# Differs from Azure: the frames of its previews (streams, group state) are unknown.
+# Differs from Azure: the frames of its previews (group state) are unknown.
 _READERS: dict[str, Callable[[Members], ClientRequest]] = {
     "joingroup": _read_join,
     "leavegroup": _read_leave,
@@ -104,4 +106,6 @@ _READERS: dict[str, Callable[[Members], ClientRequest]] = {
     "sequenceack": _read_sequence_ack,
     "invoke": _read_invoke,
     "cancelinvocation": _read_cancel,
+    "streamdata": read_data,
+    "streamend": read_end,
 }

@@ -10,7 +10,7 @@ from webpubsub_emulator.client_protocol import ClosingCode, Failure
 from webpubsub_emulator.client_requests import ClientRequest, FrameError
 from webpubsub_emulator.client_responses import ClientResponse, InvocationResult
 from webpubsub_emulator.json_requests import parse_request
-from webpubsub_emulator.json_responses import response_fields
+from webpubsub_emulator.json_responses import response_fields, stream_fields
 from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.outgoing import OutgoingMessage
 from webpubsub_emulator.unacknowledged import UnacknowledgedMessages
@@ -85,6 +85,8 @@ def open_envelope(message: OutgoingMessage) -> bytes:
     if message.group is not None:
         head["from"] = "group"
         head |= {"fromUserId": message.from_user_id, "group": message.group}
+    if message.stream is not None:
+        head["stream"] = stream_fields(message.stream)
     return _open_object(head, message.payload)
 
 

@@ -11,17 +11,20 @@ from webpubsub_emulator.effects import (
     Ask,
     Close,
     Effect,
+    ForgetStream,
     Notify,
     PauseReading,
     ResumeReading,
     Retain,
     Send,
+    WatchStream,
     Withdraw,
 )
 from webpubsub_emulator.events import ConnectAnswer, Event, Refusal
 from webpubsub_emulator.handlers import EventHandlers
 from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.stream_timers import StreamTimers
 
 # How long a reliable client's connection outlives its socket (client-spec, "Reliable").
 RETENTION_SECONDS = 30.0
@@ -48,6 +51,7 @@ class Service:
         self._asking: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._starts: dict[str, list[asyncio.Event]] = {}
         self._retentions: dict[str, asyncio.TimerHandle] = {}
+        self._stream_timers = StreamTimers(self._stream_idle)
         self._is_closed = False
 
     def hub(self, name: str) -> Hub:
@@ -101,6 +105,8 @@ class Service:
                     self._withdraw(connection_id, invocation_id)
                 case Retain(hub, connection_id, drop):
                     self._retain(hub, connection_id, drop)
+                case WatchStream() | ForgetStream():
+                    self._stream_timers.run(effect)
                 case _:
                     self._run_on_socket(effect)
 
@@ -132,6 +138,9 @@ class Service:
             earlier.cancel()
         loop = asyncio.get_running_loop()
         self._retentions[connection_id] = loop.call_later(self._retention_seconds, expire)
+
+    def _stream_idle(self, hub: str, connection_id: str, stream_id: str) -> None:
+        self.run(self.hub(hub).stream_idle(connection_id, stream_id))
 
     def _send(self, connection_id: str, frame: Frame) -> None:
         socket = self._sockets.get(connection_id)
@@ -209,6 +218,7 @@ class Service:
             task.cancel()
         self._retentions.clear()
         self._asking.clear()
+        self._stream_timers.close()
 
     async def close(self) -> None:
         """Close every client with 1001 and cancel every event."""
@@ -219,6 +229,7 @@ class Service:
             socket.resume()
         for timer in self._retentions.values():
             timer.cancel()
+        self._stream_timers.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

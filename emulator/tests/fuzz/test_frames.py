@@ -17,11 +17,12 @@ from fuzz.neighbour import open_socket
 CLOSE_CODES = {1000, 1002, 1003, 1007, 1008, 1009, 1011}
 TYPES = [
     *("joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""),
-    *("invoke", "cancelInvocation"),
+    *("invoke", "cancelInvocation", "streamData", "streamEnd"),
 ]
 KEYS = [
     *("type", "group", "event", "dataType", "data", "noEcho", "ackId", "sequenceId", "ttlSeconds"),
-    *("metadata", "TYPE", "", "invocationId", "target"),
+    *("metadata", "TYPE", "", "invocationId", "target", "stream", "streamId", "streamSequenceId"),
+    "error",
 ]
 VALUES: Any = st.recursive(
     st.none()
@@ -29,7 +30,8 @@ VALUES: Any = st.recursive(
     | st.integers(-(2**70), 2**70)
     | st.floats()
     | st.text(max_size=20)
-    | st.sampled_from(["text", "json", "binary", "protobuf", "a", "aGVsbG8=", "*", "g" * 1025]),
+    | st.sampled_from(["text", "json", "binary", "protobuf", "a", "aGVsbG8=", "*", "g" * 1025])
+    | st.sampled_from([{"streamId": "a"}, {"streamId": "a", "idleTimeoutMs": 1}]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=5,
 )

@@ -9,7 +9,7 @@ import pytest
 
 from virtual_time import run
 from webpubsub_emulator.deliveries import NetworkError
-from webpubsub_emulator.events import ConnectAnswer, Event, EventAnswer, EventFailure, Refusal
+from webpubsub_emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
 from webpubsub_emulator.handler_settings import EventHandlerSetting
 from webpubsub_emulator.handlers import (
     EVENT_SECONDS,
@@ -18,7 +18,7 @@ from webpubsub_emulator.handlers import (
     TIMED_OUT,
     EventHandlers,
 )
-from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.messages import ErrorDetail, Payload
 from webpubsub_emulator.transport import Transport
 from webpubsub_emulator.upstream import Headers, Sender, UpstreamRequest, UpstreamResponse
 
@@ -262,7 +262,7 @@ def test_an_answer_that_cannot_be_read_is_a_failure(caplog: pytest.LogCaptureFix
     ],
     ids=["slow", "refuses", "unreadable"],
 )
-def test_why_an_invocation_failed(app: App, failure: EventFailure) -> None:
+def test_why_an_invocation_failed(app: App, failure: ErrorDetail) -> None:
     assert run(handlers(app, EVERYTHING).invoke(event("e"), asyncio.Event()))[0] == failure
 
 

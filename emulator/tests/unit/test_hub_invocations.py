@@ -6,9 +6,9 @@ import pytest
 
 from unit.samples import RELIABLE, enter, handshake, sent_to
 from webpubsub_emulator.effects import Ask, Effect, Send, Withdraw
-from webpubsub_emulator.events import EventAnswer, EventFailure
+from webpubsub_emulator.events import EventAnswer
 from webpubsub_emulator.hub import Hub
-from webpubsub_emulator.messages import Frame, Payload
+from webpubsub_emulator.messages import ErrorDetail, Frame, Payload
 
 EVENT = Frame(b'{"type":"event","event":"e","data":1,"ackId":1}')
 
@@ -73,7 +73,7 @@ def test_results(payload: Payload | None, members: dict[str, object]) -> None:
 def test_a_failure_has_a_name_and_a_message() -> None:
     hub = opened()
     hub.client_sent("c1", invoke("i"))
-    effects = hub.invocation_answered("c1", "i", EventFailure("Timeout", "too late"))
+    effects = hub.invocation_answered("c1", "i", ErrorDetail("Timeout", "too late"))
     assert frames(effects) == [
         {
             "type": "invokeResponse",

@@ -27,7 +27,7 @@ DOING = {
     *("__init__", "__main__", "calls", "client_socket", "command", "control", "deliveries"),
     *("event_faults", "handlers", "http_logs", "operations", "parameters", "problems", "rest"),
     *("rest_connections", "rest_faults", "rest_groups", "rest_messages", "rest_service"),
-    *("server", "service", "sockets", "tokens", "transport", "validator"),
+    *("server", "service", "sockets", "stream_timers", "tokens", "transport", "validator"),
 }
 DOES = {"aiohttp", "asyncio", "secrets", "socket", "subprocess", "threading", "time"}
 LONGEST_BODY = 25
