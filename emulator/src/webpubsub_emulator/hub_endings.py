@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from webpubsub_emulator.connection import Connection, Input
 from webpubsub_emulator.effects import Close, Effect, Notify, Send, Withdraw
 from webpubsub_emulator.events import disconnected_payload
+from webpubsub_emulator.hub_memberships import Memberships
 from webpubsub_emulator.registry import Registry
 
 CLOSED_BY_APP = "Application server closed the connection."
@@ -14,19 +15,24 @@ NORMAL_CLOSURE = 1000  # the client does not want to come back (RFC 6455, sectio
 class Endings:
     """Ends connections of one hub."""
 
-    def __init__(self, connections: Registry) -> None:
+    def __init__(self, connections: Registry, memberships: Memberships) -> None:
         self._connections = connections
+        self._memberships = memberships
         # What else ends with a connection. Each function returns its effects.
         self.also: list[Callable[[Connection], list[Effect]]] = []
 
     def end(self, connection: Connection, reason: str) -> list[Effect]:
-        """Forget a connection whose socket is gone or is closed otherwise."""
+        """Forget a connection whose socket is gone or is closed otherwise.
+
+        Inferred: it leaves its groups, and the app gets these events before "disconnected".
+        """
         connection.move(Input.ENDED)
+        left = self._memberships.leave_all(connection)
         self._connections.remove(connection)
         event = connection.next_event("sys", "disconnected", disconnected_payload(reason))
         withdrawal = [Withdraw(connection.id)] if connection.pending else []
         also = [effect for end in self.also for effect in end(connection)]
-        return [*withdrawal, *also, Notify(event)]
+        return [*withdrawal, *also, *left, Notify(event)]
 
     def fail(self, connection: Connection, code: int, text: str) -> list[Effect]:
         """Close a connection for a reason that lies in the connection."""

@@ -26,11 +26,11 @@ from webpubsub_emulator.effects import Ask, Effect, ResumeReading, Send
 from webpubsub_emulator.events import EventAnswer
 from webpubsub_emulator.hub_endings import Endings
 from webpubsub_emulator.hub_invocations import Invocations
+from webpubsub_emulator.hub_memberships import Memberships
 from webpubsub_emulator.hub_sending import Sending
 from webpubsub_emulator.hub_streams import Streams
 from webpubsub_emulator.messages import Frame
 from webpubsub_emulator.permissions import forbidden_text
-from webpubsub_emulator.registry import Registry
 
 
 class _ForbiddenError(Exception):
@@ -42,13 +42,13 @@ class Requests:
 
     def __init__(
         self,
-        connections: Registry,
+        memberships: Memberships,
         sending: Sending,
         endings: Endings,
         invocations: Invocations,
         streams: Streams,
     ) -> None:
-        self._connections = connections
+        self._memberships = memberships
         self._sending = sending
         self._endings = endings
         # The requests without an ack id. A table, so that the frequent ones find theirs at once.
@@ -105,14 +105,13 @@ class Requests:
         match request:
             case JoinGroup(group):
                 _require(connection.permissions.allow("joinLeaveGroup", group), "join", group)
-                self._connections.join(connection, group)
+                return self._memberships.join(connection, group)
             case LeaveGroup(group):
                 _require(connection.permissions.allow("joinLeaveGroup", group), "leave", group)
-                self._connections.leave(connection, group)
+                return self._memberships.leave(connection, group)
             case SendToGroup(group, payload, no_echo):
                 _require(connection.permissions.allow("sendToGroup", group), "send to", group)
                 return self._sending.publish(connection, group, payload, no_echo)
-        return []
 
     def _pass_on(
         self, connection: Connection, request: SendEvent, answer: EventAnswer

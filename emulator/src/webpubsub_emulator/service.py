@@ -60,6 +60,7 @@ class Service:
         hub = self._hubs.get(key)
         if hub is None:
             hub = self._hubs[key] = Hub(key)
+            hub.memberships.is_wanted = lambda name, group: self._handlers.want(key, name, group)
         return hub
 
     def hubs(self) -> list[Hub]:
