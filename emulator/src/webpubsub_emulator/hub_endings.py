@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 
-from webpubsub_emulator.connection import Connection, Input
+from webpubsub_emulator.connection import Connection, Input, State
 from webpubsub_emulator.effects import Close, Effect, Notify, Send, Withdraw
 from webpubsub_emulator.events import disconnected_payload
 from webpubsub_emulator.hub_memberships import Memberships
@@ -58,9 +58,12 @@ class Endings:
     def _close_each(
         self, connections: Iterable[Connection], reason: str, excluded: Collection[str]
     ) -> list[Effect]:
-        # A list, because each connection that ends leaves the registry.
-        leaving = [connection for connection in connections if connection.id not in excluded]
-        return [effect for one in leaving for effect in self._close(one, reason)]
+        effects: list[Effect] = []
+        # A list, because each connection that ends leaves the registry. One end may cause others.
+        for connection in [one for one in connections if one.id not in excluded]:
+            if connection.state is not State.CLOSED:
+                effects += self._close(connection, reason)
+        return effects
 
     def _close(self, connection: Connection, reason: str) -> list[Effect]:
         message = f"{CLOSED_BY_APP} Reason: {reason}" if reason else CLOSED_BY_APP

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from webpubsub_emulator.connection import Connection
+from webpubsub_emulator.connection import Connection, State
 from webpubsub_emulator.effects import Effect, Send
 from webpubsub_emulator.filters import Filter
 from webpubsub_emulator.hub_endings import Endings
@@ -77,8 +77,8 @@ class Sending:
             if receiver.id in excluded:
                 continue
             frame = receiver.frame_for(message)
-            if frame is None:
-                effects += self._endings.fail(receiver, POLICY_VIOLATION, BUFFER_FULL)
-            else:
+            if frame is not None:
                 effects.append(Send(receiver.id, frame))
+            elif receiver.state is not State.CLOSED:  # by the end of an earlier receiver
+                effects += self._endings.fail(receiver, POLICY_VIOLATION, BUFFER_FULL)
         return effects
