@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from webpubsub_emulator.messages import ErrorDetail, Payload
+from webpubsub_emulator.messages import ErrorDetail, GroupState, Payload
 
 
 class FrameError(ValueError):
@@ -77,6 +77,31 @@ class CancelInvocation:
 
 
 @dataclass(frozen=True, slots=True)
+class SetGroupState:
+    """Set the client's own state in a group, or clear it with None."""
+
+    group: str
+    state: GroupState | None
+    ack_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeGroupState:
+    """Receive the states in a group, now and when they change."""
+
+    group: str
+    ack_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeGroupState:
+    """Receive the states in a group no more."""
+
+    group: str
+    ack_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StartStream:
     """Open a stream to a group. The stream is `invalid` if one of its values cannot be used."""
 
@@ -111,7 +136,8 @@ class EndStream:
     error: ErrorDetail | None
 
 
-type GroupRequest = JoinGroup | LeaveGroup | SendToGroup
+StateRequest = SetGroupState | SubscribeGroupState | UnsubscribeGroupState
+type GroupRequest = JoinGroup | LeaveGroup | SendToGroup | StateRequest
 StreamRequest = StartStream | StreamData | KeepStreamAlive | EndStream
 InvocationRequest = Invoke | CancelInvocation
 type ClientRequest = (

@@ -15,6 +15,7 @@ from webpubsub_emulator.events import (
     connected_payload,
 )
 from webpubsub_emulator.hub_endings import NORMAL_CLOSURE, Endings
+from webpubsub_emulator.hub_group_states import GroupStates
 from webpubsub_emulator.hub_groups import Groups
 from webpubsub_emulator.hub_invocations import Invocations
 from webpubsub_emulator.hub_memberships import Memberships
@@ -50,9 +51,15 @@ class Hub:
         self.recovery = Recovery(self.connections, self.endings)
         self._invocations = Invocations(self.connections)
         self._streams = Streams(self.connections, self.sending)
-        self.endings.also += (self._invocations.end, self._streams.abandon)
+        self.group_states = GroupStates(self.sending)
+        self.memberships.also_left.append(self.group_states.left)
+        self.endings.also += (self._invocations.end, self._streams.abandon, self.group_states.end)
         self._requests = Requests(
-            self.memberships, self.sending, self.endings, self._invocations, self._streams
+            self.memberships,
+            self.sending,
+            self.endings,
+            self.group_states,
+            self._invocations.requests | self._streams.requests,
         )
         self._arriving: dict[str, tuple[Connection, Handshake]] = {}
 
@@ -160,6 +167,7 @@ class Hub:
         self.connections.clear()
         self._invocations.clear()
         self._streams.clear()
+        self.group_states.clear()
 
 
 def _greet(connection: Connection, reconnection_token: str) -> list[Effect]:

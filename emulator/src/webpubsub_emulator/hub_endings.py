@@ -27,11 +27,13 @@ class Endings:
         Inferred: it leaves its groups, and the app gets these events before "disconnected".
         """
         connection.move(Input.ENDED)
-        left = self._memberships.leave_all(connection)
+        groups = sorted(connection.groups)
+        # First of all, so that nothing below is sent to this connection.
         self._connections.remove(connection)
-        event = connection.next_event("sys", "disconnected", disconnected_payload(reason))
         withdrawal = [Withdraw(connection.id)] if connection.pending else []
         also = [effect for end in self.also for effect in end(connection)]
+        left = [effect for group in groups for effect in self._memberships.left(connection, group)]
+        event = connection.next_event("sys", "disconnected", disconnected_payload(reason))
         return [*withdrawal, *also, *left, Notify(event)]
 
     def fail(self, connection: Connection, code: int, text: str) -> list[Effect]:

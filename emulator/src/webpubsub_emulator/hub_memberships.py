@@ -17,6 +17,8 @@ class Memberships:
 
     def __init__(self, connections: Registry) -> None:
         self._connections = connections
+        # What else a leave changes. Each function returns its effects.
+        self.also_left: list[Callable[[Connection, str], list[Effect]]] = []
         self.is_wanted: Callable[[str, str], bool] = lambda name, group: False
 
     def join(self, connection: Connection, group: str) -> list[Effect]:
@@ -31,12 +33,17 @@ class Memberships:
         if group not in connection.groups:
             return []
         self._connections.leave(connection, group)
-        return self._notify(connection, "left", group)
+        return self.left(connection, group)
 
     def leave_all(self, connection: Connection) -> list[Effect]:
         """End all of the connection's memberships."""
         groups = sorted(connection.groups)
         return [effect for group in groups for effect in self.leave(connection, group)]
+
+    def left(self, connection: Connection, group: str) -> list[Effect]:
+        """Return what follows from a membership that has ended."""
+        also = [effect for follow in self.also_left for effect in follow(connection, group)]
+        return [*also, *self._notify(connection, "left", group)]
 
     def _notify(self, connection: Connection, name: str, group: str) -> list[Effect]:
         if not self.is_wanted(name, group):

@@ -6,8 +6,13 @@ from webpubsub_emulator.connection import Connection, State
 from webpubsub_emulator.effects import Effect, Send
 from webpubsub_emulator.filters import Filter
 from webpubsub_emulator.hub_endings import Endings
-from webpubsub_emulator.messages import Payload, StreamPart
-from webpubsub_emulator.outgoing import OutgoingMessage, group_message, server_message
+from webpubsub_emulator.messages import MemberState, MemberStates, Payload, StreamPart
+from webpubsub_emulator.outgoing import (
+    OutgoingMessage,
+    group_message,
+    server_message,
+    states_message,
+)
 from webpubsub_emulator.registry import Registry, matching
 
 BUFFER_FULL = "The reliable message buffer is full."
@@ -64,6 +69,18 @@ class Sending:
         message = group_message(group, sender.user_id, payload, stream)
         excluded = {sender.id} if no_echo else ()
         return self._deliver(message, self._connections.members(group), excluded)
+
+    def states(
+        self,
+        group: str,
+        items: tuple[MemberState, ...],
+        receivers: Iterable[Connection],
+        *,
+        is_snapshot: bool,
+    ) -> list[Effect]:
+        """Send states of a group's members."""
+        message = states_message(group, MemberStates(items, is_snapshot))
+        return self._deliver(message, receivers)
 
     def _deliver(
         self,

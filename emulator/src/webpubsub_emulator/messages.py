@@ -39,6 +39,27 @@ class StreamPart:
     error: ErrorDetail | None = None
 
 
+GroupState = tuple[tuple[str, str], ...]  # the entries of a client's dictionary
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """The state of one member of a group. `state` is None if it was cleared."""
+
+    connection_id: str
+    user_id: str | None
+    state: GroupState | None
+    updated_at: int  # milliseconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStates:
+    """States of members of a group: all of them in a snapshot, else the ones that changed."""
+
+    items: tuple[MemberState, ...]
+    is_snapshot: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One whole WebSocket message, encoded: UTF-8 text unless `is_text` is false."""

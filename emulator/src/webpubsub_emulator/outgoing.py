@@ -3,16 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-from webpubsub_emulator.messages import Payload, StreamPart
+from webpubsub_emulator.messages import MemberStates, Payload, StreamPart
+
+_NO_DATA = Payload("text", b"")
 
 
 class OutgoingMessage:
     """A message for any number of clients, which is encoded once for each protocol.
 
-    A message without a group comes from the app and is not addressed to a group.
+    A message without a group comes from the app and is not addressed to a group. A message with
+    `states` has no other data.
     """
 
-    __slots__ = ("_encoded", "from_user_id", "group", "payload", "stream")
+    __slots__ = ("_encoded", "from_user_id", "group", "payload", "states", "stream")
 
     def __init__(
         self,
@@ -20,8 +23,10 @@ class OutgoingMessage:
         group: str | None = None,
         from_user_id: str | None = None,
         stream: StreamPart | None = None,
+        states: MemberStates | None = None,
     ) -> None:
         self.payload = payload
+        self.states = states
         self.stream = stream
         self.group = group
         self.from_user_id = from_user_id
@@ -40,6 +45,11 @@ def group_message(
 ) -> OutgoingMessage:
     """Return a message for the members of a group. A REST call has no sending user."""
     return OutgoingMessage(payload, group, from_user_id, stream)
+
+
+def states_message(group: str, states: MemberStates) -> OutgoingMessage:
+    """Return a message about the states of a group's members."""
+    return OutgoingMessage(_NO_DATA, group, states=states)
 
 
 def server_message(payload: Payload) -> OutgoingMessage:

@@ -18,11 +18,12 @@ CLOSE_CODES = {1000, 1002, 1003, 1007, 1008, 1009, 1011}
 TYPES = [
     *("joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""),
     *("invoke", "cancelInvocation", "streamData", "streamEnd"),
+    *("setGroupState", "subscribeGroupState", "unsubscribeGroupState"),
 ]
 KEYS = [
     *("type", "group", "event", "dataType", "data", "noEcho", "ackId", "sequenceId", "ttlSeconds"),
     *("metadata", "TYPE", "", "invocationId", "target", "stream", "streamId", "streamSequenceId"),
-    "error",
+    *("error", "state"),
 ]
 VALUES: Any = st.recursive(
     st.none()
@@ -41,7 +42,10 @@ FRAMES = st.builds(
     st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6),
 )
 CLAIMS: dict[str, Any] = {
-    "role": ["webpubsub.joinLeaveGroup", "webpubsub.sendToGroup.a"],
+    "role": [
+        *("webpubsub.joinLeaveGroup", "webpubsub.sendToGroup.a"),
+        *("webpubsub.setGroupState", "webpubsub.getGroupState"),
+    ],
     "webpubsub.group": ["a"],
 }
 
