@@ -11,7 +11,7 @@ MEMBERSHIPS: dict[str, Any] = {"eventNames": ["joined", "left"], "groupFilters":
 class FreeHubs:
     """Hubs that no test has used yet, because a test takes a hub of its own."""
 
-    everything: list[str] = field(default_factory=lambda: [f"handled{n}" for n in range(100)])
+    everything: list[str] = field(default_factory=lambda: [f"handled{n}" for n in range(200)])
     memberships: list[str] = field(default_factory=lambda: [f"memberships{n}" for n in range(20)])
 
     def take(self, kind: str) -> str:
