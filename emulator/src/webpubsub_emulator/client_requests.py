@@ -137,9 +137,7 @@ class EndStream:
 
 
 StateRequest = SetGroupState | SubscribeGroupState | UnsubscribeGroupState
-type GroupRequest = JoinGroup | LeaveGroup | SendToGroup | StateRequest
+GroupRequest = JoinGroup | LeaveGroup | SendToGroup | StateRequest
 StreamRequest = StartStream | StreamData | KeepStreamAlive | EndStream
 InvocationRequest = Invoke | CancelInvocation
-type ClientRequest = (
-    GroupRequest | SendEvent | Ping | SequenceAck | InvocationRequest | StreamRequest
-)
+ClientRequest = GroupRequest | SendEvent | Ping | SequenceAck | InvocationRequest | StreamRequest

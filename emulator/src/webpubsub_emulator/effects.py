@@ -92,6 +92,6 @@ class ForgetStream:
 
 StreamEffect = WatchStream | ForgetStream
 
-type Effect = (
+Effect = (
     Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain | StreamEffect
 )

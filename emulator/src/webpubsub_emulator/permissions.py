@@ -7,7 +7,7 @@ from typing import Literal
 from webpubsub_emulator.group_patterns import GroupPattern, Wildcard, parse_pattern
 from webpubsub_emulator.names import is_group_name
 
-type Action = Literal["joinLeaveGroup", "sendToGroup", "getGroupState", "setGroupState"]
+Action = Literal["joinLeaveGroup", "sendToGroup", "getGroupState", "setGroupState"]
 ACTIONS: tuple[Action, ...] = ("joinLeaveGroup", "sendToGroup")
 # Actions of roles only, not of REST calls (the roles of Microsoft's chat SDKs). Inferred: they too
 # have roles for one group and for the groups of a pattern.
