@@ -69,7 +69,9 @@ OTHER_ROWS = (
     Row("retries of events", YES, YES, "events"),
     Row("events with the token of a managed identity", NO, NO, "events"),
     Row("events to Event Hubs", NO, YES, "listeners"),
-    Row("`joined` and `left` events of groups", NO, NOT_LISTED, "group events"),
+    Row(
+        "`joined` and `left` events of groups", YES, NOT_LISTED, "group events", "test_group_events"
+    ),
     Row("clients without a token", NO, NOT_LISTED, "anonymous"),
     Row("faults on demand", YES, NOT_LISTED, ""),
     Row("pytest plugin", YES, NOT_LISTED, ""),

@@ -58,6 +58,8 @@ class EmulatorFixture:
         *,
         system_events: Sequence[str] = SYSTEM_EVENTS,
         user_event_pattern: str = "*",
+        group_events: Sequence[str] = (),
+        group_filters: Sequence[str] = (),
     ) -> None:
         """Send events of the hub to this URL, as `Emulator.add_event_handler`."""
         self._thread.call(
@@ -66,6 +68,8 @@ class EmulatorFixture:
                 url_template,
                 system_events=system_events,
                 user_event_pattern=user_event_pattern,
+                group_events=group_events,
+                group_filters=group_filters,
             )
         )
 

@@ -2,12 +2,17 @@
 
 from collections.abc import Collection, Iterable
 
-from webpubsub_emulator.connection import Connection
+from webpubsub_emulator.connection import Connection, State
 from webpubsub_emulator.effects import Effect, Send
 from webpubsub_emulator.filters import Filter
 from webpubsub_emulator.hub_endings import Endings
-from webpubsub_emulator.messages import Payload
-from webpubsub_emulator.outgoing import OutgoingMessage, group_message, server_message
+from webpubsub_emulator.messages import MemberState, MemberStates, Payload, StreamPart
+from webpubsub_emulator.outgoing import (
+    OutgoingMessage,
+    group_message,
+    server_message,
+    states_message,
+)
 from webpubsub_emulator.recording import SentMessage, sent_message
 from webpubsub_emulator.registry import Registry, matching
 
@@ -55,10 +60,15 @@ class Sending:
         return self._send(server_message(payload), [connection])
 
     def publish(
-        self, sender: Connection, group: str, payload: Payload, no_echo: bool
+        self,
+        sender: Connection,
+        group: str,
+        payload: Payload,
+        no_echo: bool,
+        stream: StreamPart | None = None,
     ) -> list[Effect]:
         """Send from a client to a group; with `no_echo` to the other members only."""
-        message = group_message(group, sender.user_id, payload)
+        message = group_message(group, sender.user_id, payload, stream)
         excluded = {sender.id} if no_echo else ()
         return self._send(message, self._connections.members(group), excluded)
 
@@ -68,10 +78,22 @@ class Sending:
         receivers: Collection[Connection],
         excluded: Collection[str] = (),
     ) -> list[Effect]:
-        if self.record is not None:
+        if self.record is not None and message.has_data:
             wanted = (receiver for receiver in receivers if receiver.id not in excluded)
             self.record.append(sent_message(message, wanted))
         return self._deliver(message, receivers, excluded)
+
+    def states(
+        self,
+        group: str,
+        items: tuple[MemberState, ...],
+        receivers: Iterable[Connection],
+        *,
+        is_snapshot: bool,
+    ) -> list[Effect]:
+        """Send states of a group's members."""
+        message = states_message(group, MemberStates(items, is_snapshot))
+        return self._deliver(message, receivers)
 
     def _deliver(
         self,
@@ -85,8 +107,8 @@ class Sending:
             if receiver.id in excluded:
                 continue
             frame = receiver.frame_for(message)
-            if frame is None:
-                effects += self._endings.fail(receiver, POLICY_VIOLATION, BUFFER_FULL)
-            else:
+            if frame is not None:
                 effects.append(Send(receiver.id, frame))
+            elif receiver.state is not State.CLOSED:  # by the end of an earlier receiver
+                effects += self._endings.fail(receiver, POLICY_VIOLATION, BUFFER_FULL)
         return effects

@@ -21,6 +21,46 @@ class Payload:
     metadata: Metadata = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    """Why something failed, as clients get it."""
+
+    name: str
+    message: str | None = None
+    user_code: str | None = None  # of the application that ended a stream with UserError
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPart:
+    """The place of a message in a stream. `sequence_id` counts the fragments from 1."""
+
+    stream_id: str
+    sequence_id: int
+    is_end: bool = False
+    error: ErrorDetail | None = None
+
+
+GroupState: TypeAlias = tuple[tuple[str, str], ...]  # the entries of a client's dictionary
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """The state of one member of a group. `state` is None if it was cleared."""
+
+    connection_id: str
+    user_id: str | None
+    state: GroupState | None
+    updated_at: int  # milliseconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStates:
+    """States of members of a group: all of them in a snapshot, else the ones that changed."""
+
+    items: tuple[MemberState, ...]
+    is_snapshot: bool
+
+
 @dataclass(slots=True)
 class Frame:
     """One whole WebSocket message, encoded: UTF-8 text unless `is_text` is false."""
