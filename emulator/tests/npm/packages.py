@@ -12,7 +12,7 @@ from filelock import FileLock
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parents[1] / ".environments" / "npm"
-MOST_SECONDS = 300  # for a program that would wait forever
+MOST_SECONDS = 180  # for a program that would wait forever
 
 
 def installed() -> Path:
