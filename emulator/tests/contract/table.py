@@ -11,7 +11,7 @@ WIDTH = 100
 # The marks of statements.
 EVIDENCE = {
     "recorded": "seen at the real service, in a recording or a maintainer's measurement",
-    "specified": "from a specification, the documentation or an official SDK of Microsoft",
+    "specified": "from an RFC, or Microsoft's specifications, documentation, SDKs or emulator",
     "inferred": "from neighbouring behaviour; no source was found",
 }
 
