@@ -1,6 +1,7 @@
 """What a client can ask of the service, in any protocol: frozen dataclasses."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from webpubsub_emulator.messages import ErrorDetail, GroupState, Payload
 
@@ -136,8 +137,10 @@ class EndStream:
     error: ErrorDetail | None
 
 
-StateRequest = SetGroupState | SubscribeGroupState | UnsubscribeGroupState
-GroupRequest = JoinGroup | LeaveGroup | SendToGroup | StateRequest
-StreamRequest = StartStream | StreamData | KeepStreamAlive | EndStream
-InvocationRequest = Invoke | CancelInvocation
-ClientRequest = GroupRequest | SendEvent | Ping | SequenceAck | InvocationRequest | StreamRequest
+StateRequest: TypeAlias = SetGroupState | SubscribeGroupState | UnsubscribeGroupState
+GroupRequest: TypeAlias = JoinGroup | LeaveGroup | SendToGroup | StateRequest
+StreamRequest: TypeAlias = StartStream | StreamData | KeepStreamAlive | EndStream
+InvocationRequest: TypeAlias = Invoke | CancelInvocation
+ClientRequest: TypeAlias = (
+    GroupRequest | SendEvent | Ping | SequenceAck | InvocationRequest | StreamRequest
+)

@@ -1,6 +1,7 @@
 """What the service answers to requests without an ack id, in any protocol: frozen dataclasses."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from webpubsub_emulator.messages import ErrorDetail, Payload
 
@@ -47,4 +48,6 @@ class StreamClosed:
     error: ErrorDetail | None = None
 
 
-ClientResponse = InvocationResult | InvocationError | StreamAck | StreamNack | StreamClosed
+ClientResponse: TypeAlias = (
+    InvocationResult | InvocationError | StreamAck | StreamNack | StreamClosed
+)

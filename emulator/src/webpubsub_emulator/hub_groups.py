@@ -1,6 +1,7 @@
 """Memberships, as REST calls change them: of a connection, a user, or all that a filter matches."""
 
 from collections.abc import Callable, Collection, Iterable
+from typing import TypeAlias
 
 from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.effects import Effect
@@ -9,7 +10,7 @@ from webpubsub_emulator.hub_memberships import Memberships
 from webpubsub_emulator.permissions import Permissions
 from webpubsub_emulator.registry import Registry, matching
 
-_Change = Callable[[Connection, str], list[Effect]]
+_Change: TypeAlias = Callable[[Connection, str], list[Effect]]
 
 
 class Groups:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from webpubsub_emulator.group_patterns import GroupPattern, Wildcard, parse_pattern
 from webpubsub_emulator.names import is_group_name
 
-Action = Literal["joinLeaveGroup", "sendToGroup", "getGroupState", "setGroupState"]
+Action: TypeAlias = Literal["joinLeaveGroup", "sendToGroup", "getGroupState", "setGroupState"]
 ACTIONS: tuple[Action, ...] = ("joinLeaveGroup", "sendToGroup")
 # Actions of roles only, not of REST calls (the roles of Microsoft's chat SDKs). Inferred: they too
 # have roles for one group and for the groups of a pattern.

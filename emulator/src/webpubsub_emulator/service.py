@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from webpubsub_emulator.client_socket import ClientSocket, SlowClientError
 from webpubsub_emulator.effects import (
@@ -32,7 +32,7 @@ RETENTION_SECONDS = 30.0
 
 _log = logging.getLogger("emulator")
 
-type _Deliver = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
+_Deliver: TypeAlias = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
 
 _SLOW_CLIENT = "The client is too slow to take its messages."
 
@@ -41,8 +41,13 @@ class Service:
     """The state that REST calls and client sockets share."""
 
     def __init__(
-        self, handlers: EventHandlers, *, retention_seconds: float = RETENTION_SECONDS
+        self,
+        handlers: EventHandlers,
+        *,
+        retention_seconds: float = RETENTION_SECONDS,
+        record: bool = False,
     ) -> None:
+        self._record = record
         self._handlers = handlers
         self._retention_seconds = retention_seconds
         self._hubs: dict[str, Hub] = {}
@@ -63,6 +68,7 @@ class Service:
             hub = self._hubs[key] = Hub(key)
             hub.group_states.clock = _milliseconds
             hub.memberships.is_wanted = lambda name, group: self._handlers.want(key, name, group)
+            hub.sending.record = [] if self._record else None
         return hub
 
     def hubs(self) -> list[Hub]:
@@ -222,6 +228,11 @@ class Service:
         self._retentions.clear()
         self._asking.clear()
         self._stream_timers.close()
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until the deliveries that run now have ended, or for that time."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
 
     async def close(self) -> None:
         """Close every client with 1001 and cancel every event."""
