@@ -46,6 +46,7 @@ FRAME_ROWS = {
     "streamEnd": (NO, "reliable", "test_streams"),
     "setGroupState": (NOT_LISTED, "group state", "test_group_states"),
     "subscribeGroupState": (NOT_LISTED, "group state", "test_group_states"),
+    "unsubscribeGroupState": (NOT_LISTED, "group state", "test_group_states"),
 }
 
 

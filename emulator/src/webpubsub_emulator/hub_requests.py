@@ -1,7 +1,7 @@
 """What clients ask for: joining, leaving, sending, user events, and the answers to them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from webpubsub_emulator.client_protocol import Failure
 from webpubsub_emulator.client_requests import (
@@ -34,7 +34,7 @@ _ACKNOWLEDGED = (
     *(SetGroupState, SubscribeGroupState, UnsubscribeGroupState),
 )
 # The requests without an ack id. A table, so that the frequent ones find theirs at once.
-RequestTable = dict[type, Callable[[Connection, Any], list[Effect]]]
+RequestTable: TypeAlias = dict[type, Callable[[Connection, Any], list[Effect]]]
 
 
 class _ForbiddenError(Exception):

@@ -78,7 +78,7 @@ class Sending:
         receivers: Collection[Connection],
         excluded: Collection[str] = (),
     ) -> list[Effect]:
-        if self.record is not None and message.has_data:
+        if self.record is not None and not message.ends_stream:
             wanted = (receiver for receiver in receivers if receiver.id not in excluded)
             self.record.append(sent_message(message, wanted))
         return self._deliver(message, receivers, excluded)
@@ -92,6 +92,7 @@ class Sending:
         is_snapshot: bool,
     ) -> list[Effect]:
         """Send states of a group's members."""
+        # Not recorded, because it is no message of an app or a client.
         message = states_message(group, MemberStates(items, is_snapshot))
         return self._deliver(message, receivers)
 

@@ -35,9 +35,9 @@ class OutgoingMessage:
         self._encoded: dict[Callable[[OutgoingMessage], Any], Any] = {}
 
     @property
-    def has_data(self) -> bool:
-        """Whether a client or the app sent data: states and the end of a stream have none."""
-        return self.states is None and not (self.stream is not None and self.stream.is_end)
+    def ends_stream(self) -> bool:
+        """Whether it is the end of a stream, which has no data."""
+        return self.stream is not None and self.stream.is_end
 
     def encoded(self, encode: Callable[["OutgoingMessage"], _T]) -> _T:
         """Return what `encode` makes of the message. It is called for the first receiver only."""

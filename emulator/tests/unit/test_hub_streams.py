@@ -289,3 +289,14 @@ def test_a_message_that_ends_all_its_receivers() -> None:
     """Each of them once, although the end of the first one already ends the second one."""
     effects = overfull_pair().sending.to_all(Payload("text", b"x"), ())
     assert closed_with(effects) == [("c1", 1008), ("c2", 1008)]
+
+
+def test_fragments_are_recorded_and_the_end_is_not() -> None:
+    """The end has no data, so a test that asks for messages does not find it."""
+    hub = opened()
+    hub.sending.record = []
+    start(hub)
+    send(hub, 1)
+    send(hub, 2)
+    end(hub)
+    assert [message.data for message in hub.sending.record] == ["1", "2"]
