@@ -4,7 +4,7 @@ The table of protocols is in subprotocols.py.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from webpubsub_emulator.client_modes import PublishMode
 from webpubsub_emulator.client_requests import ClientRequest
@@ -12,7 +12,7 @@ from webpubsub_emulator.messages import Frame
 from webpubsub_emulator.outgoing import OutgoingMessage
 from webpubsub_emulator.unacknowledged import UnacknowledgedMessages
 
-type Failure = Literal["Forbidden", "Duplicate", "InternalServerError"]
+Failure: TypeAlias = Literal["Forbidden", "Duplicate", "InternalServerError"]
 
 
 class ClosingCode(NamedTuple):

@@ -1,6 +1,7 @@
 """What a client can ask of the service, in any protocol: frozen dataclasses."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from webpubsub_emulator.messages import Payload
 
@@ -60,5 +61,5 @@ class SequenceAck:
     sequence_id: int
 
 
-type GroupRequest = JoinGroup | LeaveGroup | SendToGroup
-type ClientRequest = GroupRequest | SendEvent | Ping | SequenceAck
+GroupRequest: TypeAlias = JoinGroup | LeaveGroup | SendToGroup
+ClientRequest: TypeAlias = GroupRequest | SendEvent | Ping | SequenceAck

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from webpubsub_emulator.faults import FAULTS, Fault, FaultError, Faults, parse_fault
 from webpubsub_emulator.handler_settings import read_settings
@@ -22,6 +23,8 @@ CONTROL_HELP = (
     "serve /control on the emulator's port, for this machine only and without authentication: "
     "inspect the state, change faults, drop connections and restart while the emulator runs"
 )
+
+HOW_TO_USE = "Pass this connection string to any Web PubSub SDK, in place of an Azure resource's."
 
 
 class CommandError(Exception):
@@ -104,6 +107,7 @@ def stop_signal() -> asyncio.Event:
 
 def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=prog, description="Run the Web PubSub emulator.")
+    parser.add_argument("--version", action=_ShowVersion)
     text = f"{PORT} by default; 0 means any free port"
     parser.add_argument("--port", type=int, default=PORT, help=text)
     parser.add_argument(
@@ -121,6 +125,20 @@ def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Nam
     text = "print one line of JSON on stdout when ready"
     parser.add_argument("--json", action="store_true", help=text)
     return parser.parse_args(arguments)
+
+
+class _ShowVersion(argparse.Action):
+    """Print the version of the installed package and exit."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        # Not imported at the start, because it would make every start slower.
+        from importlib.metadata import version
+
+        print(version("webpubsub-emulator"))
+        parser.exit()
 
 
 def _read_fault(text: str) -> Fault:
@@ -151,10 +169,19 @@ async def _serve(options: argparse.Namespace) -> int:
     for hub, url in options.handler:
         add_event_handler(emulator, hub, url)
     async with emulator as running:
-        facts = {"connectionString": running.connection_string, **control_fact(running)}
-        announce_ready(options.json, facts)
+        _announce(options.json, running)
         await stopped.wait()
     return 0
+
+
+def _announce(as_json: bool, running: Emulator) -> None:
+    """Print the connection string: in a line of JSON, or alone on its line, ready to copy."""
+    if as_json:
+        facts = {"connectionString": running.connection_string, **control_fact(running)}
+        announce_ready(as_json, facts)
+        return
+    print(running.connection_string, HOW_TO_USE, sep="\n")
+    announce_ready(as_json, control_fact(running))
 
 
 def _add_handlers(emulator: Emulator, file: Path) -> None:

@@ -1,6 +1,7 @@
 """The effects of an input to a hub, which the hub's caller carries out: frozen dataclasses."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from webpubsub_emulator.events import Event
 from webpubsub_emulator.messages import Frame
@@ -67,4 +68,4 @@ class Retain:
     drop: int
 
 
-type Effect = Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain
+Effect: TypeAlias = Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain

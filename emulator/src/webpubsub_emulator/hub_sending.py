@@ -8,6 +8,7 @@ from webpubsub_emulator.filters import Filter
 from webpubsub_emulator.hub_endings import Endings
 from webpubsub_emulator.messages import Payload
 from webpubsub_emulator.outgoing import OutgoingMessage, group_message, server_message
+from webpubsub_emulator.recording import SentMessage, sent_message
 from webpubsub_emulator.registry import Registry, matching
 
 BUFFER_FULL = "The reliable message buffer is full."
@@ -23,6 +24,7 @@ class Sending:
     def __init__(self, connections: Registry, endings: Endings) -> None:
         self._connections = connections
         self._endings = endings
+        self.record: list[SentMessage] | None = None  # of all messages; None keeps none
 
     def to_all(
         self, payload: Payload, excluded: Collection[str], where: Filter | None = None
@@ -68,9 +70,10 @@ class Sending:
     ) -> list[Effect]:
         effects: list[Effect] = []
         # A copy, because a receiver may end here and leave the registry.
-        for receiver in tuple(receivers):
-            if receiver.id in excluded:
-                continue
+        wanted = [receiver for receiver in receivers if receiver.id not in excluded]
+        if self.record is not None:
+            self.record.append(sent_message(message, wanted))
+        for receiver in wanted:
             frame = receiver.frame_for(message)
             if frame is None:
                 effects += self._endings.fail(receiver, POLICY_VIOLATION, BUFFER_FULL)

@@ -1,14 +1,14 @@
 """Message data, WebSocket messages, and their limits."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from webpubsub_emulator.metadata import Metadata
 
 MESSAGE_LIMIT = 1024 * 1024  # bytes of a message, in either direction (terms: 1 MB per message)
 TTL_MAX_SECONDS = 300
 
-type DataType = Literal["text", "json", "binary", "protobuf"]
+DataType: TypeAlias = Literal["text", "json", "binary", "protobuf"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Messages from the service to clients. The modules protocol_*.py encode them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from webpubsub_emulator.messages import Payload
+
+_T = TypeVar("_T")
 
 
 class OutgoingMessage:
@@ -22,9 +24,9 @@ class OutgoingMessage:
         self.from_user_id = from_user_id
         self._encoded: dict[Callable[[OutgoingMessage], Any], Any] = {}
 
-    def encoded[T](self, encode: Callable[["OutgoingMessage"], T]) -> T:
+    def encoded(self, encode: Callable[["OutgoingMessage"], _T]) -> _T:
         """Return what `encode` makes of the message. It is called for the first receiver only."""
-        result: T | None = self._encoded.get(encode)
+        result: _T | None = self._encoded.get(encode)
         if result is None:
             result = self._encoded[encode] = encode(self)
         return result

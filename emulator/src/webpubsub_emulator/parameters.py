@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from multidict import MultiMapping
 
@@ -16,7 +17,7 @@ PAGE_LIMIT = 200
 DEFAULT_MINUTES = 60
 INT32_MAX = 2**31 - 1
 
-type Query = MultiMapping[str]
+Query: TypeAlias = MultiMapping[str]
 
 
 @dataclass(frozen=True, slots=True)

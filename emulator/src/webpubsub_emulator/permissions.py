@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from webpubsub_emulator.group_patterns import GroupPattern, Wildcard, parse_pattern
 from webpubsub_emulator.names import is_group_name
 
-type Action = Literal["joinLeaveGroup", "sendToGroup"]
+Action: TypeAlias = Literal["joinLeaveGroup", "sendToGroup"]
 ACTIONS: tuple[Action, ...] = ("joinLeaveGroup", "sendToGroup")
 
 # The names of actions in REST calls, in lower case: the name itself, or its number in the

@@ -1,11 +1,12 @@
 """A hub's connections, by id, by group and by user. Nothing is sent from here."""
 
 from collections.abc import Collection, Iterable
+from typing import TypeAlias
 
 from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.filters import Filter, Subject
 
-type _Index = dict[str, dict[str, Connection]]
+_Index: TypeAlias = dict[str, dict[str, Connection]]
 
 
 class Registry:

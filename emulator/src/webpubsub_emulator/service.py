@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from webpubsub_emulator.client_socket import ClientSocket, SlowClientError
 from webpubsub_emulator.effects import (
@@ -27,7 +27,7 @@ RETENTION_SECONDS = 30.0
 
 _log = logging.getLogger("emulator")
 
-type _Deliver = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
+_Deliver: TypeAlias = Callable[[Event, asyncio.Event], Coroutine[Any, Any, None]]
 
 _SLOW_CLIENT = "The client is too slow to take its messages."
 
@@ -36,8 +36,13 @@ class Service:
     """The state that REST calls and client sockets share."""
 
     def __init__(
-        self, handlers: EventHandlers, *, retention_seconds: float = RETENTION_SECONDS
+        self,
+        handlers: EventHandlers,
+        *,
+        retention_seconds: float = RETENTION_SECONDS,
+        record: bool = False,
     ) -> None:
+        self._record = record
         self._handlers = handlers
         self._retention_seconds = retention_seconds
         self._hubs: dict[str, Hub] = {}
@@ -54,6 +59,7 @@ class Service:
         hub = self._hubs.get(key)
         if hub is None:
             hub = self._hubs[key] = Hub(key)
+            hub.sending.record = [] if self._record else None
         return hub
 
     def hubs(self) -> list[Hub]:
@@ -199,6 +205,11 @@ class Service:
             task.cancel()
         self._retentions.clear()
         self._asking.clear()
+
+    async def settle(self, seconds: float) -> None:
+        """Wait until the deliveries that run now have ended, or for that time."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
 
     async def close(self) -> None:
         """Close every client with 1001 and cancel every event."""

@@ -121,7 +121,8 @@ async def test_excluded_may_be_repeated_and_combined_with_a_filter(hub: Hub, to:
         query = f"excluded={bob.connection_id}&excluded={third.connection_id}"
         await hub.call("POST", f"{to}/:send?{query}", "1")
         assert (await ann.receive())["data"] == 1
-        query = f"excluded={ann.connection_id}&filter={escape("userId ne 'bob'")}"
+        where = escape("userId ne 'bob'")
+        query = f"excluded={ann.connection_id}&filter={where}"
         await hub.call("POST", f"{to}/:send?{query}", "2")
         assert (await third.receive())["data"] == 2
         await hub.send("last", to)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import webpubsub_emulator
+from webpubsub_emulator import EmulatorFixture
 from webpubsub_emulator.command import main
 from webpubsub_emulator.faults import FAULTS, parse_fault
 from webpubsub_emulator.handler_settings import read_settings
@@ -26,6 +27,11 @@ def section(title: str) -> str:
 def first_cells(title: str) -> list[str]:
     """Return the first code text of each row in the tables of a section."""
     return re.findall(r"^\| `([^`]+)`", section(title), re.MULTILINE)
+
+
+def first_columns(title: str) -> list[str]:
+    """Return the first column of the tables of a section."""
+    return re.findall(r"^\| ([^|]+) \|", section(title), re.MULTILINE)
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -60,7 +66,7 @@ def test_every_option_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_public_names_are_explained() -> None:
-    table = section("Use it in a test")
+    table = section("Library")
     for name in {*webpubsub_emulator.__all__} - {"Fault", "FaultError"}:
         assert f"`{name}" in table, name
 
@@ -77,3 +83,12 @@ def test_named_modules_exist() -> None:
     source = FOLDER / "src" / "webpubsub_emulator"
     for name in re.findall(r"`([\w*]+\.py)`", section("How the code is arranged")):
         assert list(source.glob(name)), name
+
+
+def test_fixtures_are_explained() -> None:
+    """Each fixture of the plugin, and each public member of what it is."""
+    members = {name for name in vars(EmulatorFixture) if not name.startswith("_")}
+    text = " ".join(first_columns("Fixtures"))
+    for name in members - {"close", "take_failures"}:  # of the plugin alone
+        assert f".{name}" in text, name
+    assert {"webpubsub", "webpubsub_server"} <= {*first_cells("Fixtures")}
