@@ -26,16 +26,21 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Deliver this user event and pass the answer to `Hub.event_answered`."""
+    """Deliver this user event and pass the answer to `Hub.event_answered`.
+
+    With an invocation id the answer goes to `Hub.invocation_answered`.
+    """
 
     event: Event
+    invocation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Cancel the delivery of the connection's last `Ask`: the connection has ended."""
+    """Cancel the delivery of the connection's last `Ask`, or of the one with this invocation id."""
 
     connection_id: str
+    invocation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +73,26 @@ class Retain:
     drop: int
 
 
-Effect: TypeAlias = Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain
+@dataclass(frozen=True, slots=True)
+class WatchStream:
+    """Pass the stream to `Hub.stream_idle` after these milliseconds. Replaces an earlier one."""
+
+    hub: str
+    connection_id: str
+    stream_id: str
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetStream:
+    """Undo `WatchStream`: the stream has ended."""
+
+    connection_id: str
+    stream_id: str
+
+
+StreamEffect: TypeAlias = WatchStream | ForgetStream
+
+Effect: TypeAlias = (
+    Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain | StreamEffect
+)

@@ -16,10 +16,12 @@ from webpubsub_emulator.events import (
 )
 from webpubsub_emulator.hub_endings import NORMAL_CLOSURE, Endings
 from webpubsub_emulator.hub_groups import Groups
+from webpubsub_emulator.hub_invocations import Invocations
 from webpubsub_emulator.hub_recovery import Recovery
 from webpubsub_emulator.hub_requests import Requests
 from webpubsub_emulator.hub_sending import Sending
-from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.hub_streams import Streams
+from webpubsub_emulator.messages import ErrorDetail, Frame
 from webpubsub_emulator.registry import Registry
 
 ENDED = "The connection ended."
@@ -44,7 +46,12 @@ class Hub:
         self.endings = Endings(self.connections)
         self.sending = Sending(self.connections, self.endings)
         self.recovery = Recovery(self.connections, self.endings)
-        self._requests = Requests(self.connections, self.sending, self.endings)
+        self._invocations = Invocations(self.connections)
+        self._streams = Streams(self.connections, self.sending)
+        self.endings.also += (self._invocations.end, self._streams.abandon)
+        self._requests = Requests(
+            self.connections, self.sending, self.endings, self._invocations, self._streams
+        )
         self._arriving: dict[str, tuple[Connection, Handshake]] = {}
 
     def client_arrived(self, handshake: Handshake, mode: PublishMode | None = None) -> Event:
@@ -92,6 +99,29 @@ class Hub:
         connection = self.connections.get(connection_id)
         return [] if connection is None else self._requests.answered(connection, answer)
 
+    def invocation_answered(
+        self, connection_id: str, invocation_id: str, answer: EventAnswer | ErrorDetail
+    ) -> list[Effect]:
+        """Pass on the app's answer to an invocation."""
+        return self._invocations.answered(connection_id, invocation_id, answer)
+
+    def stream_idle(self, connection_id: str, stream_id: str) -> list[Effect]:
+        """Close a stream that was idle for its timeout, if it is still open."""
+        return self._streams.idle(connection_id, stream_id)
+
+    def client_recovered(self, connection_id: str, reconnection_token: str) -> list[Effect]:
+        """Continue a connection of `recovery.candidate` on a new socket.
+
+        A client that has streams gets the frame `connected` again, because npm's client goes on
+        with its streams only then. Client-spec (1.2) allows the frame. Other clients get none, as
+        at Microsoft's emulator.
+        """
+        connection = self.connections.get(connection_id)
+        if connection is None or not self._streams.are_used_by(connection):
+            return self.recovery.recover(connection_id)
+        greeting = _greet(connection, reconnection_token)
+        return [*greeting, *self.recovery.recover(connection_id)]
+
     def client_closed(self, connection_id: str, code: int, reason: str) -> list[Effect]:
         """End the connection after a close frame, once the frames before it are carried out.
 
@@ -121,6 +151,12 @@ class Hub:
         """End a connection that the caller gave up: a WebSocket violation, or a slow client."""
         connection = self.connections.get(connection_id)
         return [] if connection is None else self.endings.end(connection, reason)
+
+    def forget_everyone(self) -> None:
+        """Forget every connection, without any event."""
+        self.connections.clear()
+        self._invocations.clear()
+        self._streams.clear()
 
 
 def _greet(connection: Connection, reconnection_token: str) -> list[Effect]:

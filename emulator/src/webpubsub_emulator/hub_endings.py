@@ -1,6 +1,6 @@
 """How connections end: closed by the app, after a violation, or because the client is gone."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from webpubsub_emulator.connection import Connection, Input
 from webpubsub_emulator.effects import Close, Effect, Notify, Send, Withdraw
@@ -16,6 +16,8 @@ class Endings:
 
     def __init__(self, connections: Registry) -> None:
         self._connections = connections
+        # What else ends with a connection. Each function returns its effects.
+        self.also: list[Callable[[Connection], list[Effect]]] = []
 
     def end(self, connection: Connection, reason: str) -> list[Effect]:
         """Forget a connection whose socket is gone or is closed otherwise."""
@@ -23,7 +25,8 @@ class Endings:
         self._connections.remove(connection)
         event = connection.next_event("sys", "disconnected", disconnected_payload(reason))
         withdrawal = [Withdraw(connection.id)] if connection.pending else []
-        return [*withdrawal, Notify(event)]
+        also = [effect for end in self.also for effect in end(connection)]
+        return [*withdrawal, *also, Notify(event)]
 
     def fail(self, connection: Connection, code: int, text: str) -> list[Effect]:
         """Close a connection for a reason that lies in the connection."""

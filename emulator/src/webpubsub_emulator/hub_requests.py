@@ -1,23 +1,35 @@
 """What clients ask for: joining, leaving, sending, user events, and the answers to them."""
 
+from collections.abc import Callable
+from typing import Any
+
 from webpubsub_emulator.client_protocol import Failure
 from webpubsub_emulator.client_requests import (
+    CancelInvocation,
     ClientRequest,
+    EndStream,
     FrameError,
     GroupRequest,
+    Invoke,
     JoinGroup,
+    KeepStreamAlive,
     LeaveGroup,
     Ping,
     SendEvent,
     SendToGroup,
     SequenceAck,
+    StartStream,
+    StreamData,
 )
 from webpubsub_emulator.connection import Connection, Goodbye, Input, State
 from webpubsub_emulator.effects import Ask, Effect, ResumeReading, Send
 from webpubsub_emulator.events import EventAnswer
 from webpubsub_emulator.hub_endings import Endings
+from webpubsub_emulator.hub_invocations import Invocations
 from webpubsub_emulator.hub_sending import Sending
+from webpubsub_emulator.hub_streams import Streams
 from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.permissions import forbidden_text
 from webpubsub_emulator.registry import Registry
 
 
@@ -28,10 +40,28 @@ class _ForbiddenError(Exception):
 class Requests:
     """Carries out the requests of clients of one hub."""
 
-    def __init__(self, connections: Registry, sending: Sending, endings: Endings) -> None:
+    def __init__(
+        self,
+        connections: Registry,
+        sending: Sending,
+        endings: Endings,
+        invocations: Invocations,
+        streams: Streams,
+    ) -> None:
         self._connections = connections
         self._sending = sending
         self._endings = endings
+        # The requests without an ack id. A table, so that the frequent ones find theirs at once.
+        self._unacknowledged: dict[type, Callable[[Connection, Any], list[Effect]]] = {
+            Ping: _answer_ping,
+            SequenceAck: _release,
+            Invoke: invocations.invoke,
+            CancelInvocation: invocations.cancel,
+            StartStream: streams.start,
+            StreamData: streams.data,
+            KeepStreamAlive: streams.keep_alive,
+            EndStream: streams.end,
+        }
 
     def read(self, connection: Connection, frame: Frame) -> list[Effect]:
         """Carry out what a frame of an open connection asks for."""
@@ -58,13 +88,8 @@ class Requests:
         return [*effects, *self._catch_up(connection)]
 
     def _carry_out(self, connection: Connection, request: ClientRequest) -> list[Effect]:
-        match request:
-            case Ping():
-                return _reply(connection, connection.protocol.pong())
-            case SequenceAck(sequence_id):
-                if connection.unacknowledged is not None:
-                    connection.unacknowledged.release(sequence_id)
-                return []
+        if not isinstance(request, (SendToGroup, SendEvent, JoinGroup, LeaveGroup)):
+            return self._unacknowledged[type(request)](connection, request)
         if connection.has_acknowledged(request.ack_id):
             text = f"Message with ack-id: {request.ack_id} has been processed"
             return self._fail(connection, request.ack_id, "Duplicate", text)
@@ -119,6 +144,16 @@ class Requests:
         return effects
 
 
+def _answer_ping(connection: Connection, request: Ping) -> list[Effect]:
+    return _reply(connection, connection.protocol.pong())
+
+
+def _release(connection: Connection, request: SequenceAck) -> list[Effect]:
+    if connection.unacknowledged is not None:
+        connection.unacknowledged.release(request.sequence_id)
+    return []
+
+
 def _ask(connection: Connection, request: SendEvent) -> list[Effect]:
     connection.move(Input.ASKED)
     connection.pending = request
@@ -136,5 +171,4 @@ def _reply(connection: Connection, frame: Frame | None) -> list[Effect]:
 
 def _require(allowed: bool, action: str, group: str) -> None:
     if not allowed:
-        text = f"The client does not have permission to {action} group '{group}'."
-        raise _ForbiddenError(text)
+        raise _ForbiddenError(forbidden_text(action, group))

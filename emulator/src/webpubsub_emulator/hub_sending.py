@@ -6,7 +6,7 @@ from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.effects import Effect, Send
 from webpubsub_emulator.filters import Filter
 from webpubsub_emulator.hub_endings import Endings
-from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.messages import Payload, StreamPart
 from webpubsub_emulator.outgoing import OutgoingMessage, group_message, server_message
 from webpubsub_emulator.recording import SentMessage, sent_message
 from webpubsub_emulator.registry import Registry, matching
@@ -55,10 +55,15 @@ class Sending:
         return self._deliver(server_message(payload), [connection])
 
     def publish(
-        self, sender: Connection, group: str, payload: Payload, no_echo: bool
+        self,
+        sender: Connection,
+        group: str,
+        payload: Payload,
+        no_echo: bool,
+        stream: StreamPart | None = None,
     ) -> list[Effect]:
         """Send from a client to a group; with `no_echo` to the other members only."""
-        message = group_message(group, sender.user_id, payload)
+        message = group_message(group, sender.user_id, payload, stream)
         excluded = {sender.id} if no_echo else ()
         return self._deliver(message, self._connections.members(group), excluded)
 

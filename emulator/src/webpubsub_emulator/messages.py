@@ -21,6 +21,25 @@ class Payload:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    """Why something failed, as clients get it."""
+
+    name: str
+    message: str | None = None
+    user_code: str | None = None  # of the application that ended a stream with UserError
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPart:
+    """The place of a message in a stream. `sequence_id` counts the fragments from 1."""
+
+    stream_id: str
+    sequence_id: int
+    is_end: bool = False
+    error: ErrorDetail | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One whole WebSocket message, encoded: UTF-8 text unless `is_text` is false."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.messages import Payload, StreamPart
 
 _T = TypeVar("_T")
 
@@ -14,12 +14,17 @@ class OutgoingMessage:
     A message without a group comes from the app and is not addressed to a group.
     """
 
-    __slots__ = ("_encoded", "from_user_id", "group", "payload")
+    __slots__ = ("_encoded", "from_user_id", "group", "payload", "stream")
 
     def __init__(
-        self, payload: Payload, group: str | None = None, from_user_id: str | None = None
+        self,
+        payload: Payload,
+        group: str | None = None,
+        from_user_id: str | None = None,
+        stream: StreamPart | None = None,
     ) -> None:
         self.payload = payload
+        self.stream = stream
         self.group = group
         self.from_user_id = from_user_id
         self._encoded: dict[Callable[[OutgoingMessage], Any], Any] = {}
@@ -32,9 +37,11 @@ class OutgoingMessage:
         return result
 
 
-def group_message(group: str, from_user_id: str | None, payload: Payload) -> OutgoingMessage:
+def group_message(
+    group: str, from_user_id: str | None, payload: Payload, stream: StreamPart | None = None
+) -> OutgoingMessage:
     """Return a message for the members of a group. A REST call has no sending user."""
-    return OutgoingMessage(payload, group, from_user_id)
+    return OutgoingMessage(payload, group, from_user_id, stream)
 
 
 def server_message(payload: Payload) -> OutgoingMessage:

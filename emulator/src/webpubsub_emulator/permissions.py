@@ -92,6 +92,11 @@ class Permissions:
         self._rules[action].change(group, False)
 
 
+def forbidden_text(action: str, group: str) -> str:
+    """Return what a client reads that may not do this with a group, such as "send to"."""
+    return f"The client does not have permission to {action} group '{group}'."
+
+
 def _read_roles(action: Action, roles: list[str]) -> _Rules:
     rules = _Rules(any_group=f"webpubsub.{action}" in roles)
     names = _after(f"webpubsub.{action}.", roles)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from webpubsub_emulator.client_modes import PublishMode
 from webpubsub_emulator.client_protocol import ClosingCode, Failure
 from webpubsub_emulator.client_requests import ClientRequest, SendEvent, SendToGroup
+from webpubsub_emulator.client_responses import ClientResponse
 from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.outgoing import OutgoingMessage
 
@@ -46,6 +47,9 @@ class SimpleProtocol:
         return None
 
     def failure(self, ack_id: int | None, failure: Failure, message: str) -> None:
+        return None
+
+    def respond(self, response: ClientResponse) -> None:
         return None
 
     def new_unacknowledged(self) -> None:

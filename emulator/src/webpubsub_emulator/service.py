@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from webpubsub_emulator.client_socket import ClientSocket, SlowClientError
@@ -10,17 +11,20 @@ from webpubsub_emulator.effects import (
     Ask,
     Close,
     Effect,
+    ForgetStream,
     Notify,
     PauseReading,
     ResumeReading,
     Retain,
     Send,
+    WatchStream,
     Withdraw,
 )
 from webpubsub_emulator.events import ConnectAnswer, Event, Refusal
 from webpubsub_emulator.handlers import EventHandlers
 from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.stream_timers import StreamTimers
 
 # How long a reliable client's connection outlives its socket (client-spec, "Reliable").
 RETENTION_SECONDS = 30.0
@@ -48,9 +52,11 @@ class Service:
         self._hubs: dict[str, Hub] = {}
         self._sockets: dict[str, ClientSocket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        # By connection id, and invocation id or None for the user event that other frames await.
+        self._asking: dict[tuple[str, str | None], asyncio.Task[None]] = {}
         self._starts: dict[str, list[asyncio.Event]] = {}
         self._retentions: dict[str, asyncio.TimerHandle] = {}
+        self._stream_timers = StreamTimers(self._stream_idle)
         self._is_closed = False
 
     def hub(self, name: str) -> Hub:
@@ -96,14 +102,17 @@ class Service:
             match effect:
                 case Send(connection_id, frame):  # the most frequent effect comes first
                     self._send(connection_id, frame)
-                case Ask(event):
-                    self._asking[event.connection_id] = self._spawn(event, self._ask)
+                case Ask(event, invocation_id):
+                    task = self._spawn(event, partial(self._ask, invocation_id))
+                    self._asking[event.connection_id, invocation_id] = task
                 case Notify(event):
                     self._spawn(event, self._handlers.notify)
-                case Withdraw(connection_id):
-                    self._withdraw(connection_id)
+                case Withdraw(connection_id, invocation_id):
+                    self._withdraw(connection_id, invocation_id)
                 case Retain(hub, connection_id, drop):
                     self._retain(hub, connection_id, drop)
+                case WatchStream() | ForgetStream():
+                    self._stream_timers.run(effect)
                 case _:
                     self._run_on_socket(effect)
 
@@ -119,10 +128,11 @@ class Service:
             case ResumeReading():
                 socket.resume()
 
-    def _withdraw(self, connection_id: str) -> None:
-        self._asking.pop(connection_id).cancel()
-        # The reader may be paused until the answer, and must see that the connection has ended.
-        self._run_on_socket(ResumeReading(connection_id))
+    def _withdraw(self, connection_id: str, invocation_id: str | None) -> None:
+        self._asking.pop((connection_id, invocation_id)).cancel()
+        if invocation_id is None:
+            # The reader may be paused until the answer, and must see that the connection has ended.
+            self._run_on_socket(ResumeReading(connection_id))
 
     def _retain(self, hub: str, connection_id: str, drop: int) -> None:
         def expire() -> None:
@@ -134,6 +144,9 @@ class Service:
             earlier.cancel()
         loop = asyncio.get_running_loop()
         self._retentions[connection_id] = loop.call_later(self._retention_seconds, expire)
+
+    def _stream_idle(self, hub: str, connection_id: str, stream_id: str) -> None:
+        self.run(self.hub(hub).stream_idle(connection_id, stream_id))
 
     def _send(self, connection_id: str, frame: Frame) -> None:
         socket = self._sockets.get(connection_id)
@@ -151,10 +164,16 @@ class Service:
     def _give_up(self, hub: str, connection_id: str) -> None:
         self.run(self.hub(hub).client_dropped(connection_id, _SLOW_CLIENT))
 
-    async def _ask(self, event: Event, started: asyncio.Event) -> None:
-        answer = await self._handlers.ask(event, started)
-        del self._asking[event.connection_id]
-        self.run(self.hub(event.hub).event_answered(event.connection_id, answer))
+    async def _ask(self, invocation_id: str | None, event: Event, started: asyncio.Event) -> None:
+        hub, connection_id = self.hub(event.hub), event.connection_id
+        if invocation_id is None:
+            answer = await self._handlers.ask(event, started)
+            effects = partial(hub.event_answered, connection_id, answer)
+        else:
+            outcome = await self._handlers.invoke(event, started)
+            effects = partial(hub.invocation_answered, connection_id, invocation_id, outcome)
+        del self._asking[connection_id, invocation_id]
+        self.run(effects())
 
     def _spawn(self, event: Event, deliver: _Deliver) -> asyncio.Task[None]:
         """Deliver in a task, once the connection's earlier events are on their way.
@@ -196,7 +215,7 @@ class Service:
         """
         # Differs from Azure: a client whose connect event is running is accepted afterwards.
         for hub in self._hubs.values():
-            hub.connections.clear()
+            hub.forget_everyone()
         for socket in self._sockets.values():
             socket.drop()
         for timer in self._retentions.values():
@@ -205,6 +224,7 @@ class Service:
             task.cancel()
         self._retentions.clear()
         self._asking.clear()
+        self._stream_timers.close()
 
     async def settle(self, seconds: float) -> None:
         """Wait until the deliveries that run now have ended, or for that time."""
@@ -220,6 +240,7 @@ class Service:
             socket.resume()
         for timer in self._retentions.values():
             timer.cancel()
+        self._stream_timers.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -136,7 +136,8 @@ class ClientEndpoint:
             token, self._access_key, connection_id
         ):
             return None
-        return self._begin(request, hub, connection_id, hub.recovery.recover(connection_id))
+        effects = hub.client_recovered(connection_id, token)
+        return self._begin(request, hub, connection_id, effects)
 
     def _begin(
         self, request: web.Request, hub: Hub, connection_id: str, effects: list[Effect]

@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from contract.table import read_reports, redact, table
+from contract.table import EVIDENCE, read_reports, redact, table
 from contract.target import Hub, Target
 from processes import run_emulator
 from unit.app import App
@@ -114,6 +114,12 @@ async def app(service: Service, handled: Hub) -> AsyncIterator[App]:
     await web.SockSite(runner, service.listening.dup()).start()
     yield handler
     await runner.cleanup()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks that say where a statement comes from; the table shows them."""
+    for name, meaning in EVIDENCE.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:

@@ -15,10 +15,14 @@ from fuzz.neighbour import open_socket
 
 # Close codes of the service (JSON subprotocol reference; RFC 6455, section 7.4.1).
 CLOSE_CODES = {1000, 1002, 1003, 1007, 1008, 1009, 1011}
-TYPES = ["joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""]
+TYPES = [
+    *("joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""),
+    *("invoke", "cancelInvocation", "streamData", "streamEnd"),
+]
 KEYS = [
     *("type", "group", "event", "dataType", "data", "noEcho", "ackId", "sequenceId", "ttlSeconds"),
-    *("metadata", "TYPE", ""),
+    *("metadata", "TYPE", "", "invocationId", "target", "stream", "streamId", "streamSequenceId"),
+    "error",
 ]
 VALUES: Any = st.recursive(
     st.none()
@@ -26,7 +30,8 @@ VALUES: Any = st.recursive(
     | st.integers(-(2**70), 2**70)
     | st.floats()
     | st.text(max_size=20)
-    | st.sampled_from(["text", "json", "binary", "protobuf", "a", "aGVsbG8=", "*", "g" * 1025]),
+    | st.sampled_from(["text", "json", "binary", "protobuf", "a", "aGVsbG8=", "*", "g" * 1025])
+    | st.sampled_from([{"streamId": "a"}, {"streamId": "a", "idleTimeoutMs": 1}]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=5,
 )

@@ -27,8 +27,8 @@ DOING = {
     *("__init__", "__main__", "calls", "client_socket", "command", "control", "deliveries"),
     *("event_faults", "fixture", "handlers", "http_logs", "loop_thread", "operations"),
     *("parameters", "problems", "rest", "rest_connections", "rest_faults", "rest_groups"),
-    *("rest_messages", "rest_service", "server", "service", "sockets", "tokens", "transport"),
-    "validator",
+    *("rest_messages", "rest_service", "server", "service", "sockets", "stream_timers", "tokens"),
+    *("transport", "validator"),
 }
 DOES = {"aiohttp", "asyncio", "secrets", "socket", "subprocess", "threading", "time"}
 LONGEST_BODY = 25

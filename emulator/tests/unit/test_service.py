@@ -16,6 +16,7 @@ from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.service import Service
 
 EVENT = Frame(b'{"type":"event","event":"e","data":1}')
+INVOCATION = Frame(b'{"type":"invoke","invocationId":"i","event":"e"}')
 
 
 class SlowApp:
@@ -42,6 +43,8 @@ class SlowApp:
             self.given_up.append(event.name)
             raise
         return EventAnswer()
+
+    invoke = ask
 
 
 class Line:
@@ -173,4 +176,42 @@ async def test_only_the_last_drop_counts(caplog: pytest.LogCaptureFixture) -> No
     await settle()
     assert app.arrived == ["connected", "disconnected"]
     assert caplog.records == []
+    await service.close()
+
+
+async def test_invocations_are_cancelled_one_by_one() -> None:
+    """By the client, or with the connection. The others are answered."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    service.run(enter(hub, handshake("c1")))
+    for name in ("a", "b", "c"):
+        text = f'{{"type":"invoke","invocationId":"{name}","event":"{name}"}}'
+        service.run(hub.client_sent("c1", Frame(text.encode())))
+    await settle()
+    cancel = Frame(b'{"type":"cancelInvocation","invocationId":"b"}')
+    service.run(hub.client_sent("c1", cancel))
+    await settle()
+    assert (app.arrived, app.given_up) == (["connected", "a", "b", "c"], ["b"])
+    service.run(hub.client_lost("c1"))
+    await settle()
+    assert app.given_up == ["b", "a", "c"]
+    await service.close()
+
+
+async def test_an_invocation_gets_the_apps_answer() -> None:
+    app = SlowApp()
+    app.on_its_way.set()
+    app.answer.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    service.run(enter(hub, handshake("c1")))
+    socket = Line().socket()
+    service.attach("c1", socket)
+    service.run(hub.client_sent("c1", INVOCATION))
+    await settle()
+    assert [frame.data for frame in socket._queue or ()] == [
+        b'{"type":"invokeResponse","invocationId":"i","success":true}'
+    ]
     await service.close()
