@@ -29,9 +29,8 @@ def new_websocket(subprotocol: str | None) -> web.WebSocketResponse:
         max_msg_size=MESSAGE_LIMIT + 1,
         # Keeps aiohttp from waiting for a slow client. ClientSocket does that.
         writer_limit=sys.maxsize,
-        # Differs from Azure: no pings are sent. On one machine TCP reports every client that dies,
-        # and a timer for each client would cost memory.
-        heartbeat=None,
+        # The reader has to see pings and pongs (keep_alive.py).
+        autoping=False,
     )
     if subprotocol:
         websocket.headers["Sec-WebSocket-Protocol"] = subprotocol
@@ -47,7 +46,7 @@ class ClientSocket:
 
     __slots__ = (
         *("hub", "_request", "_queue", "_closing", "is_gone", "_pause", "_task", "_deadline"),
-        *("_websocket", "_writer", "_transport", "_room"),
+        *("is_silent", "_websocket", "_writer", "_transport", "_room"),
     )
 
     def __init__(self, hub: str, request: web.BaseRequest) -> None:
@@ -56,6 +55,7 @@ class ClientSocket:
         self._queue: FrameQueue | None = FrameQueue()
         self._closing: tuple[int, bytes] | None = None
         self.is_gone = False  # nothing is sent any more, and what is received is ignored
+        self.is_silent = False  # nothing came since the last ping; the reader sets it to false
         self._pause: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -102,6 +102,24 @@ class ClientSocket:
         if self._queue is None:
             self._task = asyncio.create_task(self._write_rest())
 
+    def ping(self) -> bool:
+        """Send a WebSocket ping. Return false if nothing came since the last one.
+
+        A client that is slow, or whose frames are not read now, is neither pinged nor judged.
+        """
+        if self._queue is not None or self._pause is not None or self._closing is not None:
+            self.is_silent = False
+            return True
+        if self.is_silent:
+            return False
+        self.is_silent = True
+        self._write_control(b"", WSMsgType.PING)
+        return True
+
+    def pong(self, data: bytes) -> None:
+        """Answer a WebSocket ping of the client."""
+        self._write_control(data, WSMsgType.PONG)
+
     def drop(self) -> None:
         """End the TCP connection without another frame."""
         self._retire()
@@ -144,7 +162,9 @@ class ClientSocket:
 
     def _flush(self) -> None:
         while self._queue and self._transport.get_write_buffer_size() <= self._room:
-            self._write(self._queue.popleft())
+            frame = self._queue.popleft()
+            if not frame.is_expired:
+                self._write(frame)
         if not self._queue:
             self._queue = None
 
@@ -165,6 +185,13 @@ class ClientSocket:
             _complete(self._websocket.send_frame(frame.data, kind))
         except ConnectionError:
             return  # The reader gets the same error and ends the connection.
+
+    def _write_control(self, data: bytes, kind: WSMsgType) -> None:
+        # Not shared with _write, which every message to every client calls.
+        try:
+            _complete(self._websocket.send_frame(data, kind))
+        except ConnectionError:
+            return
 
 
 def _complete(coroutine: Coroutine[Any, Any, None]) -> None:

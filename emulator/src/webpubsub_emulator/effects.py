@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from webpubsub_emulator.events import Event
-from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.messages import Frame, Lifetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,13 @@ class Retain:
 
 
 @dataclass(frozen=True, slots=True)
+class Expire:
+    """End this lifetime after its seconds."""
+
+    lifetime: Lifetime
+
+
+@dataclass(frozen=True, slots=True)
 class WatchStream:
     """Pass the stream to `Hub.stream_idle` after these milliseconds. Replaces an earlier one."""
 
@@ -94,5 +101,14 @@ class ForgetStream:
 StreamEffect: TypeAlias = WatchStream | ForgetStream
 
 Effect: TypeAlias = (
-    Send | Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain | StreamEffect
+    Send
+    | Close
+    | Ask
+    | Withdraw
+    | Notify
+    | PauseReading
+    | ResumeReading
+    | Retain
+    | Expire
+    | StreamEffect
 )

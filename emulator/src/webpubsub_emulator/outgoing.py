@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from webpubsub_emulator.messages import Payload, StreamPart
+from webpubsub_emulator.messages import Lifetime, Payload, StreamPart
 
 _T = TypeVar("_T")
 
@@ -14,7 +14,7 @@ class OutgoingMessage:
     A message without a group comes from the app and is not addressed to a group.
     """
 
-    __slots__ = ("_encoded", "from_user_id", "group", "payload", "stream")
+    __slots__ = ("_encoded", "from_user_id", "group", "lifetime", "payload", "stream")
 
     def __init__(
         self,
@@ -24,6 +24,7 @@ class OutgoingMessage:
         stream: StreamPart | None = None,
     ) -> None:
         self.payload = payload
+        self.lifetime = Lifetime(payload.ttl_seconds) if payload.ttl_seconds else None
         self.stream = stream
         self.group = group
         self.from_user_id = from_user_id

@@ -51,7 +51,7 @@ def test_all_python_snippets_are_run() -> None:
 def test_the_handlers_file_is_valid() -> None:
     (text,) = snippets("json")
     assert json.loads(text)
-    assert [hub for hub, _ in read_settings(text)] == ["chat"]
+    assert [file.hub for file in read_settings(text)] == ["chat"]
 
 
 def test_every_fault_has_a_row_with_its_defaults() -> None:
