@@ -67,7 +67,9 @@ def write_handlers(file: Path, port: int) -> Path:
         {"urlTemplate": f"{hooks}/two-{{event}}"} | everything,
     ]
     hubs["narrow"] = [{"urlTemplate": f"{hooks}/{{event}}", "userEventPattern": "other"}]
-    content = {hub: {"eventHandlers": handlers} for hub, handlers in hubs.items()}
+    content: dict[str, Any] = {hub: {"eventHandlers": handlers} for hub, handlers in hubs.items()}
+    content["anonymous"] = {"anonymousConnectPolicy": "allow"}
+    content["pinged"] = {"webSocketKeepAliveIntervalInSeconds": 1}
     file.write_text(json.dumps({"hubs": content}))
     return file
 
