@@ -35,18 +35,23 @@ async def test_a_target_that_agrees() -> None:
     """The table has each statement, what was not asked and why, and the counts."""
     async with Emulator(access_key=KEY) as emulator:
         status, output = await run_suite(
-            emulator.connection_string, "-k", "cookies or (acks and success)"
+            emulator.connection_string,
+            *("-k", "cookies or (acks and success) or invocations_need_no_role or has_no_response"),
         )
     table = output[output.index("= contract =") :].splitlines()[1:]
     assert status == 0
-    assert table[:7] == [
+    assert table[:10] == [
         "acks",
         "  agrees     an ack reports success [joinGroup]",
         "  agrees     an ack reports success [leaveGroup]",
         "  agrees     an ack reports success [sendToGroup]",
+        "invocations",
+        "  not asked  a cancelled invocation has no response  "
+        "(specified; needs an event handler of the tests)",
+        "  agrees     invocations need no role  (inferred)",
         "user events",
         "  not asked  cookies return with later events  (needs an event handler of the tests)",
-        "3 agree, 0 differ, 1 not asked",
+        "4 agree, 0 differ, 2 not asked",
     ]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from webpubsub_emulator.messages import ErrorDetail, Payload
+from webpubsub_emulator.messages import ErrorDetail, GroupState, Payload
 
 
 class FrameError(ValueError):
@@ -78,6 +78,31 @@ class CancelInvocation:
 
 
 @dataclass(frozen=True, slots=True)
+class SetGroupState:
+    """Set the client's own state in a group, or clear it with None."""
+
+    group: str
+    state: GroupState | None
+    ack_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeGroupState:
+    """Receive the states in a group, now and when they change."""
+
+    group: str
+    ack_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeGroupState:
+    """Receive the states in a group no more."""
+
+    group: str
+    ack_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class StartStream:
     """Open a stream to a group. The stream is `invalid` if one of its values cannot be used."""
 
@@ -112,7 +137,8 @@ class EndStream:
     error: ErrorDetail | None
 
 
-GroupRequest: TypeAlias = JoinGroup | LeaveGroup | SendToGroup
+StateRequest: TypeAlias = SetGroupState | SubscribeGroupState | UnsubscribeGroupState
+GroupRequest: TypeAlias = JoinGroup | LeaveGroup | SendToGroup | StateRequest
 StreamRequest: TypeAlias = StartStream | StreamData | KeepStreamAlive | EndStream
 InvocationRequest: TypeAlias = Invoke | CancelInvocation
 ClientRequest: TypeAlias = (

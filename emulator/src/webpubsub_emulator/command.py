@@ -215,6 +215,8 @@ def _add_handlers(emulator: Emulator, file: Path) -> None:
                     setting.url_template,
                     system_events=setting.system_events,
                     user_event_pattern=setting.user_event_pattern,
+                    group_events=setting.group_events.names,
+                    group_filters=setting.group_events.filters,
                 )
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.") from None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from webpubsub_emulator.events import Event
+from webpubsub_emulator.group_events import NO_GROUP_EVENTS, GroupEvents, new_group_events
 from webpubsub_emulator.hub_settings import HUB_KEYS, HubSettings, read_hub_settings
 from webpubsub_emulator.json_text import parse_json
 from webpubsub_emulator.names import is_hub_name
@@ -16,6 +17,7 @@ from webpubsub_emulator.names import is_hub_name
 SYSTEM_EVENTS = ("connect", "connected", "disconnected")
 
 _PLACEHOLDER = re.compile(r"\{(hub|event)\}", re.IGNORECASE)
+_HANDLER_KEYS = ("urlTemplate", "systemEvents", "userEventPattern", "groupPresenceEvents")
 _LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -23,13 +25,14 @@ _LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 class EventHandlerSetting:
     """One event handler of a hub. Raises ValueError if a value is invalid.
 
-    System and user events are matched independently, with names in any case. The pattern is "*"
-    or a list of event names with commas between them. An empty pattern matches no user event.
+    System, user and group events are matched independently, with names in any case. The pattern is
+    "*" or a list of event names with commas between them. An empty pattern matches no user event.
     """
 
     url_template: str = field(repr=False)  # its query may have a code in it
     system_events: tuple[str, ...] = SYSTEM_EVENTS
     user_event_pattern: str = "*"
+    group_events: GroupEvents = NO_GROUP_EVENTS
 
     def __post_init__(self) -> None:
         check_template(self.url_template)
@@ -38,6 +41,8 @@ class EventHandlerSetting:
 
     def takes(self, event: Event) -> bool:
         """Return whether this event handler gets the event, if no earlier one does."""
+        if event.kind == "gp":
+            return self.group_events.include(event.name, event.group)
         if event.kind == "sys":
             return event.name in (name.lower() for name in self.system_events)
         names = _listed(self.user_event_pattern)
@@ -130,7 +135,7 @@ def _read_hub(hub: str, value: Any) -> HubFile:
 def _read_handler(index: int, value: Any) -> EventHandlerSetting:
     with _at(f"[{index}]"):
         # Differs from Azure: no `auth`. Events have no Authorization header.
-        fields = _object(value, ("urlTemplate", "systemEvents", "userEventPattern"))
+        fields = _object(value, _HANDLER_KEYS)
         with _at("urlTemplate"):
             url_template = _text(fields.get("urlTemplate"))
             check_template(url_template)
@@ -140,7 +145,20 @@ def _read_handler(index: int, value: Any) -> EventHandlerSetting:
         with _at("userEventPattern"):
             pattern = _text(fields.get("userEventPattern", ""))
             check_pattern(pattern)
-    return EventHandlerSetting(url_template, system_events, pattern)
+        with _at("groupPresenceEvents"):
+            group_events = _read_group_events(fields.get("groupPresenceEvents"))
+    return EventHandlerSetting(url_template, system_events, pattern, group_events)
+
+
+def _read_group_events(value: Any) -> GroupEvents:
+    if value is None:
+        return NO_GROUP_EVENTS
+    fields = _object(value, ("eventNames", "groupFilters"))
+    return new_group_events(_texts(fields.get("eventNames")), _texts(fields.get("groupFilters")))
+
+
+def _texts(value: Any) -> list[str]:
+    return [] if value is None else [_text(one) for one in _list(value)]
 
 
 @contextmanager

@@ -77,6 +77,11 @@ class EventHandlers:
         """Return the event handlers of each hub that has some, in their order."""
         return {hub: tuple(settings) for hub, settings in self._settings.items() if settings}
 
+    def want(self, hub: str, name: str, group: str) -> bool:
+        """Return whether an event handler takes this event of this group."""
+        settings = self._settings.get(hub, ())
+        return any(setting.group_events.include(name, group) for setting in settings)
+
     def use(self, transport: Transport) -> None:
         """Send over this transport. The caller closes it after `close`."""
         self._transport = transport

@@ -15,8 +15,10 @@ from webpubsub_emulator.events import (
     connected_payload,
 )
 from webpubsub_emulator.hub_endings import NORMAL_CLOSURE, Endings
+from webpubsub_emulator.hub_group_states import GroupStates
 from webpubsub_emulator.hub_groups import Groups
 from webpubsub_emulator.hub_invocations import Invocations
+from webpubsub_emulator.hub_memberships import Memberships
 from webpubsub_emulator.hub_recovery import Recovery
 from webpubsub_emulator.hub_requests import Requests
 from webpubsub_emulator.hub_sending import Sending
@@ -42,15 +44,22 @@ class Hub:
     def __init__(self, name: str) -> None:
         self.name = name
         self.connections = Registry()
-        self.groups = Groups(self.connections)
-        self.endings = Endings(self.connections)
+        self.memberships = Memberships(self.connections)
+        self.groups = Groups(self.connections, self.memberships)
+        self.endings = Endings(self.connections, self.memberships)
         self.sending = Sending(self.connections, self.endings)
         self.recovery = Recovery(self.connections, self.endings)
         self._invocations = Invocations(self.connections)
         self._streams = Streams(self.connections, self.sending)
-        self.endings.also += (self._invocations.end, self._streams.abandon)
+        self.group_states = GroupStates(self.sending)
+        self.memberships.also_left.append(self.group_states.left)
+        self.endings.also += (self._invocations.end, self._streams.abandon, self.group_states.end)
         self._requests = Requests(
-            self.connections, self.sending, self.endings, self._invocations, self._streams
+            self.memberships,
+            self.sending,
+            self.endings,
+            self.group_states,
+            self._invocations.requests | self._streams.requests,
         )
         self._arriving: dict[str, tuple[Connection, Handshake]] = {}
 
@@ -84,10 +93,11 @@ class Hub:
         connection.move(Input.OPENED)
         connection.accept(handshake, answer)
         self.connections.add(connection)
-        for group in answer.groups or handshake.groups:
-            self.connections.join(connection, group)
         connected = connection.next_event("sys", "connected", connected_payload())
-        return [*_greet(connection, reconnection_token), Notify(connected)]
+        effects = [*_greet(connection, reconnection_token), Notify(connected)]
+        for group in answer.groups or handshake.groups:
+            effects += self.memberships.join(connection, group)
+        return effects
 
     def client_sent(self, connection_id: str, frame: Frame) -> list[Effect]:
         """Carry out a whole WebSocket message, or hold it while a user event is pending."""
@@ -162,6 +172,7 @@ class Hub:
         self.connections.clear()
         self._invocations.clear()
         self._streams.clear()
+        self.group_states.clear()
 
 
 def _greet(connection: Connection, reconnection_token: str) -> list[Effect]:

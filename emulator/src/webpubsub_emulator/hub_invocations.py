@@ -9,6 +9,7 @@ from webpubsub_emulator.client_responses import ClientResponse, InvocationError,
 from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.effects import Ask, Effect, Send, Withdraw
 from webpubsub_emulator.events import EventAnswer
+from webpubsub_emulator.hub_requests import RequestTable
 from webpubsub_emulator.messages import ErrorDetail
 from webpubsub_emulator.registry import Registry
 
@@ -22,6 +23,11 @@ class Invocations:
     def __init__(self, connections: Registry) -> None:
         self._connections = connections
         self._pending: dict[str, set[str]] = {}  # connection id to invocation ids
+
+    @property
+    def requests(self) -> RequestTable:
+        """The requests that this class carries out."""
+        return {Invoke: self.invoke, CancelInvocation: self.cancel}
 
     def invoke(self, connection: Connection, request: Invoke) -> list[Effect]:
         """Ask the app. An id is free again once its invocation is answered or cancelled."""

@@ -5,32 +5,36 @@ from typing import Any
 
 from webpubsub_emulator.client_protocol import Failure
 from webpubsub_emulator.client_requests import (
-    CancelInvocation,
     ClientRequest,
-    EndStream,
     FrameError,
     GroupRequest,
-    Invoke,
     JoinGroup,
-    KeepStreamAlive,
     LeaveGroup,
     Ping,
     SendEvent,
     SendToGroup,
     SequenceAck,
-    StartStream,
-    StreamData,
+    SetGroupState,
+    StateRequest,
+    SubscribeGroupState,
+    UnsubscribeGroupState,
 )
 from webpubsub_emulator.connection import Connection, Goodbye, Input, State
 from webpubsub_emulator.effects import Ask, Effect, ResumeReading, Send
 from webpubsub_emulator.events import EventAnswer
 from webpubsub_emulator.hub_endings import Endings
-from webpubsub_emulator.hub_invocations import Invocations
+from webpubsub_emulator.hub_group_states import GroupStates
+from webpubsub_emulator.hub_memberships import Memberships
 from webpubsub_emulator.hub_sending import Sending
-from webpubsub_emulator.hub_streams import Streams
 from webpubsub_emulator.messages import Frame
 from webpubsub_emulator.permissions import forbidden_text
-from webpubsub_emulator.registry import Registry
+
+_ACKNOWLEDGED = (
+    *(SendToGroup, SendEvent, JoinGroup, LeaveGroup),
+    *(SetGroupState, SubscribeGroupState, UnsubscribeGroupState),
+)
+# The requests without an ack id. A table, so that the frequent ones find theirs at once.
+RequestTable = dict[type, Callable[[Connection, Any], list[Effect]]]
 
 
 class _ForbiddenError(Exception):
@@ -42,26 +46,17 @@ class Requests:
 
     def __init__(
         self,
-        connections: Registry,
+        memberships: Memberships,
         sending: Sending,
         endings: Endings,
-        invocations: Invocations,
-        streams: Streams,
+        states: GroupStates,
+        others: RequestTable,
     ) -> None:
-        self._connections = connections
+        self._memberships = memberships
         self._sending = sending
         self._endings = endings
-        # The requests without an ack id. A table, so that the frequent ones find theirs at once.
-        self._unacknowledged: dict[type, Callable[[Connection, Any], list[Effect]]] = {
-            Ping: _answer_ping,
-            SequenceAck: _release,
-            Invoke: invocations.invoke,
-            CancelInvocation: invocations.cancel,
-            StartStream: streams.start,
-            StreamData: streams.data,
-            KeepStreamAlive: streams.keep_alive,
-            EndStream: streams.end,
-        }
+        self._states = states
+        self._unacknowledged: RequestTable = {Ping: _answer_ping, SequenceAck: _release, **others}
 
     def read(self, connection: Connection, frame: Frame) -> list[Effect]:
         """Carry out what a frame of an open connection asks for."""
@@ -88,7 +83,7 @@ class Requests:
         return [*effects, *self._catch_up(connection)]
 
     def _carry_out(self, connection: Connection, request: ClientRequest) -> list[Effect]:
-        if not isinstance(request, (SendToGroup, SendEvent, JoinGroup, LeaveGroup)):
+        if not isinstance(request, _ACKNOWLEDGED):
             return self._unacknowledged[type(request)](connection, request)
         if connection.has_acknowledged(request.ack_id):
             text = f"Message with ack-id: {request.ack_id} has been processed"
@@ -99,20 +94,40 @@ class Requests:
             effects = self._change_or_publish(connection, request)
         except _ForbiddenError as error:
             return self._fail(connection, request.ack_id, "Forbidden", str(error))
-        return [*effects, *_acknowledge(connection, request.ack_id)]
+        ack = _acknowledge(connection, request.ack_id)
+        # The snapshot comes after the ack (npm's messages.ts: "after a successful subscribe").
+        is_subscription = isinstance(request, SubscribeGroupState)
+        return [*ack, *effects] if is_subscription else [*effects, *ack]
 
     def _change_or_publish(self, connection: Connection, request: GroupRequest) -> list[Effect]:
         match request:
             case JoinGroup(group):
                 _require(connection.permissions.allow("joinLeaveGroup", group), "join", group)
-                self._connections.join(connection, group)
+                return self._memberships.join(connection, group)
             case LeaveGroup(group):
                 _require(connection.permissions.allow("joinLeaveGroup", group), "leave", group)
-                self._connections.leave(connection, group)
+                return self._memberships.leave(connection, group)
             case SendToGroup(group, payload, no_echo):
                 _require(connection.permissions.allow("sendToGroup", group), "send to", group)
                 return self._sending.publish(connection, group, payload, no_echo)
-        return []
+            case _:
+                return self._change_states(connection, request)
+
+    def _change_states(self, connection: Connection, request: StateRequest) -> list[Effect]:
+        match request:
+            case SetGroupState(group, state):
+                allowed = connection.permissions.allow("setGroupState", group)
+                _require(allowed, "set a state in", group)
+                if group not in connection.groups:
+                    # Inferred: a state belongs to a membership.
+                    raise _ForbiddenError(f"The client is not in group '{group}'.")
+                return self._states.set(connection, group, state)
+            case SubscribeGroupState(group):
+                allowed = connection.permissions.allow("getGroupState", group)
+                _require(allowed, "get the states in", group)
+                return self._states.subscribe(connection, group)
+            case UnsubscribeGroupState(group):
+                return self._states.unsubscribe(connection, group)
 
     def _pass_on(
         self, connection: Connection, request: SendEvent, answer: EventAnswer

@@ -2,12 +2,17 @@
 
 from collections.abc import Collection, Iterable
 
-from webpubsub_emulator.connection import Connection
+from webpubsub_emulator.connection import Connection, State
 from webpubsub_emulator.effects import Effect, Expire, Send
 from webpubsub_emulator.filters import Filter
 from webpubsub_emulator.hub_endings import Endings
-from webpubsub_emulator.messages import Payload, StreamPart
-from webpubsub_emulator.outgoing import OutgoingMessage, group_message, server_message
+from webpubsub_emulator.messages import MemberState, MemberStates, Payload, StreamPart
+from webpubsub_emulator.outgoing import (
+    OutgoingMessage,
+    group_message,
+    server_message,
+    states_message,
+)
 from webpubsub_emulator.recording import SentMessage, sent_message
 from webpubsub_emulator.registry import Registry, matching
 
@@ -67,6 +72,18 @@ class Sending:
         excluded = {sender.id} if no_echo else ()
         return self._deliver(message, self._connections.members(group), excluded)
 
+    def states(
+        self,
+        group: str,
+        items: tuple[MemberState, ...],
+        receivers: Iterable[Connection],
+        *,
+        is_snapshot: bool,
+    ) -> list[Effect]:
+        """Send states of a group's members."""
+        message = states_message(group, MemberStates(items, is_snapshot))
+        return self._deliver(message, receivers)
+
     def _deliver(
         self,
         message: OutgoingMessage,
@@ -76,12 +93,12 @@ class Sending:
         effects: list[Effect] = [] if message.lifetime is None else [Expire(message.lifetime)]
         # A copy, because a receiver may end here and leave the registry.
         wanted = [receiver for receiver in receivers if receiver.id not in excluded]
-        if self.record is not None:
+        if self.record is not None and message.states is None:
             self.record.append(sent_message(message, wanted))
         for receiver in wanted:
             frame = receiver.frame_for(message)
-            if frame is None:
-                effects += self._endings.fail(receiver, POLICY_VIOLATION, BUFFER_FULL)
-            else:
+            if frame is not None:
                 effects.append(Send(receiver.id, frame))
+            elif receiver.state is not State.CLOSED:  # by the end of an earlier receiver
+                effects += self._endings.fail(receiver, POLICY_VIOLATION, BUFFER_FULL)
         return effects

@@ -19,6 +19,7 @@ from webpubsub_emulator.client_responses import (
 )
 from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.effects import Effect, ForgetStream, Send, WatchStream
+from webpubsub_emulator.hub_requests import RequestTable
 from webpubsub_emulator.hub_sending import Sending
 from webpubsub_emulator.messages import ErrorDetail, Payload, StreamPart
 from webpubsub_emulator.permissions import forbidden_text
@@ -51,6 +52,16 @@ class Streams:
         self._connections = connections
         self._sending = sending
         self._streams: dict[str, dict[str, Stream]] = {}  # connection id to stream id
+
+    @property
+    def requests(self) -> RequestTable:
+        """The requests that this class carries out."""
+        return {
+            StreamData: self.data,
+            StartStream: self.start,
+            KeepStreamAlive: self.keep_alive,
+            EndStream: self.end,
+        }
 
     def are_used_by(self, connection: Connection) -> bool:
         """Return whether the connection has opened a stream, which may have ended."""

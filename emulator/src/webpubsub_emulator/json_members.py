@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 from webpubsub_emulator.json_text import Members, parse_pairs
-from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.messages import GroupState, Payload
 from webpubsub_emulator.metadata import Metadata, check_metadata
 from webpubsub_emulator.names import is_group_name
 
@@ -62,6 +62,13 @@ def whole_number(value: Any, largest: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
         raise ValueError("number")
     return value
+
+
+def read_entries(value: Any) -> GroupState:
+    """Return the entries of an object whose values are strings."""
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError("state")
+    return tuple(value.items())
 
 
 def read_payload(members: Members) -> Payload:

@@ -14,10 +14,14 @@ from webpubsub_emulator.client_requests import (
     SendEvent,
     SendToGroup,
     SequenceAck,
+    SetGroupState,
+    SubscribeGroupState,
+    UnsubscribeGroupState,
 )
 from webpubsub_emulator.json_members import (
     UINT64_MAX,
     read_ack_id,
+    read_entries,
     read_flag,
     read_group,
     read_id,
@@ -99,7 +103,20 @@ def _read_cancel(members: Members) -> ClientRequest:
     return CancelInvocation(read_id(members, "invocationId"))
 
 
-# Differs from Azure: the frames of its previews (group state) are unknown.
+def _read_set_state(members: Members) -> ClientRequest:
+    value = read_value(members, "state", None)
+    state = None if value is None else read_entries(value)
+    return SetGroupState(read_group(members), state, read_ack_id(members))
+
+
+def _read_subscribe(members: Members) -> ClientRequest:
+    return SubscribeGroupState(read_group(members), read_ack_id(members))
+
+
+def _read_unsubscribe(members: Members) -> ClientRequest:
+    return UnsubscribeGroupState(read_group(members), read_ack_id(members))
+
+
 _READERS: dict[str, Callable[[Members], ClientRequest]] = {
     "joingroup": _read_join,
     "leavegroup": _read_leave,
@@ -111,4 +128,7 @@ _READERS: dict[str, Callable[[Members], ClientRequest]] = {
     "cancelinvocation": _read_cancel,
     "streamdata": read_data,
     "streamend": read_end,
+    "setgroupstate": _read_set_state,
+    "subscribegroupstate": _read_subscribe,
+    "unsubscribegroupstate": _read_unsubscribe,
 }

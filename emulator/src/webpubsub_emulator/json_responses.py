@@ -10,7 +10,7 @@ from webpubsub_emulator.client_responses import (
     StreamClosed,
     StreamNack,
 )
-from webpubsub_emulator.messages import ErrorDetail, StreamPart
+from webpubsub_emulator.messages import ErrorDetail, MemberState, MemberStates, StreamPart
 
 
 def response_fields(response: ClientResponse) -> dict[str, Any]:
@@ -39,6 +39,22 @@ def stream_fields(part: StreamPart) -> dict[str, Any]:
     if part.is_end:
         fields["endOfStream"] = True
     return fields | _error(part.error)
+
+
+def states_fields(group: str, states: MemberStates) -> dict[str, Any]:
+    """Return states of a group's members, as a JSON object."""
+    kind = "groupStateSnapshot" if states.is_snapshot else "groupStateUpdate"
+    return {"type": kind, "group": group, "items": [_member_fields(one) for one in states.items]}
+
+
+def _member_fields(member: MemberState) -> dict[str, Any]:
+    # An anonymous connection has no `userId`, and a state that was cleared no `state`.
+    fields: dict[str, Any] = {"connectionId": member.connection_id}
+    if member.user_id is not None:
+        fields["userId"] = member.user_id
+    if member.state is not None:
+        fields["state"] = dict(member.state)
+    return fields | {"updatedAt": member.updated_at}
 
 
 def _stream(kind: str, stream_id: str) -> dict[str, Any]:

@@ -40,6 +40,27 @@ class StreamPart:
     error: ErrorDetail | None = None
 
 
+GroupState: TypeAlias = tuple[tuple[str, str], ...]  # the entries of a client's dictionary
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """The state of one member of a group. `state` is None if it was cleared."""
+
+    connection_id: str
+    user_id: str | None
+    state: GroupState | None
+    updated_at: int  # milliseconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStates:
+    """States of members of a group: all of them in a snapshot, else the ones that changed."""
+
+    items: tuple[MemberState, ...]
+    is_snapshot: bool
+
+
 @dataclass(slots=True, eq=False)
 class Lifetime:
     """The time to live of a message, shared by its frames. The hub's caller ends it."""

@@ -3,18 +3,20 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from webpubsub_emulator.messages import Lifetime, Payload, StreamPart
+from webpubsub_emulator.messages import Lifetime, MemberStates, Payload, StreamPart
 
 _T = TypeVar("_T")
+_NO_DATA = Payload("text", b"")
 
 
 class OutgoingMessage:
     """A message for any number of clients, which is encoded once for each protocol.
 
-    A message without a group comes from the app and is not addressed to a group.
+    A message without a group comes from the app and is not addressed to a group. A message with
+    `states` has no other data.
     """
 
-    __slots__ = ("_encoded", "from_user_id", "group", "lifetime", "payload", "stream")
+    __slots__ = ("_encoded", "from_user_id", "group", "lifetime", "payload", "states", "stream")
 
     def __init__(
         self,
@@ -22,9 +24,11 @@ class OutgoingMessage:
         group: str | None = None,
         from_user_id: str | None = None,
         stream: StreamPart | None = None,
+        states: MemberStates | None = None,
     ) -> None:
         self.payload = payload
         self.lifetime = Lifetime(payload.ttl_seconds) if payload.ttl_seconds else None
+        self.states = states
         self.stream = stream
         self.group = group
         self.from_user_id = from_user_id
@@ -43,6 +47,11 @@ def group_message(
 ) -> OutgoingMessage:
     """Return a message for the members of a group. A REST call has no sending user."""
     return OutgoingMessage(payload, group, from_user_id, stream)
+
+
+def states_message(group: str, states: MemberStates) -> OutgoingMessage:
+    """Return a message about the states of a group's members."""
+    return OutgoingMessage(_NO_DATA, group, states=states)
 
 
 def server_message(payload: Payload) -> OutgoingMessage:

@@ -10,7 +10,7 @@ from webpubsub_emulator.client_protocol import ClosingCode, Failure
 from webpubsub_emulator.client_requests import ClientRequest, FrameError
 from webpubsub_emulator.client_responses import ClientResponse, InvocationResult
 from webpubsub_emulator.json_requests import parse_request
-from webpubsub_emulator.json_responses import response_fields, stream_fields
+from webpubsub_emulator.json_responses import response_fields, states_fields, stream_fields
 from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.outgoing import OutgoingMessage
 from webpubsub_emulator.unacknowledged import UnacknowledgedMessages
@@ -83,6 +83,8 @@ def open_envelope(message: OutgoingMessage) -> bytes:
     """Return a message's JSON object without its closing brace, so that a member can be added."""
     head: dict[str, Any] = {"type": "message", "from": "server"}
     if message.group is not None:
+        if message.states is not None:
+            return _json_bytes(states_fields(message.group, message.states))[:-1]
         head["from"] = "group"
         head |= {"fromUserId": message.from_user_id, "group": message.group}
     if message.stream is not None:

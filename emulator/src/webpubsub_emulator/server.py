@@ -10,6 +10,7 @@ from aiohttp import web
 from webpubsub_emulator.control import Control
 from webpubsub_emulator.deliveries import RETRY_DELAYS
 from webpubsub_emulator.faults import Faults
+from webpubsub_emulator.group_events import new_group_events
 from webpubsub_emulator.handler_settings import SYSTEM_EVENTS, EventHandlerSetting, check_hub_name
 from webpubsub_emulator.handlers import EventHandlers
 from webpubsub_emulator.http_logs import server_logger
@@ -112,13 +113,22 @@ class Emulator:
         *,
         system_events: Sequence[str] = SYSTEM_EVENTS,
         user_event_pattern: str = "*",
+        group_events: Sequence[str] = (),
+        group_filters: Sequence[str] = (),
     ) -> None:
         """Send events of the hub to this URL, in which {hub} and {event} are replaced.
 
         Appends to the hub's event handlers: each event goes to the first one that takes it. The
-        pattern is "*" or a list of event names with commas between them. Raises ValueError.
+        pattern is "*" or a list of event names with commas between them. `group_events` are some of
+        "joined" and "left"; `group_filters` are patterns of group names, and without one the
+        events are of all groups. Raises ValueError.
         """
-        setting = EventHandlerSetting(url_template, tuple(system_events), user_event_pattern)
+        setting = EventHandlerSetting(
+            url_template,
+            tuple(system_events),
+            user_event_pattern,
+            new_group_events(group_events, group_filters),
+        )
         self._handlers.add(hub, setting)
 
     def clear_event_handlers(self, hub: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -73,6 +74,8 @@ class Service:
         if hub is None:
             hub = self._hubs[key] = Hub(key)
             hub.sending.record = [] if self._record else None
+            hub.group_states.clock = _milliseconds
+            hub.memberships.is_wanted = lambda name, group: self._handlers.want(key, name, group)
         return hub
 
     def hubs(self) -> list[Hub]:
@@ -261,6 +264,10 @@ class Service:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _deliver_after(

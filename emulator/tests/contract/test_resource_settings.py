@@ -9,7 +9,7 @@ from aiohttp import WSMsgType
 from contract.target import JSON, RELIABLE_JSON, SECONDS, Client, Hub, Target, eventually
 from processes import run_emulator
 
-ANONYMOUS, PINGED = "anonymous", "pinged"  # hubs with these settings (conftest.py)
+ANONYMOUS, PINGED = "anonymous", "pinged"  # hubs with these settings (hubs.py)
 
 
 async def first_number(hub: Hub, client: Client) -> int:

@@ -18,11 +18,12 @@ CLOSE_CODES = {1000, 1002, 1003, 1007, 1008, 1009, 1011}
 TYPES = [
     *("joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""),
     *("invoke", "cancelInvocation", "streamData", "streamEnd"),
+    *("setGroupState", "subscribeGroupState", "unsubscribeGroupState"),
 ]
 KEYS = [
     *("type", "group", "event", "dataType", "data", "noEcho", "ackId", "sequenceId", "ttlSeconds"),
     *("metadata", "TYPE", "", "invocationId", "target", "stream", "streamId", "streamSequenceId"),
-    "error",
+    *("error", "state"),
 ]
 VALUES: Any = st.recursive(
     st.none()
@@ -45,7 +46,10 @@ JSON_PING = ((websocket.ABNF.OPCODE_TEXT, b'{"type": "ping"}'), b'{"type":"pong"
 PROTOBUF_PING = ((websocket.ABNF.OPCODE_BINARY, b"\x4a\x00"), b"\x22\x00")
 PINGS = {PROTOBUF: PROTOBUF_PING, RELIABLE_PROTOBUF: PROTOBUF_PING}
 CLAIMS: dict[str, Any] = {
-    "role": ["webpubsub.joinLeaveGroup", "webpubsub.sendToGroup.a"],
+    "role": [
+        *("webpubsub.joinLeaveGroup", "webpubsub.sendToGroup.a"),
+        *("webpubsub.setGroupState", "webpubsub.getGroupState"),
+    ],
     "webpubsub.group": ["a"],
 }
 

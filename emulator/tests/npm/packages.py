@@ -3,6 +3,8 @@
 import asyncio
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -35,21 +37,36 @@ def _install() -> None:
     assert not done.returncode, f"npm could not install the packages (once): {done.stderr}"
 
 
-async def run(program: str, folder: Path, *arguments: str) -> str:
-    """Run a program of this folder and return its output.
+class Program:
+    """A running program of this folder."""
 
-    Raises AssertionError if it fails, and TimeoutError after MOST_SECONDS.
-    """
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def read_line(self) -> str:
+        """Return the next line of its output."""
+        assert self._process.stdout
+        async with asyncio.timeout(MOST_SECONDS):
+            return (await self._process.stdout.readline()).decode()
+
+    async def finish(self, text: str = "") -> str:
+        """Send a text, and return the rest of the output. Raises AssertionError if it fails."""
+        async with asyncio.timeout(MOST_SECONDS):
+            output, errors = await self._process.communicate(text.encode())
+        assert self._process.returncode == 0, errors.decode()
+        return output.decode()
+
+
+@asynccontextmanager
+async def program(name: str, folder: Path, *arguments: str) -> AsyncIterator[Program]:
+    """Run a program of this folder, at most until the block ends."""
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *("node", str(HERE / program), str(folder), *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        *("node", str(HERE / name), str(folder), *arguments), stdin=pipe, stdout=pipe, stderr=pipe
     )
     try:
-        async with asyncio.timeout(MOST_SECONDS):
-            output, errors = await process.communicate()
+        yield Program(process)
     finally:
         if process.returncode is None:
             process.kill()
-    assert process.returncode == 0, errors.decode()
-    return output.decode()
+            await process.communicate()

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from webpubsub_emulator.events import Event
+from webpubsub_emulator.group_events import new_group_events
 from webpubsub_emulator.handler_settings import (
     SYSTEM_EVENTS,
     EventHandlerSetting,
@@ -65,6 +66,26 @@ def test_an_event_handler_takes_everything_by_default() -> None:
     assert takes(setting, "user", "e")
 
 
+def test_group_events_are_independent_too() -> None:
+    """Without them an event handler gets none, as with an empty list of names in Azure."""
+
+    def gets(setting: EventHandlerSetting, name: str, group: str) -> bool:
+        event = Event("chat", "c1", "gp", name, 0, Payload("json", b""), group=group)
+        return setting.takes(event)
+
+    setting = EventHandlerSetting(URL, (), "", new_group_events(["JOINED"], ["room.*", "lobby"]))
+    assert gets(setting, "joined", "lobby")
+    assert gets(setting, "joined", "room.1")
+    assert not gets(setting, "joined", "room.1.2")
+    assert not gets(setting, "left", "lobby")
+    assert not takes(setting, "user", "joined")
+    assert not gets(EventHandlerSetting(URL), "joined", "lobby")
+    assert not gets(EventHandlerSetting(URL, group_events=new_group_events([], ["*"])), "left", "g")
+    assert gets(
+        EventHandlerSetting(URL, group_events=new_group_events(["left"], [])), "left", "a.b"
+    )
+
+
 def test_unknown_system_events_are_refused() -> None:
     """The error names the event, and the events that exist."""
     with pytest.raises(ValueError, match=r"'message' is not.*connect, connected, disconnected"):
@@ -111,7 +132,10 @@ def test_a_settings_file() -> None:
     text = """{"hubs": {
         "chat": {"eventHandlers": [
             {"urlTemplate": "http://a/", "systemEvents": ["connect"], "userEventPattern": "x, y"},
-            {"urlTemplate": "http://b/"}]},
+            {"urlTemplate": "http://b/", "groupPresenceEvents": null},
+            {"urlTemplate": "http://d/",
+             "groupPresenceEvents": {"eventNames": ["left"], "groupFilters": ["g*"]}},
+            {"urlTemplate": "http://e/", "groupPresenceEvents": {"eventNames": null}}]},
         "Other": {"eventHandlers": [{"urlTemplate": "http://c/", "userEventPattern": "*"}],
                   "anonymousConnectPolicy": "Allow"},
         "quick": {"webSocketKeepAliveIntervalInSeconds": 1}}}"""
@@ -122,6 +146,8 @@ def test_a_settings_file() -> None:
             [
                 EventHandlerSetting("http://a/", ("connect",), "x, y"),
                 EventHandlerSetting("http://b/", (), ""),
+                EventHandlerSetting("http://d/", (), "", new_group_events(["left"], ["g*"])),
+                EventHandlerSetting("http://e/", (), ""),
             ],
         ),
         HubFile("Other", HubSettings("Allow"), [EventHandlerSetting("http://c/", (), "*")]),
@@ -143,6 +169,17 @@ GOOD = {"urlTemplate": "http://a/?code=c0de"}
         (GOOD | {"systemEvents": ["message"]}, "systemEvents: 'message' is not a system event"),
         (GOOD | {"userEventPattern": ["*"]}, "userEventPattern: Must be a string."),
         (GOOD | {"userEventPattern": "room.*"}, "userEventPattern: 'room.*' is not"),
+        (GOOD | {"groupPresenceEvents": []}, "groupPresenceEvents: Must be an object."),
+        (
+            GOOD | {"groupPresenceEvents": {"eventNames": "left"}},
+            "groupPresenceEvents: Must be",
+        ),
+        (GOOD | {"groupPresenceEvents": {"eventNames": ["x"]}}, "groupPresenceEvents: 'x' is not"),
+        (
+            GOOD | {"groupPresenceEvents": {"groupFilters": ["\\a"]}},
+            "groupPresenceEvents: .*patt",
+        ),
+        (GOOD | {"groupPresenceEvents": {"groups": []}}, "groupPresenceEvents: 'groups' is not"),
         (GOOD | {"auth": {"type": "None"}}, "'auth' is not supported here; known: urlTemplate, "),
     ],
 )

@@ -262,3 +262,30 @@ def test_simple_clients_get_the_bare_fragments() -> None:
     enter(hub, handshake("raw", subprotocols=(), groups=("g",)))
     start(hub)
     assert sent_to("raw", [*send(hub, 1), *end(hub)]) == ["1", ""]
+
+
+def overfull_pair() -> Hub:
+    """Return a hub with two clients that stream to each other and can take no more message."""
+    hub = Hub("chat")
+    for name in ("c1", "c2"):
+        enter(hub, handshake(name, roles=SEND, groups=("g",), subprotocols=(RELIABLE,)))
+        hub.client_sent(name, frame(type="sendToGroup", group="g", stream={"streamId": "s"}))
+        for _ in range(FRAME_LIMIT):
+            hub.sending.to_connection(name, Payload("text", b"x"))
+    return hub
+
+
+def closed_with(effects: list[Effect]) -> list[tuple[str, int]]:
+    return [(each.connection_id, each.code) for each in effects if isinstance(each, Close)]
+
+
+def test_an_end_that_causes_another_end() -> None:
+    """The message at the end of the first stream is too much for the other client."""
+    effects = overfull_pair().endings.close_all("", ())
+    assert closed_with(effects) == [("c1", 1000), ("c2", 1008)]
+
+
+def test_a_message_that_ends_all_its_receivers() -> None:
+    """Each of them once, although the end of the first one already ends the second one."""
+    effects = overfull_pair().sending.to_all(Payload("text", b"x"), ())
+    assert closed_with(effects) == [("c1", 1008), ("c2", 1008)]

@@ -15,8 +15,11 @@ from webpubsub_emulator.client_requests import (
     SendEvent,
     SendToGroup,
     SequenceAck,
+    SetGroupState,
     StartStream,
     StreamData,
+    SubscribeGroupState,
+    UnsubscribeGroupState,
 )
 from webpubsub_emulator.json_requests import MALFORMED, parse_request
 from webpubsub_emulator.messages import ErrorDetail, Payload
@@ -79,6 +82,14 @@ from webpubsub_emulator.messages import ErrorDetail, Payload
             StreamData("s", 2**64 - 1, Payload("json", b"{ }")),
         ),
         ('{"type":"streamData","streamId":"s"}', KeepStreamAlive("s")),
+        (
+            '{"type":"setGroupState","group":"g","state":{"b":"2","a":""},"ackId":1}',
+            SetGroupState("g", (("b", "2"), ("a", "")), 1),
+        ),
+        ('{"type":"setGroupState","group":"g"}', SetGroupState("g", None, None)),
+        ('{"type":"setGroupState","group":"g","state":null}', SetGroupState("g", None, None)),
+        ('{"type":"subscribeGroupState","group":"g"}', SubscribeGroupState("g", None)),
+        ('{"type":"unsubscribeGroupState","group":"g","ackId":1}', UnsubscribeGroupState("g", 1)),
         ('{"type":"streamEnd","streamId":"s"}', EndStream("s", None)),
         ('{"type":"streamEnd","streamId":"s","error":null}', EndStream("s", None)),
         (
@@ -131,6 +142,12 @@ def test_json_data_keeps_its_text() -> None:
         '{"type":"sendToGroup","group":"g","stream":{"streamId":"s"},"noEcho":1}',
         '{"type":"sendToGroup","group":"g","stream":{"streamId":"s","idleTimeoutMs":-1}}',
         '{"type":"sendToGroup","group":"g","stream":{"streamId":"s","idleTimeoutMs":4294967296}}',
+        '{"type":"setGroupState","state":{}}',
+        '{"type":"setGroupState","group":"g","state":[]}',
+        '{"type":"setGroupState","group":"g","state":{"a":1}}',
+        '{"type":"setGroupState","group":"g","state":{"a":null}}',
+        '{"type":"subscribeGroupState"}',
+        '{"type":"unsubscribeGroupState","group":"g","ackId":"1"}',
         '{"type":"streamData"}',
         '{"type":"streamData","streamId":""}',
         '{"type":"streamData","streamId":"s","data":1}',

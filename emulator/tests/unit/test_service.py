@@ -16,6 +16,7 @@ from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.service import Service
 
 EVENT = Frame(b'{"type":"event","event":"e","data":1}')
+STREAM = Frame(b'{"type":"sendToGroup","group":"g","stream":{"streamId":"s","idleTimeoutMs":5000}}')
 INVOCATION = Frame(b'{"type":"invoke","invocationId":"i","event":"e"}')
 
 
@@ -215,3 +216,27 @@ async def test_an_invocation_gets_the_apps_answer() -> None:
         b'{"type":"invokeResponse","invocationId":"i","success":true}'
     ]
     await service.close()
+
+
+def test_an_idle_stream_is_closed() -> None:
+    """After its own timeout. A restart stops the timers."""
+
+    async def start_and_wait(*, restart: bool) -> list[bytes]:
+        app = SlowApp()
+        app.on_its_way.set()
+        service = Service(cast("EventHandlers", app))
+        hub = service.hub("chat")
+        service.run(enter(hub, handshake("c1", roles=("webpubsub.sendToGroup",))))
+        socket = Line().socket()
+        service.attach("c1", socket)
+        service.run(hub.client_sent("c1", STREAM))
+        if restart:
+            service.restart()
+        await asyncio.sleep(6)
+        await service.close()
+        return [frame.data for frame in socket._queue or ()]
+
+    ack, closed = run(start_and_wait(restart=False))[0]
+    assert ack == b'{"type":"streamAck","streamId":"s","expectedSequenceId":1}'
+    assert b'"streamClosed"' in closed
+    assert run(start_and_wait(restart=True))[0] == [ack]
