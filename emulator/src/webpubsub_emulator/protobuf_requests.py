@@ -19,8 +19,11 @@ from webpubsub_emulator.client_requests import (
     SendEvent,
     SendToGroup,
     SequenceAck,
+    SetGroupState,
     StartStream,
     StreamData,
+    SubscribeGroupState,
+    UnsubscribeGroupState,
 )
 from webpubsub_emulator.json_streams import IDLE_MS, invalid_start
 from webpubsub_emulator.json_text import parse_json
@@ -116,6 +119,19 @@ def _read_stream_end(message: Any) -> ClientRequest:
     return EndStream(_identifier(message.stream_id), error)
 
 
+def _read_set_state(message: Any) -> ClientRequest:
+    state = tuple(message.state.entries.items()) if message.HasField("state") else None
+    return SetGroupState(_group(message), state, _optional(message, "ack_id"))
+
+
+def _read_subscribe(message: Any) -> ClientRequest:
+    return SubscribeGroupState(_group(message), _optional(message, "ack_id"))
+
+
+def _read_unsubscribe(message: Any) -> ClientRequest:
+    return UnsubscribeGroupState(_group(message), _optional(message, "ack_id"))
+
+
 _READERS: dict[str, Callable[[Any], ClientRequest]] = {
     "send_to_group_message": _read_send,
     "event_message": _read_event,
@@ -127,6 +143,9 @@ _READERS: dict[str, Callable[[Any], ClientRequest]] = {
     "cancel_invocation_message": _read_cancel,
     "stream_data_message": _read_stream_data,
     "stream_end_message": _read_stream_end,
+    "set_group_state_message": _read_set_state,
+    "subscribe_group_state_message": _read_subscribe,
+    "unsubscribe_group_state_message": _read_unsubscribe,
 }
 
 

@@ -12,7 +12,7 @@ from webpubsub_emulator.client_responses import (
     StreamClosed,
     StreamNack,
 )
-from webpubsub_emulator.messages import ErrorDetail, Payload, StreamPart
+from webpubsub_emulator.messages import ErrorDetail, MemberStates, Payload, StreamPart
 from webpubsub_emulator.outgoing import OutgoingMessage
 from webpubsub_emulator.protobuf_schema import Downstream
 
@@ -20,6 +20,9 @@ from webpubsub_emulator.protobuf_schema import Downstream
 def build_message(message: OutgoingMessage) -> Any:
     """Return a message for clients. It does not name the sender, for which there is no field."""
     envelope = Downstream()
+    if message.group is not None and message.states is not None:
+        _fill_states(envelope, message.group, message.states)
+        return envelope
     data = envelope.data_message
     # `from` is a word of Python, so it is not an attribute here.
     setattr(data, "from", "server" if message.group is None else "group")
@@ -85,6 +88,20 @@ def _fill_any(data: Any, content: bytes) -> None:
         data.protobuf_data.MergeFromString(content)
     except DecodeError:
         data.binary_data = content
+
+
+def _fill_states(envelope: Any, group: str, states: MemberStates) -> None:
+    is_snapshot = states.is_snapshot
+    kind = "group_state_snapshot_message" if is_snapshot else "group_state_update_message"
+    target = getattr(envelope, kind)
+    target.group = clean(group)
+    for member in states.items:
+        item = target.items.add(connection_id=member.connection_id, updated_at=member.updated_at)
+        if member.user_id is not None:
+            item.user_id = clean(member.user_id)
+        if member.state is not None:
+            item.state.SetInParent()
+            item.state.entries.update({clean(key): clean(text) for key, text in member.state})
 
 
 def _fill_stream(target: Any, part: StreamPart) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
-# A field is "[optional | oneof | map] type name number". The members of a message's only `oneof`
+# A field is "[optional | repeated | oneof | map] type name number". The members of a message's only `oneof`
 # exclude each other. A map has text keys and text values. The wire does not know the names of
 # messages, so they are not nested here.
 _SCHEMA = {
@@ -26,6 +26,9 @@ _SCHEMA = {
         "oneof CancelInvocation cancel_invocation_message 11",
         "oneof StreamData stream_data_message 13",
         "oneof StreamEnd stream_end_message 14",
+        "oneof SetGroupState set_group_state_message 15",
+        "oneof ChangeGroup subscribe_group_state_message 16",
+        "oneof ChangeGroup unsubscribe_group_state_message 17",
     ),
     "SendToGroup": (
         "string group 1",
@@ -62,6 +65,7 @@ _SCHEMA = {
     ),
     "StreamEnd": ("string stream_id 1", "StreamEndError error 2"),
     "StreamEndError": ("optional string message 1", "optional string user_error_code 2"),
+    "SetGroupState": ("string group 1", "optional uint64 ack_id 2", "GroupState state 3"),
     "DownstreamMessage": (
         "oneof Ack ack_message 1",
         "oneof Data data_message 2",
@@ -71,6 +75,8 @@ _SCHEMA = {
         "oneof StreamAck stream_ack_message 6",
         "oneof StreamNack stream_nack_message 7",
         "oneof StreamClosed stream_closed_message 8",
+        "oneof GroupStates group_state_update_message 9",
+        "oneof GroupStates group_state_snapshot_message 10",
     ),
     "Ack": ("uint64 ack_id 1", "bool success 2", "Error error 3"),
     "Error": ("string name 1", "string message 2"),
@@ -107,6 +113,18 @@ _SCHEMA = {
         "uint64 expected_sequence_id 4",
     ),
     "StreamClosed": ("string stream_id 1", "Error error 2"),
+    "GroupStates": (
+        "string group 1",
+        "repeated GroupStateItem items 2",
+        "optional uint64 sequence_id 3",
+    ),
+    "GroupStateItem": (
+        "string connection_id 1",
+        "optional string user_id 2",
+        "GroupState state 3",
+        "int64 updated_at 4",
+    ),
+    "GroupState": ("map string entries 1",),
     "StreamInfo": (
         "string stream_id 1",
         "uint64 stream_sequence_id 2",
@@ -126,6 +144,7 @@ _PACKAGE = "azure.webpubsub"
 _SCALARS = {
     "bool": FieldDescriptorProto.TYPE_BOOL,
     "bytes": FieldDescriptorProto.TYPE_BYTES,
+    "int64": FieldDescriptorProto.TYPE_INT64,
     "string": FieldDescriptorProto.TYPE_STRING,
     "uint32": FieldDescriptorProto.TYPE_UINT32,
     "uint64": FieldDescriptorProto.TYPE_UINT64,
@@ -156,6 +175,8 @@ def _fill(message: descriptor_pb2.DescriptorProto, fields: Iterable[str]) -> Non
             _make_map(message, field)
         elif rule == ["oneof"]:
             field.oneof_index = _index_of_oneof(message)
+        elif rule == ["repeated"]:
+            field.label = FieldDescriptorProto.LABEL_REPEATED
         elif rule == ["optional"]:
             presence.append(field)
     # One hidden oneof for each such field; they come after the real one (descriptor.proto).

@@ -26,5 +26,5 @@ class ReliableProtobufProtocol(ProtobufProtocol):
 def numbered_frame(message: OutgoingMessage, sequence_id: int) -> Frame:
     """Return the frame of a message with the receiver's own sequence id."""
     envelope = message.encoded(build_message)  # shared, so each receiver's id replaces the last
-    envelope.data_message.sequence_id = sequence_id
+    getattr(envelope, envelope.WhichOneof("kind")).sequence_id = sequence_id
     return protobuf_frame(envelope, message.lifetime)

@@ -25,6 +25,7 @@ from unit.app import App
 
 # Messages of clients, by the number of their field.
 SEND, EVENT, JOIN, LEAVE, SEQUENCE_ACK, PING, INVOKE, STREAM_DATA = 1, 5, 6, 7, 8, 9, 10, 13
+SET_STATE, SUBSCRIBE = 15, 16
 # Paths to fields of the service's messages.
 ACK, ACK_ID, ACK_SUCCESS, ACK_ERROR = (1,), (1, 1), (1, 2), (1, 3, 1)
 FROM, GROUP, TEXT, BINARY, ANY, JSON_TEXT = (
@@ -39,6 +40,7 @@ SEQUENCE_ID, METADATA = (2, 4), (2, 5)
 CONNECTION_ID, USER_ID, TOKEN, REASON = (3, 1, 1), (3, 1, 2), (3, 1, 3), (3, 2, 2)
 PONG, INVOKE_ID, INVOKE_SUCCESS, INVOKE_TEXT = (4,), (5, 1), (5, 2), (5, 3, 1)
 STREAM_EXPECTED, STREAM_PLACE = (6, 2), (2, 6, 2)
+SNAPSHOT_GROUP, UPDATE_USER_ID, UPDATE_ENTRY = (10, 1), (9, 2, 2), (9, 2, 3, 1)
 # The message of the documentation: google.protobuf.Any of a message with `value = 1`.
 MY_MESSAGE = {1: "type.googleapis.com/azure.webpubsub.TestMessage", 2: b"\x08\x01"}
 MY_BASE64 = "Ci90eXBlLmdvb2dsZWFwaXMuY29tL2F6dXJlLndlYnB1YnN1Yi5UZXN0TWVzc2FnZRICCAE="
@@ -254,6 +256,19 @@ async def test_a_stream_has_numbered_fragments(client: ProtobufClient) -> None:
     await client.send(STREAM_DATA, {1: "s", 2: 1, 3: {1: "x"}})
     fragment = await client.receive()
     assert (find(fragment, *TEXT), find(fragment, *STREAM_PLACE)) == (b"x", 1)
+
+
+@pytest.mark.specified
+async def test_a_group_state_reaches_subscribers(hub: Hub) -> None:
+    role = ["webpubsub.setGroupState", "webpubsub.getGroupState"]
+    async with connect(hub, user="ann", group="g", role=role) as client:
+        await client.ask(SUBSCRIBE, {1: "g", 2: 1})
+        assert find(await client.receive(), *SNAPSHOT_GROUP) == b"g"
+        await client.send(SET_STATE, {1: "g", 3: {1: {1: "mood", 2: "fine"}}})
+        update = await client.receive()
+        assert find(update, *UPDATE_USER_ID) == b"ann"
+        assert find(update, *UPDATE_ENTRY, 1) == b"mood"
+        assert find(update, *UPDATE_ENTRY, 2) == b"fine"
 
 
 @pytest.mark.specified

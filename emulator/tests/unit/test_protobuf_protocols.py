@@ -14,8 +14,16 @@ from webpubsub_emulator.client_responses import (
     StreamClosed,
     StreamNack,
 )
-from webpubsub_emulator.messages import ErrorDetail, Frame, Payload, StreamPart
-from webpubsub_emulator.outgoing import group_message, server_message
+from webpubsub_emulator.messages import (
+    ErrorDetail,
+    Frame,
+    MemberState,
+    MemberStates,
+    Payload,
+    StreamPart,
+)
+from webpubsub_emulator.outgoing import group_message, server_message, states_message
+from webpubsub_emulator.protobuf_schema import Downstream
 from webpubsub_emulator.protocol_reliable_protobuf import numbered_frame
 from webpubsub_emulator.subprotocols import SIMPLE, protocol_of
 
@@ -91,6 +99,30 @@ def test_the_place_in_a_stream() -> None:
         "",
         "7",
     )
+
+
+@pytest.mark.parametrize("is_snapshot", [True, False])
+def test_states_of_members(is_snapshot: bool) -> None:
+    members = (
+        MemberState("a", "ann", (("k", "v"),), 5),
+        MemberState("b", None, (), 6),
+        MemberState("c", None, None, 7),
+    )
+    message = states_message("g", MemberStates(members, is_snapshot))
+    states = Downstream.FromString(numbered_frame(message, 4).data)
+    kind = "group_state_snapshot_message" if is_snapshot else "group_state_update_message"
+    assert states.WhichOneof("kind") == kind
+    states = getattr(states, kind)
+    assert (states.group, states.sequence_id) == ("g", 4)
+    assert [(item.connection_id, item.user_id, item.updated_at) for item in states.items] == [
+        ("a", "ann", 5),
+        ("b", "", 6),
+        ("c", "", 7),
+    ]
+    assert [item.HasField("user_id") for item in states.items] == [True, False, False]
+    assert [item.HasField("state") for item in states.items] == [True, True, False]
+    assert dict(states.items[0].state.entries) == {"k": "v"}
+    assert not read(plain.encode(message)).HasField("sequence_id")
 
 
 def test_answers_without_an_ack_id() -> None:

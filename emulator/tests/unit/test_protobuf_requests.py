@@ -18,8 +18,11 @@ from webpubsub_emulator.client_requests import (
     SendEvent,
     SendToGroup,
     SequenceAck,
+    SetGroupState,
     StartStream,
     StreamData,
+    SubscribeGroupState,
+    UnsubscribeGroupState,
 )
 from webpubsub_emulator.messages import ErrorDetail, Payload
 from webpubsub_emulator.protobuf_requests import MALFORMED, parse_request
@@ -71,6 +74,14 @@ def sending(**fields: Any) -> bytes:
             StreamData("s", 1, DATA),
         ),
         (upstream("stream_end", stream_id="s"), EndStream("s", None)),
+        (upstream("set_group_state", group="g", ack_id=1), SetGroupState("g", None, 1)),
+        (upstream("set_group_state", group="g", state={}), SetGroupState("g", (), None)),
+        (
+            upstream("set_group_state", group="g", state={"entries": {"k": "v"}}),
+            SetGroupState("g", (("k", "v"),), None),
+        ),
+        (upstream("subscribe_group_state", group="g"), SubscribeGroupState("g", None)),
+        (upstream("unsubscribe_group_state", group="g", ack_id=1), UnsubscribeGroupState("g", 1)),
         (
             upstream("stream_end", stream_id="s", error={"message": "no"}),
             EndStream("s", ErrorDetail("UserError", "no")),
