@@ -11,8 +11,8 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
-# A field is "[optional | repeated | oneof | map] type name number". The members of a message's only `oneof`
-# exclude each other. A map has text keys and text values. The wire does not know the names of
+# A field is "[optional | repeated | oneof | map] type name number". The members of a message's only
+# `oneof` exclude each other. A map has text keys and text values. The wire does not know the names of
 # messages, so they are not nested here.
 _SCHEMA = {
     "UpstreamMessage": (
