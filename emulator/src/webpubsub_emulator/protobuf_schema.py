@@ -12,8 +12,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
 # A field is "[optional | repeated | oneof | map] type name number". The members of a message's only
-# `oneof` exclude each other. A map has text keys and text values. The wire does not know the names of
-# messages, so they are not nested here.
+# `oneof` exclude each other. A map has text keys and text values. The wire does not know the names
+# of messages, so they are not nested here.
 _SCHEMA = {
     "UpstreamMessage": (
         "oneof SendToGroup send_to_group_message 1",

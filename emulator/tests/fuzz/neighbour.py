@@ -50,7 +50,7 @@ class Neighbour:
         trace: TracebackType | None,
     ) -> None:
         with suppress(OSError):
-            self._socket.send_close()  # type: ignore[no-untyped-call]  # untyped in the library
+            self._socket.send_close()
         self._reader.join()
         self._socket.shutdown()  # type: ignore[no-untyped-call]
 
