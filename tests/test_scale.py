@@ -7,14 +7,14 @@ from math import ceil
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from tests import virtual_time
 from usher.groups.announcements import Announcement, write_text
 from usher.groups.digest import Digest
 from usher.settings import Connection, Settings
-from webpubsub_emulator.messages import Payload
-from webpubsub_emulator.outgoing import group_message
-from webpubsub_emulator.protocol_json import JsonProtocol
+from webpubsub_emulator import EmulatorFixture
 
 DEFAULTS = Settings(Connection("https://demo.webpubsub.azure.com"), "chat")
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
@@ -30,12 +30,27 @@ def numbers(heading: str) -> list[list[int]]:
     return [row for row in found if len(row) > 1]
 
 
-def test_bytes() -> None:
+async def receive_frame(webpubsub: EmulatorFixture, group: str, text: str) -> str:
+    """Return the frame with which a member gets a text of the app."""
+    async with (
+        WebPubSubServiceClient.from_connection_string(
+            webpubsub.connection_string, "chat"
+        ) as service,
+        ClientSession() as session,
+    ):
+        url = (await service.get_client_access_token(groups=[group]))["url"]
+        async with session.ws_connect(url, protocols=["json.webpubsub.azure.v1"]) as member:
+            await member.receive_str()
+            await service.send_to_group(group, text, content_type="text/plain")
+            return await member.receive_str()
+
+
+async def test_bytes(webpubsub: EmulatorFixture) -> None:
     """The text has the length that the emulator sends, and the events add up."""
     text, *others = numbers("Size of messages and events")
-    body = write_text(DEFAULTS.join_text, "ana", "lobby").encode()
-    frame = group_message("lobby", None, Payload("text", body)).encoded(JsonProtocol.encode)
-    assert text == [len(frame.data), len(body)]
+    body = write_text(DEFAULTS.join_text, "ana", "lobby")
+    frame = await receive_frame(webpubsub, "lobby", body)
+    assert text == [len(frame.encode()), len(body.encode())]
     *events, total = others[-4:]
     assert total == [sum(column) for column in zip(*events, strict=True)]
     assert (text[0], total[0]) == (TEXT, EVENTS)

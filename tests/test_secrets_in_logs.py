@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from tests.usher.settings import KEY
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY
 
 
 def test_the_log_has_no_key_token_or_signature(suite_log: Path) -> None:

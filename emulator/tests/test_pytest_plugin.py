@@ -11,7 +11,7 @@ ASYNCIO = (
 ANYIO = (*PLAIN, "-p", "anyio.pytest_plugin")
 
 SUPPORT = """
-import http.client, http.server, threading, urllib.request
+import contextlib, http.client, http.server, threading, urllib.request
 import jwt, pytest
 from webpubsub_emulator import ACCESS_KEY, sign_data_plane_token
 
@@ -31,7 +31,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.server.posts.append(self.headers["ce-eventName"])
         is_connect = self.headers["ce-eventName"] == "connect"
-        self.send_response(self.server.on_connect if is_connect else 500)
+        self.send_response(self.server.on_connect if is_connect else self.server.on_others)
         self.end_headers()
     def log_message(self, *_):
         pass
@@ -39,30 +39,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def broken_app(webpubsub):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.on_connect, server.posts = 204, []
+    server.on_connect, server.on_others, server.posts = 204, 500, []
     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
     webpubsub.add_event_handler("chat", f"http://127.0.0.1:{server.server_port}/")
     yield server
     server.shutdown()
     server.server_close()
 
-def connect(webpubsub):
-    '''Return the status of a client's handshake.'''
+def open_client(webpubsub):
+    '''Return an HTTP connection that was asked to become a WebSocket.'''
     target = f"{webpubsub.endpoint}/client/hubs/chat"
     token = jwt.encode({"aud": target, "exp": 2**32, "sub": "ann"}, ACCESS_KEY, "HS256")
     connection = http.client.HTTPConnection(webpubsub.endpoint.removeprefix("http://"))
     connection.request("GET", "/client/hubs/chat", headers={
         "Authorization": f"Bearer {token}", "Connection": "Upgrade", "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="})
-    response = connection.getresponse()
-    response.close()
-    connection.close()
-    return response.status
+    return connection
+
+def connect(webpubsub):
+    '''Return the status of a client's handshake.'''
+    with contextlib.closing(open_client(webpubsub)) as connection:
+        with connection.getresponse() as response:
+            return response.status
 """
 SYNC_TESTS = """
 import asyncio
 import pytest
-from support import broken_app, connect, send
+from support import broken_app, connect, open_client, send
 
 ports = set()
 
@@ -98,6 +101,19 @@ def test_an_expected_failure(webpubsub, broken_app):
     webpubsub.expect_failed_events("connected", "disconnected")
     assert connect(webpubsub) == 101
     webpubsub.wait_for(lambda: broken_app.posts.count("connected") == 4)
+
+@pytest.fixture
+def clients(webpubsub):
+    opened = []
+    yield opened
+    for client in opened:
+        client.close()
+    webpubsub.wait_for(lambda: not webpubsub.connections("chat"))
+
+def test_an_app_that_stopped_before_its_clients_is_no_failure(clients, webpubsub, broken_app):
+    broken_app.on_others = 204
+    clients.append(open_client(webpubsub))
+    webpubsub.wait_for(lambda: broken_app.posts == ["connect", "connected"])
 
 def test_a_refused_client_is_no_failure(webpubsub, broken_app):
     broken_app.on_connect = 403
@@ -137,7 +153,7 @@ def test_synchronous_tests(pytester: pytest.Pytester, plugins: tuple[str, ...]) 
     """Emulators of a test and of the run, evidence, and events that fail."""
     pytester.makepyfile(support=SUPPORT, test_sync=SYNC_TESTS)
     result = run(pytester, plugins)
-    result.assert_outcomes(passed=8, failed=1, errors=1)
+    result.assert_outcomes(passed=9, failed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
             "*ERROR at teardown of test_a_failed_event*",

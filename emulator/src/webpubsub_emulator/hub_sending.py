@@ -36,19 +36,19 @@ class Sending:
     ) -> list[Effect]:
         """Send from the app to every connection."""
         receivers = matching(self._connections.everyone(), where)
-        return self._deliver(server_message(payload), receivers, excluded)
+        return self._send(server_message(payload), receivers, excluded)
 
     def to_group(
         self, group: str, payload: Payload, excluded: Collection[str], where: Filter | None = None
     ) -> list[Effect]:
         """Send from the app to a group."""
         receivers = matching(self._connections.members(group), where)
-        return self._deliver(group_message(group, None, payload), receivers, excluded)
+        return self._send(group_message(group, None, payload), receivers, excluded)
 
     def to_user(self, user_id: str, payload: Payload, where: Filter | None = None) -> list[Effect]:
         """Send from the app to every connection of a user."""
         receivers = matching(self._connections.of_user(user_id), where)
-        return self._deliver(server_message(payload), receivers)
+        return self._send(server_message(payload), receivers)
 
     def to_connection(self, connection_id: str, payload: Payload) -> list[Effect]:
         """Send from the app to one connection, if it exists."""
@@ -57,7 +57,7 @@ class Sending:
 
     def reply(self, connection: Connection, payload: Payload) -> list[Effect]:
         """Send from the app to this connection."""
-        return self._deliver(server_message(payload), [connection])
+        return self._send(server_message(payload), [connection])
 
     def publish(
         self,
@@ -70,7 +70,18 @@ class Sending:
         """Send from a client to a group; with `no_echo` to the other members only."""
         message = group_message(group, sender.user_id, payload, stream)
         excluded = {sender.id} if no_echo else ()
-        return self._deliver(message, self._connections.members(group), excluded)
+        return self._send(message, self._connections.members(group), excluded)
+
+    def _send(
+        self,
+        message: OutgoingMessage,
+        receivers: Collection[Connection],
+        excluded: Collection[str] = (),
+    ) -> list[Effect]:
+        if self.record is not None:
+            wanted = (receiver for receiver in receivers if receiver.id not in excluded)
+            self.record.append(sent_message(message, wanted))
+        return self._deliver(message, receivers, excluded)
 
     def states(
         self,
@@ -92,10 +103,9 @@ class Sending:
     ) -> list[Effect]:
         effects: list[Effect] = [] if message.lifetime is None else [Expire(message.lifetime)]
         # A copy, because a receiver may end here and leave the registry.
-        wanted = [receiver for receiver in receivers if receiver.id not in excluded]
-        if self.record is not None and message.states is None:
-            self.record.append(sent_message(message, wanted))
-        for receiver in wanted:
+        for receiver in tuple(receivers):
+            if receiver.id in excluded:
+                continue
             frame = receiver.frame_for(message)
             if frame is not None:
                 effects.append(Send(receiver.id, frame))
