@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from webpubsub_emulator.json_requests import _READERS
 from webpubsub_emulator.operations import OPERATIONS
-from webpubsub_emulator.subprotocols import SUBPROTOCOLS
+from webpubsub_emulator.subprotocols import PROTOBUF_SUBPROTOCOLS, SUBPROTOCOLS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 HEAD = "| feature | here | Microsoft's emulator | the service | contract |\n|---|---|---|---|---|\n"
@@ -28,8 +28,8 @@ CONTRACTS = {"GenerateClientToken": "test_generated_tokens"}
 SUBPROTOCOL_ROWS = {
     "json.webpubsub.azure.v1": (YES, "json", "test_frames"),
     "json.reliable.webpubsub.azure.v1": (YES, "reliable", "test_recovery"),
-    "protobuf.webpubsub.azure.v1": (YES, "protobuf", ""),
-    "protobuf.reliable.webpubsub.azure.v1": (YES, "protobuf", ""),
+    "protobuf.webpubsub.azure.v1": (YES, "protobuf", "test_protobuf_clients"),
+    "protobuf.reliable.webpubsub.azure.v1": (YES, "protobuf", "test_protobuf_clients"),
     "mqtt": (NOT_LISTED, "mqtt", ""),
 }
 # Frame of the JSON subprotocols -> the same.
@@ -64,7 +64,7 @@ OTHER_ROWS = (
     Row("simple WebSocket clients", YES, YES, "clients", "test_simple_clients"),
     Row("roles, also with wildcards", YES, YES, "json", "test_permissions"),
     Row("OData filters", YES, YES, "filters", "test_filters"),
-    Row("messages expire (time to live)", NO, NO, "operations"),
+    Row("messages expire (time to live)", YES, NO, "operations", "test_resource_settings"),
     Row("events to HTTP event handlers", YES, YES, "events", "test_system_events"),
     Row("abuse protection", YES, YES, "events", "test_abuse_protection"),
     Row("retries of events", YES, YES, "events"),
@@ -73,7 +73,9 @@ OTHER_ROWS = (
     Row(
         "`joined` and `left` events of groups", YES, NOT_LISTED, "group events", "test_group_events"
     ),
-    Row("clients without a token", NO, NOT_LISTED, "anonymous"),
+    Row("clients without a token", YES, NOT_LISTED, "anonymous", "test_resource_settings"),
+    Row("WebSocket pings of the service", YES, NOT_LISTED, "anonymous", "test_resource_settings"),
+    Row("a limit on connections, by units", YES, NOT_LISTED, "limits", "test_resource_settings"),
     Row("faults on demand", YES, NOT_LISTED, ""),
     Row("pytest plugin", YES, NOT_LISTED, ""),
     Row("needs", "Python 3.11", "[.NET 10, or Docker][their README]", ""),
@@ -88,7 +90,7 @@ def rows() -> Iterator[Row]:
         contract = CONTRACTS.get(one.name, "test_operations")
         yield Row(feature, YES, theirs, "operations", contract)
     for name, row in SUBPROTOCOL_ROWS.items():
-        yield Row(f"clients of `{name}`", YES if name in SUBPROTOCOLS else NO, *row)
+        yield Row(f"clients of `{name}`", _supports(name), *row)
     for name, row in FRAME_ROWS.items():
         theirs, document, contract = row
         is_known = name.lower() in _READERS
@@ -100,6 +102,12 @@ def rows() -> Iterator[Row]:
             contract if is_known else "",
         )
     yield from OTHER_ROWS
+
+
+def _supports(subprotocol: str) -> str:
+    if subprotocol in PROTOBUF_SUBPROTOCOLS:
+        return "with the extra `protobuf`"
+    return YES if subprotocol in SUBPROTOCOLS else NO
 
 
 def support_table() -> str:

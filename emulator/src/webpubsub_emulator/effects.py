@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from webpubsub_emulator.events import Event
-from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.messages import Frame, Lifetime
 
 
 # Not frozen: that would take twice as long, for each client of a broadcast.
@@ -75,6 +75,13 @@ class Retain:
 
 
 @dataclass(frozen=True, slots=True)
+class Expire:
+    """End this lifetime after its seconds."""
+
+    lifetime: Lifetime
+
+
+@dataclass(frozen=True, slots=True)
 class WatchStream:
     """Pass the stream to `Hub.stream_idle` after these milliseconds. Replaces an earlier one."""
 
@@ -94,6 +101,6 @@ class ForgetStream:
 
 StreamEffect: TypeAlias = WatchStream | ForgetStream
 OtherEffect: TypeAlias = (
-    Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain | StreamEffect
+    Close | Ask | Withdraw | Notify | PauseReading | ResumeReading | Retain | Expire | StreamEffect
 )
 Effect: TypeAlias = Send | OtherEffect

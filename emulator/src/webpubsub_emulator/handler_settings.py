@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from webpubsub_emulator.events import Event
 from webpubsub_emulator.group_events import NO_GROUP_EVENTS, GroupEvents, new_group_events
+from webpubsub_emulator.hub_settings import HUB_KEYS, HubSettings, read_hub_settings
 from webpubsub_emulator.json_text import parse_json
 from webpubsub_emulator.names import is_hub_name
 
@@ -99,8 +100,16 @@ def check_hub_name(hub: str) -> None:
         raise ValueError(f"{hub!r} is not a hub name.")
 
 
-def read_settings(text: str) -> list[tuple[str, EventHandlerSetting]]:
-    """Return the event handlers in a JSON text, each with its hub, in their order.
+class HubFile(NamedTuple):
+    """What a file of settings says about one hub."""
+
+    hub: str
+    settings: HubSettings
+    event_handlers: list[EventHandlerSetting]
+
+
+def read_settings(text: str) -> list[HubFile]:
+    """Return the hubs in a JSON text, with their event handlers in their order.
 
     Each hub has the form of the ARM resource Microsoft.SignalRService/webPubSub/hubs:
     {"hubs": {"chat": {"eventHandlers": [{"urlTemplate": "..."}]}}}. As in Azure, an event
@@ -109,16 +118,18 @@ def read_settings(text: str) -> list[tuple[str, EventHandlerSetting]]:
     content = _object(parse_json(text), ("hubs",))
     with _at("hubs"):
         hubs = _object(content.get("hubs"))
-    return [(hub, setting) for hub, value in hubs.items() for setting in _read_hub(hub, value)]
+    return [_read_hub(hub, value) for hub, value in hubs.items()]
 
 
-def _read_hub(hub: str, value: Any) -> list[EventHandlerSetting]:
+def _read_hub(hub: str, value: Any) -> HubFile:
     with _at(f"hub {hub}"):
         check_hub_name(hub)
-        # Differs from Azure: no `anonymousConnectPolicy` (it is "deny") and no `eventListeners`.
-        handlers = _object(value, ("eventHandlers",)).get("eventHandlers")
+        # Differs from Azure: no `eventListeners`.
+        fields = _object(value, ("eventHandlers", *HUB_KEYS))
         with _at("eventHandlers"):
-            return [_read_handler(index, one) for index, one in enumerate(_list(handlers))]
+            handlers = enumerate(_list(fields.get("eventHandlers", [])))
+            event_handlers = [_read_handler(index, one) for index, one in handlers]
+        return HubFile(hub, read_hub_settings(fields), event_handlers)
 
 
 def _read_handler(index: int, value: Any) -> EventHandlerSetting:

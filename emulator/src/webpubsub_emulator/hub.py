@@ -76,6 +76,11 @@ class Hub:
         connection.user_id = handshake.user_id
         return connection.next_event("sys", "connect", connect_payload(handshake))
 
+    @property
+    def occupied(self) -> int:
+        """The number of connections, and of clients that have arrived and are not open yet."""
+        return len(self.connections.everyone()) + len(self._arriving)
+
     def client_refused(self, connection_id: str) -> None:
         """Forget a client that the app or the service refused."""
         connection, _ = self._arriving.pop(connection_id)

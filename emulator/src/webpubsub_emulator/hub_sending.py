@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from webpubsub_emulator.connection import Connection, State
-from webpubsub_emulator.effects import Effect, Send
+from webpubsub_emulator.effects import Effect, Expire, Send
 from webpubsub_emulator.filters import Filter
 from webpubsub_emulator.hub_endings import Endings
 from webpubsub_emulator.messages import MemberState, MemberStates, Payload, StreamPart
@@ -102,7 +102,7 @@ class Sending:
         receivers: Iterable[Connection],
         excluded: Collection[str] = (),
     ) -> list[Effect]:
-        effects: list[Effect] = []
+        effects: list[Effect] = [] if message.lifetime is None else [Expire(message.lifetime)]
         # A copy, because a receiver may end here and leave the registry.
         for receiver in tuple(receivers):
             if receiver.id in excluded:

@@ -1,6 +1,7 @@
 """Requests of the JSON subprotocols: from text to the dataclasses of client_requests.py."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from webpubsub_emulator.client_requests import (
     CancelInvocation,
@@ -63,9 +64,11 @@ def _read_send(members: Members) -> ClientRequest:
     if read_value(members, "stream", None) is not None:
         return read_start(members)
     no_echo = read_flag(members, "noEcho")
-    # Differs from Azure: only checked. No message expires, however long it waits for a client.
-    read_number(members, "ttlSeconds", TTL_MAX_SECONDS)
-    return SendToGroup(read_group(members), read_payload(members), no_echo, read_ack_id(members))
+    ttl_seconds = read_number(members, "ttlSeconds", TTL_MAX_SECONDS)
+    payload = read_payload(members)
+    if ttl_seconds:
+        payload = replace(payload, ttl_seconds=ttl_seconds)
+    return SendToGroup(read_group(members), payload, no_echo, read_ack_id(members))
 
 
 def _read_event(members: Members) -> ClientRequest:

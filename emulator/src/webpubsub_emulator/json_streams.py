@@ -36,14 +36,15 @@ def read_start(members: Members) -> ClientRequest:
         _stream_id(stream.get("streamId")),
         IDLE_MS if idle_ms is None else whole_number(idle_ms, IDLE_MS_MAX),
         read_flag(members, "noEcho"),
-        _invalid(members, idle_ms),
+        invalid_start(idle_ms, has_data="data" in members or "dataType" in members),
     )
 
 
-def _invalid(members: Members, idle_ms: int | None) -> str:
+def invalid_start(idle_ms: int | None, *, has_data: bool) -> str:
+    """Return why a stream cannot start, or an empty text."""
     if idle_ms == 0:
         return "The idle timeout must be greater than 0."
-    if "data" in members or "dataType" in members:
+    if has_data:
         return "The start of a stream must not have data."
     return ""
 

@@ -19,6 +19,7 @@ class Payload:
     data_type: DataType
     content: bytes
     metadata: Metadata = ()
+    ttl_seconds: int = 0  # how long it may wait for a client; 0 is for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,30 @@ class MemberStates:
     is_snapshot: bool
 
 
+@dataclass(slots=True, eq=False)
+class Lifetime:
+    """The time to live of a message, shared by its frames. The hub's caller ends it."""
+
+    seconds: int
+    is_over: bool = False
+
+    def end(self) -> None:
+        self.is_over = True
+
+
 @dataclass(slots=True)
 class Frame:
     """One whole WebSocket message, encoded: UTF-8 text unless `is_text` is false."""
 
     data: bytes
     is_text: bool = True
+    lifetime: Lifetime | None = field(default=None, compare=False)
     _wire: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the frame must not be sent any more."""
+        return self.lifetime is not None and self.lifetime.is_over
 
     @property
     def wire(self) -> bytes:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from webpubsub_emulator.messages import MemberStates, Payload, StreamPart
-
-_NO_DATA = Payload("text", b"")
+from webpubsub_emulator.messages import Lifetime, MemberStates, Payload, StreamPart
 
 _T = TypeVar("_T")
+_NO_DATA = Payload("text", b"")
 
 
 class OutgoingMessage:
@@ -17,7 +16,7 @@ class OutgoingMessage:
     `states` has no other data.
     """
 
-    __slots__ = ("_encoded", "from_user_id", "group", "payload", "states", "stream")
+    __slots__ = ("_encoded", "from_user_id", "group", "lifetime", "payload", "states", "stream")
 
     def __init__(
         self,
@@ -28,6 +27,7 @@ class OutgoingMessage:
         states: MemberStates | None = None,
     ) -> None:
         self.payload = payload
+        self.lifetime = Lifetime(payload.ttl_seconds) if payload.ttl_seconds else None
         self.states = states
         self.stream = stream
         self.group = group

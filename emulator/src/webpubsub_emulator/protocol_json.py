@@ -19,7 +19,7 @@ UNSUPPORTED_DATA = 1003  # the close code (RFC 6455, section 7.4.1)
 
 
 def _message_frame(message: OutgoingMessage) -> Frame:
-    return Frame(message.encoded(open_envelope) + b"}")
+    return Frame(message.encoded(open_envelope) + b"}", lifetime=message.lifetime)
 
 
 class JsonProtocol:

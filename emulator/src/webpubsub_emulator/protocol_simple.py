@@ -11,7 +11,8 @@ from webpubsub_emulator.outgoing import OutgoingMessage
 
 
 def _bare_frame(message: OutgoingMessage) -> Frame:
-    return Frame(message.payload.content, message.payload.data_type in ("text", "json"))
+    is_text = message.payload.data_type in ("text", "json")
+    return Frame(message.payload.content, is_text, message.lifetime)
 
 
 class SimpleProtocol:

@@ -11,9 +11,10 @@ from webpubsub_emulator.control import Control
 from webpubsub_emulator.deliveries import RETRY_DELAYS
 from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.group_events import new_group_events
-from webpubsub_emulator.handler_settings import SYSTEM_EVENTS, EventHandlerSetting
+from webpubsub_emulator.handler_settings import SYSTEM_EVENTS, EventHandlerSetting, check_hub_name
 from webpubsub_emulator.handlers import EventHandlers
 from webpubsub_emulator.http_logs import server_logger
+from webpubsub_emulator.hub_settings import HubSettings
 from webpubsub_emulator.journal import EventRecord, Journal
 from webpubsub_emulator.recording import ClientConnection, SentMessage, client_connection
 from webpubsub_emulator.rest import DataPlane
@@ -40,7 +41,8 @@ class Emulator:
     `retry_delays` are the seconds between attempts to deliver an event. `retention_seconds` is
     the time in which a reliable client can recover. `faults` are active from the start, and can
     be changed later with `control`, which serves /control. With `record`, `messages` and
-    `events` go back to the start.
+    `events` go back to the start. `connection_limit` is how many clients may be connected at once;
+    more are refused with 429.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Emulator:
         faults: Faults | None = None,
         control: bool = False,
         record: bool = False,
+        connection_limit: int | None = None,
     ) -> None:
         check_access_key(access_key)
         self._port = port
@@ -62,6 +65,8 @@ class Emulator:
         self._faults = faults or Faults()
         self._has_control = control
         self._record = record
+        self._connection_limit = connection_limit
+        self._hub_settings: dict[str, HubSettings] = {}
         self._journal = Journal(None) if record else Journal()
         self._service: Service | None = None
         self._handlers = EventHandlers(
@@ -88,6 +93,18 @@ class Emulator:
     def faults(self) -> Faults:
         """The faults, which can be replaced while the emulator runs."""
         return self._faults
+
+    def configure_hub(
+        self, hub: str, *, anonymous_connect_policy: str = "deny", keep_alive_seconds: int = 20
+    ) -> None:
+        """Set what the ARM resource of a hub sets, apart from event handlers.
+
+        With the policy "allow", clients need no token. The interval, of 1 to 120 seconds, is
+        between WebSocket pings; a new one counts after the next ping. Raises ValueError.
+        """
+        check_hub_name(hub)
+        settings = HubSettings(anonymous_connect_policy, keep_alive_seconds)
+        self._hub_settings[hub.lower()] = settings
 
     def add_event_handler(
         self,
@@ -172,6 +189,8 @@ class Emulator:
                 retention_seconds=self._retention_seconds,
                 faults=self._faults,
                 record=self._record,
+                settings=self._hub_settings,
+                connection_limit=self._connection_limit,
             )
             runner = web.AppRunner(
                 self._application(service),
@@ -203,7 +222,7 @@ class Emulator:
         if self._has_control:
             control = Control(service, self._handlers, self._faults, self._journal)
             control.add_routes(application.router)
-        clients = ClientEndpoint(service, self._access_key, self._faults)
+        clients = ClientEndpoint(service, self._access_key, self._faults, self._hub_settings)
         application.router.add_route("*", "/client{path:(?s:.*)}", clients.handle)
         data_plane = DataPlane(service, self._access_key, self._faults, self._journal)
         application.router.add_route("*", "/{path:(?s:.*)}", data_plane.handle)

@@ -12,6 +12,7 @@ from webpubsub_emulator.effects import (
     Ask,
     Close,
     Effect,
+    Expire,
     ForgetStream,
     Notify,
     OtherEffect,
@@ -26,6 +27,8 @@ from webpubsub_emulator.events import ConnectAnswer, Event, Refusal
 from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.handlers import EventHandlers
 from webpubsub_emulator.hub import Hub
+from webpubsub_emulator.hub_settings import NO_SETTINGS, AllHubSettings
+from webpubsub_emulator.keep_alive import KeepAlive
 from webpubsub_emulator.list_history import ListHistory
 from webpubsub_emulator.messages import Frame
 from webpubsub_emulator.stream_timers import StreamTimers
@@ -50,9 +53,12 @@ class Service:
         retention_seconds: float = RETENTION_SECONDS,
         faults: Faults | None = None,
         record: bool = False,
+        settings: AllHubSettings = NO_SETTINGS,
+        connection_limit: int | None = None,
     ) -> None:
         self.lists = ListHistory(faults or Faults(), time.time)
         self._record = record
+        self._connection_limit = connection_limit
         self._handlers = handlers
         self._retention_seconds = retention_seconds
         self._hubs: dict[str, Hub] = {}
@@ -63,6 +69,7 @@ class Service:
         self._starts: dict[str, list[asyncio.Event]] = {}
         self._retentions: dict[str, asyncio.TimerHandle] = {}
         self._stream_timers = StreamTimers(self._stream_idle)
+        self._keep_alive = KeepAlive(self._sockets, settings)
         self._is_closed = False
 
     def hub(self, name: str) -> Hub:
@@ -80,12 +87,19 @@ class Service:
         """Return the hubs that were used so far, sorted by name."""
         return [self._hubs[name] for name in sorted(self._hubs)]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no further client may connect. Clients that connect now are counted too."""
+        limit = self._connection_limit
+        return limit is not None and sum(hub.occupied for hub in self._hubs.values()) >= limit
+
     def attach(self, connection_id: str, socket: ClientSocket) -> None:
         """Carry out effects for this connection on this socket, and drop an earlier one."""
         earlier = self._sockets.get(connection_id)
         if earlier is not None:
             earlier.drop()
         self._sockets[connection_id] = socket
+        self._keep_alive.watch(socket.hub)
 
     def detach(self, connection_id: str, socket: ClientSocket) -> None:
         """Forget a socket that is gone. Later effects for the connection are dropped.
@@ -124,6 +138,8 @@ class Service:
                 self._withdraw(connection_id, invocation_id)
             case Retain(hub, connection_id, drop):
                 self._retain(hub, connection_id, drop)
+            case Expire(lifetime):
+                asyncio.get_running_loop().call_later(lifetime.seconds, lifetime.end)
             case WatchStream() | ForgetStream():
                 self._stream_timers.run(effect)
             case _:
@@ -255,6 +271,7 @@ class Service:
         for timer in self._retentions.values():
             timer.cancel()
         self._stream_timers.close()
+        self._keep_alive.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

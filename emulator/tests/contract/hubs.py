@@ -1,4 +1,4 @@
-"""The hubs whose events go to the tests, and the settings of their event handlers."""
+"""The hubs whose events go to the tests, and the settings of these and of other hubs."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,4 +49,7 @@ def event_handlers(hooks: str) -> dict[str, Any]:
         hubs[hub] = [{"urlTemplate": f"{url}{{event}}?code=c0de"} | EVERYTHING]
     for hub in free.memberships:
         hubs[hub] = [{"urlTemplate": f"{url}{{event}}", "groupPresenceEvents": MEMBERSHIPS}]
-    return {"hubs": {hub: {"eventHandlers": handlers} for hub, handlers in hubs.items()}}
+    settings: dict[str, Any] = {hub: {"eventHandlers": handlers} for hub, handlers in hubs.items()}
+    settings["anonymous"] = {"anonymousConnectPolicy": "allow"}
+    settings["pinged"] = {"webSocketKeepAliveIntervalInSeconds": 1}
+    return {"hubs": settings}

@@ -15,6 +15,8 @@ from yarl import URL
 
 JSON = "json.webpubsub.azure.v1"
 RELIABLE_JSON = "json.reliable.webpubsub.azure.v1"
+PROTOBUF = "protobuf.webpubsub.azure.v1"
+RELIABLE_PROTOBUF = "protobuf.reliable.webpubsub.azure.v1"
 ANY_GROUP = ["webpubsub.joinLeaveGroup", "webpubsub.sendToGroup"]
 T = TypeVar("T")
 SECONDS = 10  # limit for an answer or a message; a distant service needs some of it

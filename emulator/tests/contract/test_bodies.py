@@ -78,7 +78,10 @@ async def test_a_body_without_content_type_is_bytes(hub: Hub) -> None:
 
 @pytest.mark.specified
 @pytest.mark.parametrize("to", ["", "/groups/g", "/users/u", "/connections/c"])
-@pytest.mark.parametrize("content_type", ["text/xml", "nonsense", "text/plain; charset=klingon"])
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/xml", "nonsense", "application/x-protobuf", "text/plain; charset=klingon"],
+)
 async def test_another_content_type_is_415(hub: Hub, to: str, content_type: str) -> None:
     """An unknown charset, too. The answer has no body."""
     answer = await hub.call("POST", f"{to}/:send", "x", Content_Type=content_type)

@@ -8,7 +8,13 @@ import pytest
 
 from webpubsub_emulator.events import Event
 from webpubsub_emulator.group_events import new_group_events
-from webpubsub_emulator.handler_settings import SYSTEM_EVENTS, EventHandlerSetting, read_settings
+from webpubsub_emulator.handler_settings import (
+    SYSTEM_EVENTS,
+    EventHandlerSetting,
+    HubFile,
+    read_settings,
+)
+from webpubsub_emulator.hub_settings import HubSettings
 from webpubsub_emulator.messages import Payload
 
 URL = "http://h/{event}?code=c0de"
@@ -130,13 +136,22 @@ def test_a_settings_file() -> None:
             {"urlTemplate": "http://d/",
              "groupPresenceEvents": {"eventNames": ["left"], "groupFilters": ["g*"]}},
             {"urlTemplate": "http://e/", "groupPresenceEvents": {"eventNames": null}}]},
-        "Other": {"eventHandlers": [{"urlTemplate": "http://c/", "userEventPattern": "*"}]}}}"""
+        "Other": {"eventHandlers": [{"urlTemplate": "http://c/", "userEventPattern": "*"}],
+                  "anonymousConnectPolicy": "Allow"},
+        "quick": {"webSocketKeepAliveIntervalInSeconds": 1}}}"""
     assert read_settings(text) == [
-        ("chat", EventHandlerSetting("http://a/", ("connect",), "x, y")),
-        ("chat", EventHandlerSetting("http://b/", (), "")),
-        ("chat", EventHandlerSetting("http://d/", (), "", new_group_events(["left"], ["g*"]))),
-        ("chat", EventHandlerSetting("http://e/", (), "")),
-        ("Other", EventHandlerSetting("http://c/", (), "*")),
+        HubFile(
+            "chat",
+            HubSettings("deny", 20),
+            [
+                EventHandlerSetting("http://a/", ("connect",), "x, y"),
+                EventHandlerSetting("http://b/", (), ""),
+                EventHandlerSetting("http://d/", (), "", new_group_events(["left"], ["g*"])),
+                EventHandlerSetting("http://e/", (), ""),
+            ],
+        ),
+        HubFile("Other", HubSettings("Allow"), [EventHandlerSetting("http://c/", (), "*")]),
+        HubFile("quick", HubSettings(keep_alive_seconds=1), []),
     ]
 
 
@@ -189,10 +204,26 @@ def test_a_mistake_in_an_event_handler(second: Any, error: str) -> None:
         ('{"hubs": []}', "hubs: Must be an object"),
         ('{"hubs": {"a-b": {}}}', "hub a-b: 'a-b' is not a hub name"),
         ('{"hubs": {"chat": []}}', "hub chat: Must be an object"),
-        ('{"hubs": {"chat": {}}}', "hub chat: eventHandlers: Must be a list"),
+        ('{"hubs": {"chat": {"eventHandlers": {}}}}', "hub chat: eventHandlers: Must be a list"),
         (
-            '{"hubs": {"chat": {"eventHandlers": [], "anonymousConnectPolicy": "allow"}}}',
-            "hub chat: 'anonymousConnectPolicy' is not supported here",
+            '{"hubs": {"chat": {"eventListeners": []}}}',
+            "hub chat: 'eventListeners' is not supported here; known: eventHandlers, ",
+        ),
+        (
+            '{"hubs": {"chat": {"anonymousConnectPolicy": true}}}',
+            "hub chat: anonymousConnectPolicy: Must be a string",
+        ),
+        (
+            '{"hubs": {"chat": {"anonymousConnectPolicy": "maybe"}}}',
+            "hub chat: The anonymous connect policy must be allow or deny",
+        ),
+        (
+            '{"hubs": {"chat": {"webSocketKeepAliveIntervalInSeconds": true}}}',
+            "hub chat: webSocketKeepAliveIntervalInSeconds: Must be a whole number",
+        ),
+        (
+            '{"hubs": {"chat": {"webSocketKeepAliveIntervalInSeconds": 121}}}',
+            "hub chat: The keep-alive interval must be 1 to 120 seconds",
         ),
     ],
 )

@@ -52,7 +52,7 @@ from webpubsub_emulator.messages import ErrorDetail, Payload
         ),
         (
             '{"type":"sendToGroup","group":"g","data":{},"ttlSeconds":300,"ackId":0}',
-            SendToGroup("g", Payload("json", b"{}"), False, 0),
+            SendToGroup("g", Payload("json", b"{}", ttl_seconds=300), False, 0),
         ),
         (
             '{"type":"invoke","invocationId":"i","target":"event","event":"e","data":1}',

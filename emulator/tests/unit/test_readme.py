@@ -85,7 +85,7 @@ def test_the_recipes_name_what_exists() -> None:
 def test_the_handlers_file_is_valid() -> None:
     text, _ = snippets("json")
     assert json.loads(text)
-    assert [hub for hub, _ in read_settings(text)] == ["chat"]
+    assert [file.hub for file in read_settings(text)] == ["chat"]
 
 
 def test_every_fault_has_a_row_with_its_defaults() -> None:
