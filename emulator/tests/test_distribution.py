@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from npm import packages
 
 FOLDER = Path(__file__).resolve().parent.parent
 PACKAGE = FOLDER / "src" / "webpubsub_emulator"
@@ -20,11 +21,11 @@ NAME = f"webpubsub_emulator-{VERSION}"
 METADATA = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
 # Files that hatchling adds to every sdist.
 ALWAYS = (".gitignore", "LICENSE", "PKG-INFO", "README.md", "pyproject.toml")
-# What the README's first test needs, besides the emulator.
+# What the README's first test and the journey need, besides the emulator.
 NEEDED = [
     requirement
     for requirement in PROJECT["dependency-groups"]["test"]
-    if requirement.startswith(("pytest==", "azure-messaging-webpubsubservice=="))
+    if requirement.startswith(("azure-messaging-", "filelock==", "pytest==", "pytest-asyncio=="))
 ]
 OLDEST = ("3.11", "3.12")
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1")
@@ -104,9 +105,21 @@ def test_the_first_test_of_the_readme_is_green(installed: Path, tmp_path: Path) 
     snippet = re.search(r"```python\n(.*?)```", (FOLDER / "README.md").read_text("utf-8"), re.S)
     assert snippet
     (tmp_path / "test_first.py").write_text(snippet[1])
-    command = [str(installed / "python"), "-m", "pytest", "-W", "error", "-p", "no:cacheprovider"]
+    # pytest-asyncio is there for the journey, and warns where a project has not set it up.
+    options = ("-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio")
+    command = [str(installed / "python"), "-m", "pytest", *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_a_journey_on_the_official_packages_is_green(installed: Path) -> None:
+    """In the same environment, with the SDKs for Python and the packages of npm."""
+    packages.installed()  # skips without Node.js
+    options = ("-p", "no:cacheprovider", "--quiet", "tests/npm/test_journey.py")
+    command = [str(installed / "python"), "-m", "pytest", *options]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
 
 
