@@ -37,16 +37,21 @@ def negotiate_request(number: int) -> HttpRequest:
     )
 
 
+def own_group(number: int) -> str:
+    """Return the group that the sample policy reserves for the user with this number."""
+    return f"user-user-{number}"
+
+
 class Connection:
     """A connection, and the arguments that functions get for its events."""
 
-    def __init__(self, number: int, hub: str) -> None:
-        claims = {"sub": [f"user-{number}"], "webpubsub.group": [GROUP]}
+    def __init__(self, number: int, hub: str, group: str = GROUP) -> None:
+        claims = {"sub": [f"user-{number}"], "webpubsub.group": [group]}
         handshake = Handshake(
             connection_id=f"{number:032x}",
             user_id=f"user-{number}",
-            roles=(f"webpubsub.sendToGroup.{GROUP}",),
-            groups=(GROUP,),
+            roles=(f"webpubsub.sendToGroup.{group}",),
+            groups=(group,),
             subprotocols=("json.webpubsub.azure.v1",),
             claims=claims,
             query={},

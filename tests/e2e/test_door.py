@@ -382,6 +382,7 @@ ADDRESSES = {
     "openapi.yaml": "203.0.113.4",
     "demo": "203.0.113.5",
     "asyncapi.yaml": "203.0.113.6",
+    "usher.js": "203.0.113.7",
 }
 
 

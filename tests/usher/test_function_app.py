@@ -18,7 +18,16 @@ functions = {each.get_function_name(): each.get_trigger() for each in app.get_fu
 triggers = {name: trigger.get_dict_repr() for name, trigger in functions.items()}
 print(json.dumps(triggers, default=lambda enum: enum.value))
 """
-HTTP = {"asyncapi", "demo", "health", "negotiate", "openapi", "provision", "roster"}
+HTTP = {
+    "asyncapi",
+    "browser_module",
+    "demo",
+    "health",
+    "negotiate",
+    "openapi",
+    "provision",
+    "roster",
+}
 EVENTS = {"connect", "connected", "disconnected"}
 # The routes that are to come, each for any method.
 PLANNED = ["removals", "removals/{id}", "usher.js", "asyncapi.yaml"]

@@ -47,6 +47,13 @@ def test_runs_side_by_side() -> None:
     ]
 
 
+def test_presence_is_compared_with_one_message_for_each_join() -> None:
+    """100 joins would be 5,050 deliveries."""
+    report = write_report([run(changed(lists=3, deliveries=101))])
+    assert "digest on: 2.0% of the deliveries of one message for each join" in report
+    assert rows(report)["lists of the group"] == ["3"]
+
+
 def test_complaints_are_the_last_lines() -> None:
     """Complaints of every storm; the JSON has them too."""
     runs = [run(CALM, changed(missing=2))]
