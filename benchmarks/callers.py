@@ -11,7 +11,7 @@ from benchmarks.children import ROOT, BenchmarkError, Child, run_child
 from benchmarks.loads import LoadResult
 from benchmarks.stub import IDENTITY_PATH
 from localdev.stack import sample_settings
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY
 
 APPS = ROOT / "benchmarks" / "apps"
 CONNECTION = "WebPubSubConnectionString"

@@ -11,8 +11,8 @@ from localdev.host.answers import answer_event
 from localdev.host.bindings import HttpRequest, Outcome
 from localdev.host.event_context import read_context
 from localdev.host.events import argument_value, event_values
+from webpubsub_emulator import ACCESS_KEY
 from webpubsub_emulator.events import Event, Handshake, connect_payload, connected_payload
-from webpubsub_emulator.tokens import ACCESS_KEY
 from webpubsub_emulator.upstream import Sender, UpstreamRequest, build_request
 
 GROUP = "lobby"

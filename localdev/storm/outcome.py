@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Any
 
-from webpubsub_emulator.faults import Fault
+from webpubsub_emulator import Fault
 
 type Percentiles = tuple[float, float]  # p50 and p99
 

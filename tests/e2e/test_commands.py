@@ -20,8 +20,7 @@ from localdev import demo
 from localdev.stack import ROOT, sample_settings
 from tests.e2e.conftest import UP
 from tests.e2e.processes import START_SECONDS, run
-from webpubsub_emulator.faults import FAULTS
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY, FAULTS
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (

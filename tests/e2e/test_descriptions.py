@@ -25,7 +25,7 @@ from tests.e2e.processes import Running, run
 from tests.usher.test_responses import error_classes
 from usher.door.oidc import IdentityProviderError
 from usher.errors import UsherError
-from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
+from webpubsub_emulator import ACCESS_KEY, sign_data_plane_token
 
 API = ROOT / "api"
 HERE = Path(__file__).resolve().parent / "descriptions"

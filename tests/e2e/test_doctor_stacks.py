@@ -27,9 +27,7 @@ from tests.e2e.doctor_stacks import (
 from tests.e2e.identity_stack import identity_application
 from tests.e2e.room import wait_until
 from tests.localdev.host.conftest import start_host
-from webpubsub_emulator.faults import Faults, parse_fault
-from webpubsub_emulator.server import Emulator
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY, Emulator, Faults, parse_fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

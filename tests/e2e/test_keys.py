@@ -8,8 +8,7 @@ import pytest
 from tests.e2e.clients import enter, new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
-from webpubsub_emulator.tokens import ACCESS_KEY
-from webpubsub_emulator.upstream import sign
+from tests.e2e.test_events import event_headers
 
 ORIGIN = {"WebHook-Request-Origin": "127.0.0.1"}
 # A client without groups has left: the app has nothing to do.
@@ -19,7 +18,7 @@ EVENT = {
     "ce-eventName": "disconnected",
     "ce-hub": "chat",
     "ce-connectionId": "c-1",
-    "ce-signature": sign("c-1", ACCESS_KEY),
+    "ce-signature": event_headers("disconnected", "c-1")["ce-signature"],
 }
 REQUESTS = [("OPTIONS", ORIGIN, None), ("GET", ORIGIN, None), ("POST", EVENT, '{"reason": null}')]
 

@@ -21,7 +21,7 @@ from tests.e2e.processes import EVERYTHING
 from tests.e2e.room import wait_until
 from tests.messages.description import messages_of, why_not
 from tests.messages.sent import SentMessages
-from webpubsub_emulator.server import Emulator
+from webpubsub_emulator import Emulator
 
 JSON = "json.webpubsub.azure.v1"
 RELIABLE = "json.reliable.webpubsub.azure.v1"

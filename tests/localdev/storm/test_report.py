@@ -5,7 +5,7 @@ import pytest
 from localdev.storm.outcome import Outcome, Plan, Run, Usage, Use
 from localdev.storm.report import describe_runs, write_report
 from tests.localdev.storm.outcomes import CALM, changed
-from webpubsub_emulator.faults import parse_fault
+from webpubsub_emulator import parse_fault
 
 
 def usage(megabytes: float, cpu_seconds: float = 0) -> Usage:
