@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from usher.service.tokens import ClientToken, TokenRequest
+from usher.service.tokens import ClientToken, TokenRequest, client_url, make_token
 from usher.settings import Settings
 
 CALL_SECONDS = 60  # lifetime of the token of a REST call
@@ -27,7 +27,7 @@ class Signer:
             raise ValueError("There is no access key.")
         self._key = key.encode()
         self._audience = f"{settings.connection.endpoint}/client/hubs/{settings.hub}"
-        self._url = "ws" + self._audience.removeprefix("http")
+        self._url = client_url(settings.connection.endpoint, settings.hub)
 
     async def generate_token(self, request: TokenRequest) -> ClientToken:
         """Return a client access token, without a call of the service."""
@@ -37,8 +37,7 @@ class Signer:
         roles, groups = list(request.roles), list(request.groups)
         optional = {"sub": request.user_id, "role": roles, "webpubsub.group": groups}
         claims |= {name: value for name, value in optional.items() if value}
-        token = self._sign(claims)
-        return ClientToken(f"{self._url}?access_token={token}", self._url, token, expires_at)
+        return make_token(self._url, self._sign(claims), expires_at)
 
     def sign_call(self, url: str) -> str:
         """Return the bearer token of a REST call."""

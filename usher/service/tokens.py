@@ -33,6 +33,16 @@ class ClientToken(NamedTuple):
         return "ClientToken(...)"  # the token opens a connection
 
 
+def client_url(endpoint: str, hub: str) -> str:
+    """Return where clients connect to a hub."""
+    return f"ws{endpoint.removeprefix('http')}/client/hubs/{hub}"
+
+
+def make_token(base_url: str, token: str, expires_at: int) -> ClientToken:
+    """Return a client access token with its URL."""
+    return ClientToken(f"{base_url}?access_token={token}", base_url, token, expires_at)
+
+
 class Minter(Protocol):
     """Makes client access tokens."""
 
