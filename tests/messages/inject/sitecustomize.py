@@ -40,15 +40,15 @@ class Finder(MetaPathFinder):
 
 
 def record_requests(module: Any) -> None:
-    """Give each client of the service a policy that records."""
-    build, policy = module.WebPubSubServiceClient, module.SansIOHTTPPolicy
+    """Give each pipeline to the service a policy that records."""
+    build, policy = module.AsyncPipeline, module.SansIOHTTPPolicy
 
-    def build_recorded(*args: Any, policies: Sequence[Any], **options: Any) -> Any:
+    def build_recorded(transport: Any, policies: Sequence[Any]) -> Any:
         recorder = policy()
         recorder.on_request = lambda request: record(request.http_request)
-        return build(*args, policies=[recorder, *policies], **options)
+        return build(transport, [recorder, *policies])
 
-    module.WebPubSubServiceClient = build_recorded
+    module.AsyncPipeline = build_recorded
 
 
 def record(request: Any) -> None:
