@@ -7,16 +7,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from traceback import format_exception
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
+from azure.core.credentials import AccessToken
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from usher.errors import ServiceError, ThrottledError, UnansweredError, UnknownConnectionError
 from usher.service import pubsub
 from usher.service.group_list import GroupList
 from usher.service.pubsub import AzurePubSub
+from usher.service.tokens import TokenRequest
 from usher.settings import Connection, Settings
 
 KEY = "a-made-up-access-key-of-32-bytes!"
@@ -28,12 +32,13 @@ class Service:
     """A client of a server that records each request and gives the same response to all."""
 
     pubsub: AzurePubSub
+    endpoint: str
     requests: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
 
 
 @asynccontextmanager
-async def serve(answer: Answer) -> AsyncIterator[Service]:
+async def serve(answer: Answer, access_key: str | None = KEY) -> AsyncIterator[Service]:
     async def record(request: web.Request) -> web.StreamResponse:
         service.requests.append(request)
         service.bodies.append(await request.read())
@@ -42,8 +47,9 @@ async def serve(answer: Answer) -> AsyncIterator[Service]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", record)
     async with TestServer(application) as server:
-        connection = Connection(str(server.make_url("")).rstrip("/"), access_key=KEY)
-        service = Service(AzurePubSub(Settings(connection, "chat")))
+        endpoint = str(server.make_url("")).rstrip("/")
+        connection = Connection(endpoint, access_key=access_key)
+        service = Service(AzurePubSub(Settings(connection, "chat")), endpoint)
         try:
             yield service
         finally:
@@ -55,6 +61,13 @@ def always(status: int, **headers: str) -> Answer:
         return web.Response(status=status, headers=headers)
 
     return answer
+
+
+class Identity:
+    """A credential with a ready-made token."""
+
+    async def get_token(self, *_scopes: str, **_options: object) -> AccessToken:
+        return AccessToken("ready-made", 2**40)
 
 
 async def error_of(call: Awaitable[object]) -> ServiceError:
@@ -71,6 +84,56 @@ async def test_adding_a_connection_is_one_put_with_an_encoded_group_name() -> No
     assert request.method == "PUT"
     assert segments == ["", "api", "hubs", "chat", "groups", "a/b?c,d e", "connections", "c-1"]
     assert request.headers["Authorization"].startswith("Bearer ")
+
+
+def describe(request: web.Request, body: bytes) -> tuple[object, ...]:
+    query = sorted(pair for pair in request.query.items() if pair != ("clientType", "Default"))
+    return request.method, request.rel_url.raw_path, query, request.content_type, body
+
+
+NAME = "a/b?c,d é%2F&x=y+z"
+
+
+TEXT, DATA = "日本".encode(), {"text": 'Ana "ñ"'}
+
+
+async def call_usher(own: AzurePubSub, user_id: str | None) -> tuple[str, str, str]:
+    token = await own.generate_token(TokenRequest(user_id, (NAME, "b"), ("r.a", "r.b"), 7))
+    await own.add_connection(NAME, NAME)
+    await own.send_to_group(NAME, TEXT, "text/plain")
+    await own.send_to_connection(NAME, DATA, "application/json")
+    return token.url, token.base_url, token.token
+
+
+async def call_sdk(sdk: Any, user_id: str | None) -> tuple[str, str, str]:
+    options = {"enforce_https": False}
+    rights = {"groups": [NAME, "b"], "roles": ["r.a", "r.b"], "minutes_to_expire": 7}
+    token = await sdk.get_client_access_token(user_id=user_id, **rights, **options)
+    await sdk.add_connection_to_group(NAME, NAME, **options)
+    await sdk.send_to_group(NAME, TEXT, content_type="text/plain", **options)
+    await sdk.send_to_connection(NAME, DATA, content_type="application/json", **options)
+    return token["url"], token["baseUrl"], token["token"]
+
+
+@pytest.mark.parametrize("user_id", [NAME, None])
+async def test_the_most_frequent_calls_are_those_of_the_sdk(
+    user_id: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Usher makes them without the SDK's methods, which take more CPU time."""
+    identity: Any = Identity()
+    monkeypatch.setattr(pubsub, "_build_credential", lambda _connection: identity)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        status = 202 if request.path.endswith(":send") else 200
+        return web.json_response({"token": "signed"}, status=status)
+
+    async with serve(answer, access_key=None) as service:
+        own_token = await call_usher(service.pubsub, user_id)
+        async with WebPubSubServiceClient(service.endpoint, "chat", identity) as sdk:
+            assert own_token == await call_sdk(sdk, user_id)
+    seen = [describe(*each) for each in zip(service.requests, service.bodies, strict=True)]
+    assert len(seen) == 8
+    assert seen[:4] == seen[4:]
 
 
 async def test_404_means_an_unknown_connection_only_when_one_is_added() -> None:

@@ -67,8 +67,9 @@ class AzurePubSub:
         """Let the service make a client access token. Raises ServiceError."""
         # The token's own time is at most a second later, and to read it would mean to decode it.
         expires_at = int(time.time()) + 60 * request.minutes
-        claims = {"userId": request.user_id, "role": request.roles, "group": request.groups}
-        query = {"minutesToExpire": request.minutes, **{k: v for k, v in claims.items() if v}}
+        query = {"minutesToExpire": request.minutes, "role": request.roles, "group": request.groups}
+        if request.user_id is not None:
+            query["userId"] = request.user_id
         with _translate_errors():
             response = await self._call("POST", ":generateToken", 200, query)
         return make_token(self._client_url, json.loads(response.content)["token"], expires_at)
@@ -178,16 +179,16 @@ class AzurePubSub:
         query: Mapping[str, Any] = NO_QUERY,
         **content: Any,
     ) -> AsyncHttpResponse:
-        """Make a call of the hub.
+        """Make a call of the hub, by the pipeline that the SDK's client uses as well.
 
-        The SDK has a method for most of them, which takes twice the CPU time (`dev.py bench`).
+        With the SDK's methods a join takes 1.4 times the CPU time (`dev.py bench`).
         """
         encoded = urlencode({"api-version": API_VERSION, **query}, doseq=True, quote_via=quote)
         request = HttpRequest(method, f"{self._hub_url}/{path}?{encoded}", **content)
         return await self._run(request, expected)
 
     async def _run(self, request: HttpRequest, expected: int) -> AsyncHttpResponse:
-        """Send a request. Raises HttpResponseError if the answer has not the expected status."""
+        """Send a request. Raises HttpResponseError if another status is answered."""
         answer = await self._pipeline.run(request, **self._options)
         response: AsyncHttpResponse = answer.http_response
         if response.status_code != expected:
