@@ -11,7 +11,7 @@ import pytest
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parents[2] / ".environments" / "npm"
-MOST_SECONDS = 300  # for a program that would wait forever
+MOST_SECONDS = 180  # for a program that would wait forever
 
 
 def installed() -> Path:

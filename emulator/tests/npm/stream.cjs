@@ -12,7 +12,10 @@ globalThis.setTimeout = (action, ms, ...rest) => wait(action, ms === 1000 ? 10 :
 const { WebPubSubServiceClient } = load("@azure/web-pubsub");
 const { WebPubSubClient } = load("@azure/web-pubsub-client");
 
-const LEAD = 250; // fragments ahead of the receiver, of which the service keeps 1,000 at most
+// The service keeps 1,000 messages that a client has not acknowledged, and then closes it. So the
+// sender waits for the receiver after each BATCH, and leaves it time to acknowledge.
+const BATCH = 100;
+const PAUSE_MS = 20;
 const options = { allowInsecureConnection: true };
 const service = new WebPubSubServiceClient(connectionString, hub, options);
 
@@ -56,10 +59,13 @@ async function main() {
   const sender = await connect("webpubsub.sendToGroup");
   const stream = await untilItWorks(() => sender.openGroupStream("g"));
   for (let number = 1; number <= Number(count); number += 1) {
-    while (number - received.length > LEAD) {
-      await new Promise((resolve) => (progress = resolve));
-    }
     await stream.write(number, "json");
+    if (number % BATCH === 0) {
+      while (received.length < number) {
+        await new Promise((resolve) => (progress = resolve));
+      }
+      await new Promise((resolve) => wait(resolve, PAUSE_MS));
+    }
   }
   await stream.end();
   await done;
