@@ -63,7 +63,8 @@ export function presentUsers(state: PresenceState | undefined): Map<string, numb
  * Rejects with a `RoomError` if the app refuses (401, 403 and other 4xx statuses except 408 and
  * 429), and with an error if `signal` is aborted before. All other failures are retried: after a
  * random wait of up to 1, 2, 4 … 30 s, and at least as long as `Retry-After` asks. Each attempt has
- * 20 s, and a connection that stays open for more than 5 s resets the waits.
+ * 20 s. A connection that stays open for more than 5 s resets the waits, and so does a network that
+ * returns: the next attempt then follows within a second, unless `Retry-After` asks for more.
  *
  * A lost connection is recovered for 30 s (`json.reliable.webpubsub.azure.v1`): others do not
  * notice it, and no message is missed. After that, each attempt requests a new token. The

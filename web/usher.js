@@ -1,4 +1,3 @@
-// See usher.d.ts
 const HOUR_MS = 3600e3;
 const EMPTY = { records: new Map(), floor: "", newest: "", isReady: false, check: "" };
 
@@ -87,6 +86,7 @@ class Room {
   #options; #url; #presence; #session; #socket; #timer; #rosterTimer; #wake; #lose;
   #isOver; #openedAt; #lostAt; #sequenceId;
   #ackId = 0;
+  #failures = 0;
   #rosterAt = 0;
   #listeners = {};
   #absent = [];
@@ -166,21 +166,21 @@ class Room {
 
   async #run() {
     await this.#change("connecting");
-    for (let failures = 0; ; failures++) {
+    for (;;) {
       const error = await this.#connect();
       if (/^4(?!08|29)/.test(error.status)) this.#end("refused", error);
       if (this.#isOver) return;
       if (this.state === "open") {
         this.#lostAt = Date.now();
-        if (this.#lostAt - this.#openedAt > 5e3) failures = 0;
+        if (this.#lostAt - this.#openedAt > 5e3) this.#failures = 0;
       }
-      await this.#pause(error, failures);
+      await this.#pause(error);
     }
   }
 
-  #pause(error, failures) {
+  #pause(error) {
     const { retryAfter } = error;
-    const delay = jitter(Math.min(30e3, 1e3 * 2 ** failures)) + 1e3 * (+retryAfter || 0);
+    const delay = jitter(Math.min(30e3, 1e3 * 2 ** this.#failures++)) + 1e3 * (+retryAfter || 0);
     this.#change(this.#openedAt ? "reconnecting" : "connecting", { error, delay });
     return new Promise((resolve) => {
       this.#timer = setTimeout(resolve, Math.min(delay, HOUR_MS));
@@ -225,7 +225,10 @@ class Room {
   #check = ({ type }) => {
     if (type === "pagehide") this.#lose?.(true);
     else if (this.state === "open") this.#ask({ type: "ping" });
-    else setTimeout(() => this.#wake?.(), jitter(1e3));
+    else {
+      this.#failures = 0;
+      setTimeout(() => this.#wake?.(), jitter(1e3));
+    }
   };
 
   async #negotiate() {

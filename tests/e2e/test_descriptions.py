@@ -141,7 +141,7 @@ async def test_all_responses_match_the_description(stack: Running, tmp_path: Pat
         reading.cancel()
     assert done.returncode == 0, done.stdout
     assert stack.records(record="provision", sendStatus=202)
-    assert "8 selected / 8 total" in done.stdout
+    assert "9 selected / 9 total" in done.stdout
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
         assert f"✅ {phase}" in done.stdout
 

@@ -155,8 +155,8 @@ async def test_the_official_clients_show_presence(
     for folder in folders:
         folder.mkdir()
     program = write_node_program(folders[0], example(stack, room, "js", "web-pubsub-client"))
-    shutil.copyfile(ROOT / "tests" / "presence" / "reducer.py", folders[1] / "reducer.py")
-    (folders[1] / "program.py").write_text(example(stack, room, "python", "reducer"), "utf-8")
+    shutil.copyfile(ROOT / "localdev" / "presence.py", folders[1] / "presence.py")
+    (folders[1] / "program.py").write_text(example(stack, room, "python", "from presence"), "utf-8")
     async with AsyncExitStack() as resources:
         bo = await resources.enter_async_context(start(folders[0], find_node(), program))
         await bo.expect("{ bo: 1 }")
