@@ -47,6 +47,7 @@ resource hub 'Microsoft.SignalRService/webPubSub/hubs@2024-03-01' = {
   parent: service
   name: hubName
   properties: {
+    // Messages of clients without a user id have no sender, like those of the app.
     anonymousConnectPolicy: 'deny'
     webSocketKeepAliveIntervalInSeconds: keepAliveSeconds
     eventHandlers: [

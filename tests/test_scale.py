@@ -1,19 +1,29 @@
 """docs/scale.md: its tables, computed again."""
 
 import asyncio
+import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from math import ceil
 from pathlib import Path
 
 import pytest
 
 from tests import virtual_time
-from usher.groups.announcements import Announcement, write_text
+from usher.groups.announcements import FORMATS, Announcement, Body, write_text
 from usher.groups.digest import Digest
+from usher.groups.event_announcer import EventAnnouncer
+from usher.groups.events import ConnectionEvent
+from usher.groups.presence import write_changes, write_snapshot
+from usher.groups.presence_announcer import PresenceAnnouncer
+from usher.groups.workflow import join_groups, leave_groups
+from usher.service.group_list import GroupList
+from usher.service.pubsub import MOST_MEMBERS
 from usher.settings import Connection, Settings
 from webpubsub_emulator.messages import Payload
-from webpubsub_emulator.outgoing import group_message
+from webpubsub_emulator.outgoing import group_message, server_message
 from webpubsub_emulator.protocol_json import JsonProtocol
 
 DEFAULTS = Settings(Connection("https://demo.webpubsub.azure.com"), "chat")
@@ -59,6 +69,121 @@ def test_joins_a_second() -> None:
     assert len(rows) == 12
     for rate, one_join, joins in rows:
         assert joins == rate // one_join
+
+
+class Service:
+    """A group whose list is read page by page. Counts calls, deliveries and their bytes."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, str] = {}
+        self.calls: Counter[str] = Counter()
+        self.deliveries = self.bytes = 0
+
+    async def add_connection(self, *_: object) -> int:
+        self.calls["add"] += 1
+        return 200
+
+    async def list_group(self, _group: str) -> GroupList:
+        is_long = len(self.members) > MOST_MEMBERS
+        self.calls["list"] += 1 + is_long  # user 201 is on the second page
+        return GroupList(TIME, dict(islice(self.members.items(), MOST_MEMBERS)), is_long)
+
+    async def send_to_group(self, group: str, body: Body, _content_type: str) -> int:
+        self.calls["message"] += 1
+        self.deliveries += len(self.members)
+        self.bytes += len(self.members) * measure(body, group)[0]
+        return 202
+
+    async def send_to_connection(self, _one: str, body: Body, _content_type: str) -> int:
+        self.calls["snapshot"] += 1
+        self.deliveries += 1
+        self.bytes += measure(body)[0]
+        return 202
+
+
+def measure(body: Body, group: str | None = None) -> list[int]:
+    """Return the bytes of a message to a client, and of its body, as the SDK sends it."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    payload = Payload("text" if isinstance(body, bytes) else "json", content)
+    message = group_message(group, None, payload) if group else server_message(payload)
+    return [len(message.encoded(JsonProtocol.encode).data), len(content)]
+
+
+def list_users(*users: str) -> GroupList:
+    return GroupList(TIME, {f"c-{number}": user for number, user in enumerate(users)}, False)
+
+
+JOINED = ConnectionEvent("connected", "chat", "c-1", "ana", {})
+LEFT = replace(JOINED, name="disconnected")
+
+
+async def count_calls(event: ConnectionEvent, presence: bool) -> Counter[str]:
+    """Return the calls of one event in a quiet group."""
+    service = Service()
+    templates = {"connected": DEFAULTS.join_text, "disconnected": DEFAULTS.leave_text}
+    text = EventAnnouncer(service, FORMATS["text"], templates, Digest(0, 1))
+    announcer = PresenceAnnouncer(service, DEFAULTS.leave_grace, 5) if presence else text
+    if event is JOINED:
+        service.members["c-1"] = "ana"
+        await join_groups(service, announcer, event, ["lobby"])
+    else:
+        await leave_groups(announcer, event, ["lobby"])
+    return service.calls
+
+
+@pytest.mark.parametrize(("row", "event"), [(0, JOINED), (1, LEFT)], ids=["join", "leave"])
+def test_rest_calls_of_presence(row: int, event: ConnectionEvent) -> None:
+    """Each kind of call, their sum, and the sum for text, as the app makes them."""
+    calls, _ = virtual_time.run(count_calls(event, presence=True))
+    text, _ = virtual_time.run(count_calls(event, presence=False))
+    kinds = [calls[kind] for kind in ("add", "list", "message", "snapshot")]
+    assert numbers("Presence")[row] == [*kinds, calls.total(), text.total()]
+
+
+def test_bytes_of_presence() -> None:
+    rows = numbers("Presence")[2:8]
+    messages = [
+        measure(write_changes("lobby", list_users("ana"), ["ana"]), "lobby"),
+        measure(write_changes("lobby", list_users("bo"), ["ana"]), "lobby"),
+    ]
+    users = [f"user-{number:03}" for number in range(200)]
+    for count in (1, 10, 100, 200):
+        snapshot = write_snapshot("lobby", list_users(*users[:count]))
+        messages.append([count, *measure(snapshot)])
+    assert rows == messages
+
+
+def test_joins_a_second_with_presence() -> None:
+    rows = [row[-3:] for row in numbers("Presence")[8:12]]
+    assert [one_join for _, one_join, _ in rows] == [4, 5, 4, 5]
+    for rate, one_join, joins in rows:
+        assert joins == rate // one_join
+
+
+async def storm_of_presence(instances: int) -> Service:
+    service = Service()
+    announcers = [
+        PresenceAnnouncer(service, DEFAULTS.leave_grace, DEFAULTS.digest_above)
+        for _ in range(instances)
+    ]
+
+    async def join(number: int) -> None:
+        await asyncio.sleep(number / RATE)
+        event = replace(JOINED, connection_id=f"c-{number}", user_id=f"user-{number:03}")
+        service.members[event.connection_id] = event.user_id or ""
+        await join_groups(service, announcers[number % instances], event, ["lobby"])
+
+    await asyncio.gather(*map(join, range(JOINS)))
+    return service
+
+
+@pytest.mark.parametrize("row", numbers("Presence")[12:], ids=lambda row: str(row[0]))
+def test_a_crowd_with_presence(row: list[int]) -> None:
+    """The app's own announcers on a virtual clock; megabytes are rounded."""
+    service, _ = virtual_time.run(storm_of_presence(row[0]))
+    calls = [service.calls[kind] for kind in ("list", "message", "snapshot")]
+    assert service.calls["add"] == JOINS
+    assert row[1:] == [*calls, service.deliveries, round(service.bytes / 1_000_000)]
 
 
 JOINS, RATE = 1_000, 400  # a second

@@ -9,18 +9,21 @@ from usher.door.gate import Gate
 from usher.door.limits import Limits
 from usher.door.policy import Policy
 from usher.door.policy_file import read_rules
+from usher.groups.announcements import FORMATS
 from usher.groups.digest import Digest
+from usher.groups.event_announcer import EventAnnouncer
 from usher.groups.roster import Rosters
 from usher.groups.workflow import Announcer
 from usher.page import content_security_policy
 from usher.service.health import Health
 from usher.service.signing import Signer
 from usher.service.tokens import Minter
-from usher.settings import Settings
+from usher.settings import PRESENCE, Settings
 from usher.store.bans import Bans
 
 if TYPE_CHECKING:
     from usher.door.oidc import OidcProvider
+    from usher.groups.removals import Remover
     from usher.service.pubsub import AzurePubSub
     from usher.store.entries import Store
 
@@ -76,6 +79,14 @@ class Parts:
         return Bans(self._store, self.settings)
 
     @cached_property
+    def remover(self) -> "Remover":
+        """Ends connections and memberships of users who were removed."""
+        # Imported on first use: negotiate never needs it.
+        from usher.groups.removals import Remover
+
+        return Remover(self.pubsub, self.announcer, self.bans, self.settings.hub)
+
+    @cached_property
     def _store(self) -> "Store | None":
         """The store of the bans, None if bans are off."""
         # Imported on first use: negotiate does not pay for a store that is not in use.
@@ -97,11 +108,20 @@ class Parts:
 
     @cached_property
     def announcer(self) -> Announcer:
-        """The announcer of joins and leaves."""
+        """The announcer of joins and leaves, by the format."""
         settings = self.settings
+        if settings.announcement_format == PRESENCE:
+            return self._make_presence_announcer()
         templates = {"connected": settings.join_text, "disconnected": settings.leave_text}
         digest = Digest(settings.digest_above, settings.digest_seconds)
-        return Announcer(self.pubsub, settings.announcement_format, templates, digest)
+        return EventAnnouncer(self.pubsub, FORMATS[settings.announcement_format], templates, digest)
+
+    def _make_presence_announcer(self) -> Announcer:
+        # Imported on first use, because only one format needs it.
+        from usher.groups.presence_announcer import PresenceAnnouncer
+
+        settings = self.settings
+        return PresenceAnnouncer(self.pubsub, settings.leave_grace, settings.digest_above)
 
     @cached_property
     def identity_provider(self) -> "OidcProvider":

@@ -18,9 +18,7 @@ NO_SNIFF = {"X-Content-Type-Options": "nosniff"}  # browsers must not guess the 
 NO_STORE = NO_SNIFF | {"Cache-Control": "no-store"}
 
 
-def answer_json(
-    body: Mapping[str, Any], status: int = 200, **headers: str
-) -> func.HttpResponse:
+def answer_json(body: Mapping[str, Any], status: int = 200, **headers: str) -> func.HttpResponse:
     """Return a JSON body that caches must not store."""
     return func.HttpResponse(
         json.dumps(body),

@@ -12,6 +12,7 @@ from typing import Any
 
 from usher.errors import SettingsError
 from usher.parts import Parts
+from usher.settings import PRESENCE
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,13 +32,15 @@ def check_settings(environ: Mapping[str, str]) -> dict[str, Any]:
     except SettingsError as error:
         return {"problems": error.problems}
     settings = parts.settings
+    has_presence = settings.announcement_format == PRESENCE
     return {
         "problems": {},
         "hub": settings.hub,
         "service": settings.connection.endpoint,
         "auth": settings.mode.name or None,
-        "announcesJoins": bool(settings.join_text),
-        "announcesLeaves": bool(settings.leave_text),
+        "announcesJoins": has_presence or bool(settings.join_text),
+        "announcesLeaves": has_presence or bool(settings.leave_text),
+        "leaveGrace": settings.leave_grace if has_presence else 0,
     }
 
 

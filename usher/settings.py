@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from usher.door.modes import AUTH, MODES, OIDC_AUDIENCE, OIDC_ISSUER, Mode, NoMode
 from usher.errors import SettingsError
-from usher.groups.announcements import FORMATS, Format
+from usher.groups.announcements import FORMATS
 from usher.names import GROUP_RULE, HUB_NAME, is_group_name
 
 type Parser = Callable[[str], Any]
@@ -34,7 +34,9 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 # On the way, anybody could change a page that is loaded over http.
 ORIGIN = re.compile(r"https://[^/?#@*\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 # Of a storage account, or of Azurite at its usual port.
-CONNECTION_STRING = r"(?i)UseDevelopmentStorage=true;?|(?=.*AccountName=[^;])(?=.*AccountKey=[^;]).*"
+CONNECTION_STRING = (
+    r"(?i)UseDevelopmentStorage=true;?|(?=.*AccountName=[^;])(?=.*AccountKey=[^;]).*"
+)
 SHORTEST_KEY = 16  # bytes; a shorter key can be guessed from a token that it signs
 LONGEST_TOKEN_MINUTES = 24 * 60
 CONNECTION = "WebPubSubConnectionString"
@@ -43,6 +45,8 @@ HUB = "WebPubSubHub"
 BANS = "USHER_BANS"
 BANS_TABLE_URI = "USHER_BANS_TABLE_URI"
 STORAGE = "AzureWebJobsStorage"  # the storage of the Functions host
+PRESENCE = "presence"  # the announcement format of state messages
+LONGEST_GRACE = 10  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,9 @@ class Settings:
     `allowed_origins` are the origins of pages that may open a connection. `policy_file` is relative
     to the app's folder. `caller_limit` and `address_limit` are calls per minute and instance; 0 is
     no limit. `connect_limit` and `most_connections` are for one user and instance, with 0 for no
-    limit; `most_groups` is for one token. `demo` switches the demo page on. `state_key` seals
-    connection states; without one, the access key does. `admits_without_store` admits users while
-    the store of the bans does not answer.
+    limit; `most_groups` is for one token. `leave_grace` is in seconds. `demo` switches the demo
+    page on. `state_key` seals connection states; without one, the access key does.
+    `admits_without_store` admits users while the store of the bans does not answer.
     """
 
     connection: Connection
@@ -118,7 +122,8 @@ class Settings:
     digest_seconds: float = 1.0
     join_text: str = "{userId} joined {group}"
     leave_text: str = "{userId} left {group}"
-    announcement_format: Format = FORMATS["text"]
+    announcement_format: str = "text"
+    leave_grace: float = 3.0
     demo: bool = False
     state_key: str = field(default="", repr=False)
     store: StoreSettings = field(default_factory=StoreSettings)
@@ -261,7 +266,9 @@ def _parse_table(environ: Mapping[str, str]) -> StoreSettings:
     if uri:
         url = urlsplit(uri)
         if url.scheme != "https" or not url.hostname or "@" in url.netloc or url.query:
-            raise ValueError("is table, whose URI does not have the form https://NAME.table.core.windows.net")
+            raise ValueError(
+                "is table, whose URI does not have the form https://NAME.table.core.windows.net"
+            )
         return StoreSettings(
             "table",
             table_uri=uri,
@@ -345,15 +352,27 @@ def _parse_when_down(text: str) -> bool:
     return text == "admit"
 
 
-def _parse_format(text: str) -> Format:
-    if text not in FORMATS:
-        raise ValueError(f"must be one of {', '.join(FORMATS)}")
-    return FORMATS[text]
+def _parse_format(text: str) -> str:
+    if text not in (*FORMATS, PRESENCE):
+        raise ValueError(f"must be one of {', '.join(FORMATS)}, {PRESENCE}")
+    return text
 
 
 def _parse_seconds(text: str) -> float:
     if not re.fullmatch(r"[0-5](\.[0-9]{1,3})?", text) or not 0.1 <= float(text) <= 5:
         raise ValueError("must be a number of seconds from 0.1 to 5")
+    return float(text)
+
+
+def _parse_grace(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,3})?", text) or float(text) > LONGEST_GRACE:
+        raise ValueError(f"must be a number of seconds from 1 to {LONGEST_GRACE}")
+    if float(text) < 1:
+        # Of two messages with the same `asOf`, the one that says "present" wins.
+        raise ValueError(
+            "must be 1 or more, because `asOf` has whole seconds: a leave that is announced in the "
+            "second of the join would be ignored"
+        )
     return float(text)
 
 
@@ -417,6 +436,7 @@ OPTIONAL: list[Entry] = [
     ("most_connections", "USHER_MOST_CONNECTIONS", partial(_parse_number, meaning=CONNECTIONS)),
     ("digest_above", "USHER_DIGEST_ABOVE", partial(_parse_number, meaning=JOINS)),
     ("digest_seconds", "USHER_DIGEST_SECONDS", _parse_seconds),
+    ("leave_grace", "USHER_LEAVE_GRACE_SECONDS", _parse_grace),
     ("demo", "USHER_DEMO", _parse_flag),
     ("state_key", "USHER_STATE_KEY", _parse_secret),
     ("admits_without_store", "USHER_BANS_WHEN_DOWN", _parse_when_down),

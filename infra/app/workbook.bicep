@@ -17,6 +17,11 @@ var appCharts = [
     visualization: 'table'
   }
   {
+    title: 'Presence messages per minute'
+    query: loadTextContent('../queries/presence.kql')
+    visualization: 'timechart'
+  }
+  {
     title: 'Failures by reason'
     query: loadTextContent('../queries/failures.kql')
     visualization: 'table'

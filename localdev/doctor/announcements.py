@@ -16,6 +16,7 @@ CONNECTED = "connected"
 DISCONNECTED = "disconnected"
 NAMES = {CONNECTED: "join", DISCONNECTED: "leave"}
 TEXT_SETTINGS = {CONNECTED: "USHER_JOIN_TEXT", DISCONNECTED: "USHER_LEAVE_TEXT"}
+STALE_PRESENCE = "Clients still show members who left."
 NO_CONNECT = "does not send connect, the only event that contains the groups"
 
 
@@ -24,7 +25,7 @@ class Announcements:
     """The announcements that a client received, and which of them the app's settings turn on.
 
     Times are in milliseconds, None if nothing arrived. `others` counts announcements of other
-    users that arrived meanwhile.
+    users that arrived meanwhile. `has_presence` is True if they have the presence format.
     """
 
     join_ms: float | None
@@ -32,6 +33,7 @@ class Announcements:
     expects_join: bool = True
     expects_leave: bool = True
     others: int = 0
+    has_presence: bool = False
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ async def explain_missing(
         return _judge_silent_app(context, received)
     is_certain = all(reactions[each] is Reaction.ANNOUNCED for each in unsent)
     if len(unsent) == 1 and received.is_partial:
-        return _judge_unsent_event(context, unsent[0], is_certain)
+        return _judge_unsent_event(context, unsent[0], is_certain, received.has_presence)
     has_connect = await _does_connect_arrive(context, token)
     return _judge_unsent_events(context, unsent, is_certain, has_connect)
 
@@ -110,13 +112,17 @@ def _judge_silent_app(context: Context, received: Announcements) -> Finding:
     return warning(saw, means, context.fixes.read_log())
 
 
-def _judge_unsent_event(context: Context, event: str, is_certain: bool) -> Finding:
+def _judge_unsent_event(
+    context: Context, event: str, is_certain: bool, has_presence: bool
+) -> Finding:
     # The other announcement needs the groups, which `connect` returned: so `connect` is sent.
     other = DISCONNECTED if event == CONNECTED else CONNECTED
     saw = f"the app announced the {NAMES[other]}, but not the {NAMES[event]}"
     means = f"The event handler does not send {event}"
     fix = context.fixes.set_event_handler()
-    if is_certain:
+    if has_presence and event == DISCONNECTED:
+        return failure(saw, f"{means}. {STALE_PRESENCE}", fix)
+    if is_certain or has_presence:  # no text turns presence off
         return failure(saw, f"{means}.", fix)
     return warning(saw, f"{means}, or {TEXT_SETTINGS[event]} is empty.", fix)
 

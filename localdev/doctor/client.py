@@ -5,7 +5,7 @@ It only receives.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any
@@ -33,9 +33,11 @@ class Client:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, connection_id: str) -> None:
         self.connection_id = connection_id
-        self.others = 0  # messages about other users, received while waiting for one
+        self.others = 0  # messages about none of the users waited for
+        self.sees_presence = False  # whether the app sends presence messages
         self._socket = socket
-        self._messages: asyncio.Queue[str] = asyncio.Queue()
+        self._messages: asyncio.Queue[Any] = asyncio.Queue()
+        self._users: set[str] = set()
 
     async def listen(self) -> None:
         """Collect the messages of the app to the client's groups until the connection ends."""
@@ -43,7 +45,9 @@ class Client:
             frame = _read_frame(message)
             # A message that was sent by REST, as the app sends its own, has no `fromUserId`.
             if frame.get("type") == "message" and not frame.get("fromUserId"):
-                self._messages.put_nowait(json.dumps(frame.get("data"), ensure_ascii=False))
+                data = frame.get("data")
+                self.sees_presence = self.sees_presence or _is_presence(data)
+                self._messages.put_nowait(data)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -51,12 +55,21 @@ class Client:
 
     async def wait_for(self, user_id: str, seconds: float) -> float | None:
         """Return after how many milliseconds a message with the user id came; None if none did."""
+        return await self._wait_for(user_id, seconds, _names)
+
+    async def wait_for_leave(self, user_id: str, seconds: float) -> float | None:
+        """Return the milliseconds as `wait_for`; a presence message must name the user as gone."""
+        return await self._wait_for(user_id, seconds, _may_be_leave)
+
+    async def _wait_for(
+        self, user_id: str, seconds: float, is_expected: Callable[[Any, str], bool]
+    ) -> float | None:
         started = monotonic()
-        quoted = json.dumps(user_id, ensure_ascii=False)[1:-1]
+        self._users.add(user_id)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while quoted not in await self._messages.get():
-                    self.others += 1
+                while not is_expected(data := await self._messages.get(), user_id):
+                    self.others += not any(_names(data, user) for user in self._users)
                 return (monotonic() - started) * 1000
         return None
 
@@ -89,6 +102,20 @@ async def _open(session: aiohttp.ClientSession, url: str, origin: str | None) ->
         raise UnreachableError(f"no answer within {OPEN_SECONDS:g} s") from None
     except (aiohttp.ClientError, OSError) as error:
         raise UnreachableError(describe_failure(error)) from None
+
+
+def _is_presence(data: Any) -> bool:
+    return isinstance(data, dict) and data.get("type") == "presence"
+
+
+def _names(data: Any, user_id: str) -> bool:
+    quoted = json.dumps(user_id, ensure_ascii=False)[1:-1]
+    return quoted in json.dumps(data, ensure_ascii=False)
+
+
+def _may_be_leave(data: Any, user_id: str) -> bool:
+    # Other formats name the user in the same way when it joins, so the caller waits for that first.
+    return user_id in data.get("gone", ()) if _is_presence(data) else _names(data, user_id)
 
 
 def _read_connection_id(message: aiohttp.WSMessage) -> str:

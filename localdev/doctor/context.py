@@ -46,7 +46,8 @@ class Context:
     `connection_state` is the `ce-connectionState` that `connect` returned: Web PubSub sends it with
     the later events of the connection.
     `handler_remarks` describe settings of the event handler that may be wrong or intended; they
-    explain a journey that fails.
+    explain a journey that fails. `allows_anonymous` is True if the hub is seen to admit clients
+    without a token.
     """
 
     target: Target
@@ -65,6 +66,7 @@ class Context:
     connection_state: str | None = None
     sends_connect: bool | None = None
     handler_remarks: list[str] = field(default_factory=list)
+    allows_anonymous: bool = False
 
     @property
     def hub(self) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from localdev.addresses import LOCAL_HOSTS
+from localdev.doctor.announcements import STALE_PRESENCE
 from localdev.doctor.az import OTHER_FORM, AzError, ask_az
 from localdev.doctor.calls import UnreachableError
 from localdev.doctor.context import Context
@@ -62,17 +63,19 @@ async def _ask_azure(context: Context) -> Handlers:
         listed = await ask_az("webpubsub", "hub", "list", **names)
     except AzError as error:
         raise UnknownError(str(error)) from None
-    return _read_azure(listed, context.hub)
+    return _read_azure(context, listed)
 
 
-def _read_azure(listed: Any, hub: str) -> Handlers:
+def _read_azure(context: Context, listed: Any) -> Handlers:
     try:
         hubs = {each["name"].lower(): each["properties"] for each in listed}
-        handlers: Handlers = hubs.get(hub.lower(), {}).get("eventHandlers") or []
+        properties = hubs.get(context.hub.lower(), {})
+        handlers: Handlers = properties.get("eventHandlers") or []
     except (KeyError, TypeError, AttributeError):
         raise UnknownError(OTHER_FORM) from None
     if not isinstance(listed, list):
         raise UnknownError(OTHER_FORM)
+    context.allows_anonymous = properties.get("anonymousConnectPolicy") == "allow"
     return handlers
 
 
@@ -93,13 +96,15 @@ def _judge_handlers(context: Context, handlers: Handlers) -> Finding:
     missing = [name for name in ("connected", "disconnected") if sent[name] is None]
     if missing:
         saw = f"the event handler does not send {' and '.join(missing)}"
-        return failure(saw, "The app cannot announce what it does not receive.", fix)
+        return failure(saw, _describe_missing(context, missing), fix)
     urls = [each["urlTemplate"] for each in sent.values() if each is not None]
     for url in urls:
         if fault := _judge_url(context, url):
             return failure(*fault, fix)
     context.sends_connect = sent["connect"] is not None
     context.handler_remarks = _remarks(context, urls)
+    if context.allows_anonymous:
+        return _judge_anonymous_clients(context)
     if not context.handler_remarks:
         return fine("sends connect, connected and disconnected to the app")
     saw = "; ".join(context.handler_remarks)
@@ -107,6 +112,21 @@ def _judge_handlers(context: Context, handlers: Handlers) -> Finding:
     if context.token is not None:
         return fine(saw)
     return warning(saw, "This may be intended; only a client with a token can test it.", fix)
+
+
+def _describe_missing(context: Context, missing: list[str]) -> str:
+    means = "The app cannot announce what it does not receive."
+    has_presence = context.self_check.get("leaveGrace", 0) > 0
+    return f"{means} {STALE_PRESENCE}" if has_presence and "disconnected" in missing else means
+
+
+def _judge_anonymous_clients(context: Context) -> Finding:
+    saw = f"the hub {context.hub} admits clients without a token (anonymousConnectPolicy)"
+    means = (
+        "They have no user id, so their messages have no fromUserId either: a client that may send "
+        "to a group could forge announcements and presence. infra/hub.bicep denies such clients."
+    )
+    return warning(saw, means, context.fixes.deny_anonymous_clients())
 
 
 def _find(handlers: Handlers, event: str) -> Mapping[str, Any] | None:

@@ -58,6 +58,13 @@ class Fixes:
         # The script reads hub and service from the app's settings, and does not show the key.
         return f"infra/connect-hub.sh {self.group} {self.app_name} (on Windows connect-hub.ps1)"
 
+    def deny_anonymous_clients(self) -> str:
+        """Let the hub admit only clients with a token."""
+        return (
+            f"az webpubsub hub update --resource-group {self.group} --name {self.web_pubsub} "
+            f"--hub-name {self.hub} --allow-anonymous false"
+        )
+
     def assign_role(self) -> str:
         """Assign the role that lets the app's identity use Web PubSub."""
         return (

@@ -37,7 +37,8 @@ async def _receive(context: Context, first: Client, token: Token) -> Announcemen
         join = await first.wait_for(token.user_id, context.target.wait_seconds)
     if expects_leave:
         leave = await _receive_leave(context, first, token, has_joins=join is not None)
-    return Announcements(join, leave, expects_join, expects_leave, first.others)
+    seen = (first.others, first.sees_presence)
+    return Announcements(join, leave, expects_join, expects_leave, *seen)
 
 
 async def _receive_leave(
@@ -50,7 +51,8 @@ async def _receive_leave(
         # Otherwise the announcement of its join would be taken for the leave.
         if has_joins:
             await first.wait_for(second.user_id, context.target.wait_seconds)
-    return await first.wait_for(second.user_id, context.target.wait_seconds)
+    grace = context.self_check.get("leaveGrace", 0)
+    return await first.wait_for_leave(second.user_id, context.target.wait_seconds + grace)
 
 
 def _describe(received: Announcements, token: Token) -> str:

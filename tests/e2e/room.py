@@ -88,6 +88,10 @@ class Room:
         connections = hubs["chat"]["connections"]
         return {one["userId"]: one["id"] for one in connections if one["id"] in members}
 
+    async def note_ids(self) -> None:
+        """Take the connection ids of members that were not connected by this object."""
+        self.ids |= await self.members()
+
     async def wait_for_event(self, user: str, name: str) -> dict[str, Any]:
         """Return the event of the user's connection once its delivery has ended or failed."""
 

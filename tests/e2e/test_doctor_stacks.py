@@ -25,6 +25,7 @@ from tests.e2e.doctor_stacks import (
     run_proxy,
 )
 from tests.e2e.identity_stack import identity_application
+from tests.e2e.room import wait_until
 from tests.localdev.host.conftest import start_host
 from webpubsub_emulator.faults import Faults, parse_fault
 from webpubsub_emulator.server import Emulator
@@ -220,6 +221,30 @@ async def test_join_announcements_that_are_turned_off() -> None:
         stack.set_event_handler("connect", "connected")
         check, finding = only_fault(await stack.examine())
         assert (check, "does not send disconnected" in finding.means) == ("journey", True)
+
+
+async def has_both_leaves(stack: Stack) -> bool:
+    """Return whether the leaves of both clients are recorded."""
+    return sum('"record": "leave"' in line for line in stack.log) == 2
+
+
+async def test_the_presence_format() -> None:
+    """No text turns it off, and a leave is awaited for the grace. The finding is certain."""
+    presence = {"USHER_ANNOUNCEMENT_FORMAT": "presence", "USHER_LEAVE_GRACE_SECONDS": "1"}
+    texts = {"USHER_JOIN_TEXT": "", "USHER_LEAVE_TEXT": ""}
+    async with run_doctor_stack(presence | texts) as stack:
+        findings = await stack.examine(wait_seconds=10)
+        assert faults(findings) == {}
+        assert "the app announced the join after" in findings["journey"].saw
+        assert "and the leave after" in findings["journey"].saw
+        # Later, the leaves of both clients would make the group busy.
+        await wait_until(lambda: has_both_leaves(stack))
+        stack.set_event_handler("connect", "connected")
+        check, finding = only_fault(await stack.examine(wait_seconds=5))
+    assert (check, finding.level) == ("journey", Level.FAILURE)
+    assert finding.means == (
+        "The event handler does not send disconnected. Clients still show members who left."
+    )
 
 
 # --- wrong settings ----------------------------------------------------------------------

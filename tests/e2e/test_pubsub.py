@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from traceback import format_exception
 from urllib.parse import unquote
 
@@ -14,6 +15,7 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from usher.errors import ServiceError, ThrottledError, UnansweredError, UnknownConnectionError
 from usher.service import pubsub
+from usher.service.group_list import GroupList
 from usher.service.pubsub import AzurePubSub
 from usher.settings import Connection, Settings
 
@@ -158,17 +160,39 @@ async def test_an_object_is_sent_as_json() -> None:
     assert json.loads(service.bodies[0]) == {"text": 'Ana "ñ"'}
 
 
+async def test_a_message_to_a_connection_is_one_post() -> None:
+    async with serve(always(202)) as service:
+        body = {"type": "presence"}
+        assert await service.pubsub.send_to_connection("c-1", body, "application/json") == 202
+    (request,) = service.requests
+    assert (request.method, request.path) == ("POST", "/api/hubs/chat/connections/c-1/:send")
+    assert request.content_type == "application/json"
+    assert json.loads(service.bodies[0]) == body
+
+
+async def test_a_message_to_a_connection_that_is_gone() -> None:
+    async with serve(always(404)) as service:
+        error = await error_of(service.pubsub.send_to_connection("c-1", {}, "application/json"))
+    assert (type(error), error.answered) == (UnknownConnectionError, 404)
+
+
+DATE = "Thu, 26 Nov 2026 12:30:07 GMT"
+AS_OF = datetime(2026, 11, 26, 12, 30, 7, tzinfo=UTC)
+
+
 def answer_pages(users: list[str | None]) -> Answer:
-    """Answer with pages of 200 connections of these users."""
+    """Answer with pages of 200 connections of these users. Later pages have later dates."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         start = int(request.query.get("continuationToken", "0"))
         assert int(request.query["top"]) + start == 2000
-        page = [{"connectionId": "c", "userId": user} for user in users[start : start + 200]]
+        some = enumerate(users[start : start + 200], start)
+        page = [{"connectionId": f"c-{number}", "userId": user} for number, user in some]
         rest = {"continuationToken": str(start + 200), "top": str(1800 - start)}
         has_more = start + 200 < min(len(users), 2000)
         more = str(request.url.update_query(rest)) if has_more else None
-        return web.json_response({"value": page, "nextLink": more})
+        date = DATE.replace(":07", f":{7 + start // 200:02}")
+        return web.json_response({"value": page, "nextLink": more}, headers={"Date": date})
 
     return answer
 
@@ -194,12 +218,24 @@ PEOPLE: list[str | None] = [f"user-{number}" for number in range(1000)]
 async def test_connections_are_listed_until_user_201_or_10_pages(
     users: list[str | None], listed: list[str | None], has_more: bool, requests: int
 ) -> None:
-    """So the sockets of one user do not hide the others. The result says whether there are more."""
+    """So the sockets of one user do not hide the others. The list is of the first page's second."""
     async with serve(answer_pages(users)) as service:
-        assert await service.pubsub.list_users("a b,ñ") == (listed, has_more)
+        found = await service.pubsub.list_group("a b,ñ")
+    connections = {f"c-{number}": user or "" for number, user in enumerate(listed)}
+    assert found == GroupList(AS_OF, connections, has_more)
     assert len(service.requests) == requests
     request = service.requests[0]
     assert (request.method, request.path) == ("GET", "/api/hubs/chat/groups/a b,ñ/connections")
+
+
+@pytest.mark.parametrize("date", ["", "2026-11-26T12:30:07Z", "yesterday"])
+async def test_a_list_without_a_date_is_a_failure(date: str) -> None:
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        return web.json_response({"value": [], "nextLink": None}, headers={"Date": date})
+
+    async with serve(answer) as service:
+        error = await error_of(service.pubsub.list_group("lobby"))
+    assert (error.answered, error.reason) == (200, "answered without a Date")
 
 
 async def test_the_health_check_calls_health_and_a_group() -> None:
@@ -235,7 +271,8 @@ async def test_the_sdk_does_not_retry(status: int) -> None:
         calls = [
             service.pubsub.add_connection("lobby", "c-1"),
             service.pubsub.send_to_group("lobby", b"hello", "text/plain"),
-            service.pubsub.list_users("lobby"),
+            service.pubsub.list_group("lobby"),
+            service.pubsub.send_to_connection("c-1", b"hello", "text/plain"),
             service.pubsub.check_health(),
         ]
         for call in calls:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from tests.e2e.clients import enter, negotiate, new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
+from usher.groups.presence import checksum
 
 CACHE_SECONDS = 3.1  # the app may answer with a roster that is up to 3 s old
 
@@ -29,6 +31,21 @@ async def ask(
     ):
         assert response.headers["Cache-Control"] == "no-store"
         return response.status, await response.json()
+
+
+async def expect(stack: Running, room: str, users: dict[str, int]) -> None:
+    """Ask for the roster of a group, and compare it with a snapshot that is at most 3 s old."""
+    started = datetime.now(UTC)
+    status, answer = await ask(stack, room)
+    as_of = datetime.strptime(answer.pop("asOf"), "%Y-%m-%dT%H:%M:%S%z")
+    assert started - timedelta(seconds=CACHE_SECONDS + 1) < as_of <= datetime.now(UTC)
+    members = [{"userId": name, "connections": count} for name, count in users.items()]
+    facts = {"type": "presence", "group": room, "truncated": False, "snapshot": True}
+    counts = {"count": len(users), "checksum": checksum(users)}
+    assert (status, answer) == (
+        200,
+        facts | counts | {"members": members, "users": users, "gone": []},
+    )
 
 
 async def test_the_roster_has_each_user_once_with_the_number_of_connections(
@@ -47,21 +64,17 @@ async def test_the_roster_has_each_user_once_with_the_number_of_connections(
         ):
             for _ in range(2):
                 assert await ana.hear() == f"bo joined {room}"
-            both = [{"userId": "ana", "connections": 1}, {"userId": "bo", "connections": 2}]
-            expected = {"group": room, "count": 2, "members": both, "truncated": False}
-            assert await ask(stack, room) == (200, expected)
+            await expect(stack, room, {"ana": 1, "bo": 2})
         for _ in range(2):
             assert await ana.hear() == f"bo left {room}"
         await asyncio.sleep(CACHE_SECONDS)
-        only = {"group": room, "count": 1, "members": both[:1], "truncated": False}
-        assert await ask(stack, room) == (200, only)
+        await expect(stack, room, {"ana": 1})
 
 
 async def test_an_unknown_group_has_an_empty_roster(stack: Running) -> None:
     """The response does not reveal which groups exist."""
     room = new_room()
-    empty: dict[str, Any] = {"group": room, "count": 0, "members": [], "truncated": False}
-    assert await ask(stack, room) == (200, empty)
+    await expect(stack, room, {})
 
 
 @pytest.mark.parametrize("ending", [",ñ b", "'quoted' \"twice\"", "a+b%20c&d=e?f#g", "日本;:@"])
@@ -97,6 +110,7 @@ async def test_a_large_group_is_truncated(key_stack: Running) -> None:
         await fill(key_stack, room, [f"{room}-{number}" for number in range(201)], clients)
         status, answer = await ask(key_stack, room)
     assert (status, answer["count"], answer["truncated"]) == (200, 200, True)
+    assert answer["checksum"] is None
     assert {member["connections"] for member in answer["members"]} == {1}
 
 

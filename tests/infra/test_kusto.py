@@ -1,7 +1,6 @@
 """Microsoft's analyser has nothing to say of the queries in infra/.
 
-It is the npm package in kusto/package.json, for these tests only. The first run installs it into
-.environments/kusto.
+It is the npm package in kusto/package.json, for these tests only.
 """
 
 import json

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from usher.errors import BadEventError, ServiceError, SettingsError, UsherError
 from usher.groups import workflow
 from usher.groups.announcements import FORMATS
 from usher.groups.digest import Digest
+from usher.groups.event_announcer import EventAnnouncer
 from usher.groups.events import ConnectionEvent
-from usher.groups.workflow import Announcer, PubSub
+from usher.groups.presence_announcer import PresenceAnnouncer
+from usher.groups.workflow import PubSub
 from usher.responses import notice_answers
+from usher.service.group_list import GroupList
 from usher.service.health import Health
 
 JOINED = ConnectionEvent("connected", "chat", "c-1", "ana", {})
@@ -34,6 +38,12 @@ class Working:
         return 200
 
     async def send_to_group(self, *_: Any, **__: Any) -> int:
+        return 202
+
+    async def list_group(self, *_: Any, **__: Any) -> GroupList:
+        return GroupList(datetime.now(UTC), {"c-1": "ana"}, truncated=False)
+
+    async def send_to_connection(self, *_: Any, **__: Any) -> int:
         return 202
 
     async def check_health(self) -> None:
@@ -60,16 +70,18 @@ async def disconnected(_: str) -> None:
     raise SettingsError({"USHER_AUTH": "is wrong"})
 
 
-def announcer(pubsub: PubSub) -> Announcer:
+def announcer(pubsub: PubSub) -> EventAnnouncer:
     templates = dict.fromkeys(("connected", "disconnected"), "{userId} came or went")
-    return Announcer(pubsub, FORMATS["text"], templates, Digest(above=0, seconds=1))
+    return EventAnnouncer(pubsub, FORMATS["text"], templates, Digest(above=0, seconds=1))
 
 
 async def write_records() -> None:
-    """Write a successful join, and one record of each kind of failure."""
-    await workflow.join_groups(announcer(Working()), JOINED, ["lobby"])
-    await workflow.join_groups(announcer(Broken()), JOINED, ["lobby"])
+    """Write a successful join, one in the presence format, and a record of each failure."""
+    await workflow.join_groups(Working(), announcer(Working()), JOINED, ["lobby"])
+    await workflow.join_groups(Broken(), announcer(Broken()), JOINED, ["lobby"])
     await workflow.leave_groups(announcer(Broken()), LEFT, ["lobby"])
+    presence = PresenceAnnouncer(Working(), grace=3, crowd=5)
+    await workflow.join_groups(Working(), presence, JOINED, ["lobby"])
     await connected("")
     await disconnected("")
     with pytest.raises(UsherError):

@@ -11,6 +11,8 @@ from usher.door.modes import Anonymous
 from usher.door.oidc import TokenRefusedError
 from usher.errors import SettingsError, TooManyError
 from usher.groups.announcements import FORMATS
+from usher.groups.event_announcer import EventAnnouncer
+from usher.groups.presence_announcer import PresenceAnnouncer
 from usher.page import content_security_policy
 from usher.parts import Parts
 from usher.service.signing import Signer
@@ -143,10 +145,29 @@ async def test_the_announcer_has_texts_format_and_rate_of_the_settings(folder: P
     }
     parts = Parts(WITH_KEY | changes, folder)
     announcer = parts.announcer
+    assert isinstance(announcer, EventAnnouncer)
     assert announcer.pubsub is parts.pubsub
     assert announcer.templates == {"connected": "hello {userId}", "disconnected": ""}
     assert announcer.format is FORMATS["json"]
     assert (announcer.digest._interval, announcer.digest._seconds) == (1 / 4, 0.5)
+    await parts.pubsub.close()
+
+
+async def test_the_presence_announcer_has_grace_and_crowd_of_the_settings(folder: Path) -> None:
+    """No text turns it off."""
+    changes = {
+        "USHER_JOIN_TEXT": "",
+        "USHER_LEAVE_TEXT": "",
+        "USHER_ANNOUNCEMENT_FORMAT": "presence",
+        "USHER_LEAVE_GRACE_SECONDS": "1.5",
+        "USHER_DIGEST_ABOVE": "4",
+    }
+    parts = Parts(WITH_KEY | changes, folder)
+    announcer = parts.announcer
+    assert isinstance(announcer, PresenceAnnouncer)
+    assert (announcer._grace, announcer._crowd) == (1.5, 4)
+    assert announcer.announces("connected")
+    assert announcer.announces("disconnected")
     await parts.pubsub.close()
 
 

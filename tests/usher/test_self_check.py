@@ -18,7 +18,18 @@ def test_valid_settings_give_the_facts_that_doctor_needs() -> None:
         "auth": "anonymous",
         "announcesJoins": True,
         "announcesLeaves": False,
+        "leaveGrace": 0,
     }
+
+
+def test_presence_needs_no_texts() -> None:
+    silent = {"USHER_JOIN_TEXT": "", "USHER_LEAVE_TEXT": ""}
+    facts = check_settings(SETTINGS | silent | {"USHER_ANNOUNCEMENT_FORMAT": "presence"})
+    assert (facts["announcesJoins"], facts["announcesLeaves"], facts["leaveGrace"]) == (
+        True,
+        True,
+        3,
+    )
 
 
 def test_every_wrong_setting_is_named_without_its_value() -> None:

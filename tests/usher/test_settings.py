@@ -8,7 +8,6 @@ from usher import settings as settings_module
 from usher.door import modes
 from usher.door.modes import Local, NoMode
 from usher.errors import SettingsError
-from usher.groups.announcements import FORMATS
 from usher.settings import AZURE_MARKERS, Settings
 
 KEY = "a-made-up-access-key-of-32-bytes!"
@@ -43,7 +42,7 @@ def test_only_the_connection_and_the_hub_are_required() -> None:
     assert not settings.demo
     assert settings.join_text == "{userId} joined {group}"
     assert settings.leave_text == "{userId} left {group}"
-    assert settings.announcement_format is FORMATS["text"]
+    assert (settings.announcement_format, settings.leave_grace) == ("text", 3)
 
 
 def test_every_optional_setting_is_read() -> None:
@@ -58,13 +57,44 @@ def test_every_optional_setting_is_read() -> None:
             "USHER_JOIN_TEXT": "",
             "USHER_LEAVE_TEXT": "bye {userId}",
             "USHER_ANNOUNCEMENT_FORMAT": "json",
+            "USHER_LEAVE_GRACE_SECONDS": "2.5",
             "USHER_DEMO": "true",
         }
     )
     assert (settings.mode, settings.default_group, settings.single_group) == (Local(), "hall", True)
     assert (settings.token_minutes, settings.join_text) == (15, "")
-    assert (settings.leave_text, settings.announcement_format) == ("bye {userId}", FORMATS["json"])
+    assert (settings.leave_text, settings.announcement_format) == ("bye {userId}", "json")
+    assert settings.leave_grace == 2.5
     assert settings.demo
+
+
+@pytest.mark.parametrize("name", ["text", "json", "presence"])
+def test_an_announcement_format_is_one_of_three(name: str) -> None:
+    settings = Settings.from_environ(KEY_MODE | {"USHER_ANNOUNCEMENT_FORMAT": name})
+    assert settings.announcement_format == name
+    found = problems(KEY_MODE | {"USHER_ANNOUNCEMENT_FORMAT": name.upper()})
+    assert found == {"USHER_ANNOUNCEMENT_FORMAT": "must be one of text, json, presence"}
+
+
+@pytest.mark.parametrize("text", ["1", "1.5", "3.125", "10", "10.000"])
+def test_the_grace_of_a_leave_has_from_1_to_10_seconds(text: str) -> None:
+    settings = Settings.from_environ(KEY_MODE | {"USHER_LEAVE_GRACE_SECONDS": text})
+    assert settings.leave_grace == float(text)
+
+
+@pytest.mark.parametrize("text", ["0", "0.999", "00.5"])
+def test_a_grace_below_a_second_is_refused_with_the_reason(text: str) -> None:
+    """A list of the service has whole seconds."""
+    found = problems(KEY_MODE | {"USHER_LEAVE_GRACE_SECONDS": text})
+    assert "1 or more, because" in found["USHER_LEAVE_GRACE_SECONDS"]
+
+
+@pytest.mark.parametrize(
+    "text", ["10.001", "11", "99", "-1", "3s", "1e1", "3.", "1.0000", "٣", " 3"]
+)
+def test_a_grace_that_is_no_number_or_too_long_is_refused(text: str) -> None:
+    found = problems(KEY_MODE | {"USHER_LEAVE_GRACE_SECONDS": text})
+    assert "from 1 to 10" in found["USHER_LEAVE_GRACE_SECONDS"]
 
 
 STATE_KEY = "a-made-up-state-key-of-32-bytes!!"

@@ -41,7 +41,9 @@ class Outcome:
     """The outcome of one connection and one group. `record` is join, leave or provision.
 
     `announced` is the number of announcements in the message that was sent, 0 if another message
-    has this announcement, and None before that is known.
+    has this announcement, and None before that is known. In the presence format, `lists`,
+    `messages` and `snapshots` count the lists that were asked for, and the messages that were sent
+    to the group and to newcomers; no list means that another message has this announcement.
     """
 
     record: str
@@ -53,6 +55,9 @@ class Outcome:
     add: Step | None = None
     send: Step = field(default_factory=Step)
     announced: int | None = None
+    lists: int = 0
+    messages: int = 0
+    snapshots: int = 0
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -81,8 +86,12 @@ class Outcome:
         }
         fields |= self.add.describe("add") if self.add else {}
         fields |= {"announced": self.announced} if self.announced is not None else {}
+        fields |= self._describe_presence() if self.lists else {}
         fields |= self.send.describe("send") | {"milliseconds": _milliseconds_since(started)}
         log_record(self.record, level, **fields, **({"failure": failure} if failure else {}))
+
+    def _describe_presence(self) -> dict[str, object]:
+        return {"lists": self.lists, "messages": self.messages, "snapshots": self.snapshots}
 
 
 def _milliseconds_since(started: float) -> int:

@@ -1,10 +1,11 @@
 """The roster: the members of a group, from the service's list, cached for some seconds."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from usher.groups.presence import count_connections, write_snapshot
+from usher.service.group_list import GroupList
 
 CACHE_SECONDS = 3.0
 MOST_GROUPS = 500  # in the cache; with 200 members each about 20 MB
@@ -13,11 +14,8 @@ MOST_GROUPS = 500  # in the cache; with 200 members each about 20 MB
 class Service(Protocol):
     """The call of Web PubSub that a roster needs."""
 
-    async def list_users(self, group: str) -> tuple[Sequence[str | None], bool]:
-        """Return the user ids of connections, of 200 users at most, and whether there are more.
-
-        Raises ServiceError.
-        """
+    async def list_group(self, group: str) -> GroupList:
+        """Return the connections of a group, of 200 users at most. Raises ServiceError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +53,16 @@ class Rosters:
 
 
 async def _request_roster(service: Service, group: str) -> dict[str, Any]:
-    users, has_more = await service.list_users(group)
-    return describe_roster(group, users, has_more)
+    return describe_roster(group, await service.list_group(group))
 
 
-def describe_roster(group: str, users: Sequence[str | None], has_more: bool) -> dict[str, Any]:
-    """Return the users in order, each with its number of connections.
+def describe_roster(group: str, listed: GroupList) -> dict[str, Any]:
+    """Return a presence message with the members in order, each with its number of connections.
 
-    Connections without a user count as one member, the last. `truncated` is True if the group has
-    more connections than were read.
+    Connections without a user count as one member, the last. Unlike in other presence messages,
+    `count` is the number of members in a truncated list, too.
     """
-    counts = Counter(users)
-    names = sorted(counts, key=lambda user: (user is None, user or ""))
-    members = [{"userId": name, "connections": counts[name]} for name in names]
-    return {"group": group, "count": len(members), "members": members, "truncated": has_more}
+    users = count_connections(listed)
+    names = sorted(users, key=lambda name: (not name, name))
+    members = [{"userId": name or None, "connections": users[name]} for name in names]
+    return write_snapshot(group, listed) | {"count": len(members), "members": members}

@@ -5,14 +5,12 @@ The step ids and the success criteria (200, 200, 202) are from the public Arazzo
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Protocol
 
 from usher.errors import ServiceError, UnknownConnectionError
-from usher.groups.announcements import Announcement, Body, Format, hash_id, write_text
-from usher.groups.digest import Digest
+from usher.groups.announcements import Body, Format
 from usher.groups.events import ConnectionEvent
 from usher.groups.outcomes import EVENT_SECONDS, Outcome, Step
 from usher.groups.retries import RetryBudget, call_with_retries
@@ -22,7 +20,9 @@ from usher.groups.retries import RetryBudget, call_with_retries
 RACE_SECONDS = 2.0
 # How a step may fail. Nobody can retry a failed step of an event, so only the log reports it.
 FAILURES = (ServiceError, TimeoutError)
-ANNOUNCEMENT_TYPES = {"connected": "joined", "disconnected": "left"}
+
+# Returns whether the event's user was removed from the hub or from this group; raises FAILURES.
+type IsRemoved = Callable[[ConnectionEvent, str], Awaitable[bool]]
 
 
 class PubSub(Protocol):
@@ -63,44 +63,34 @@ async def send_message(
     )
 
 
-class Announcer:
-    """Announces joins and leaves. `templates` has the text of each event, empty for no message."""
+class Announcer(Protocol):
+    """Announces joins and leaves to groups."""
 
-    def __init__(
-        self, pubsub: PubSub, message_format: Format, templates: Mapping[str, str], digest: Digest
-    ) -> None:
-        self.pubsub, self.format, self.templates, self.digest = (
-            pubsub,
-            message_format,
-            templates,
-            digest,
-        )
+    def announces(self, event_name: str) -> bool:
+        """Return whether events of this name are announced at all."""
 
     async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
-        """Send the announcement of the event, or a summary of several, or nothing."""
-        template = self.templates[event.name]
-        announcement = announcement_of(event, outcome.group, template)
-        collected = await self.digest.collect(announcement) if announcement.text else []
-        outcome.announced = len(collected)
-        if collected:
-            body = self.format.write(collected, template)
-            with outcome.send.timed():
-                outcome.send.status = await send_message(
-                    self.pubsub, outcome.group, body, self.format, outcome.budget
-                )
+        """Announce the event to the outcome's group. Raises ServiceError or TimeoutError."""
 
 
-async def join_groups(announcer: Announcer, event: ConnectionEvent, groups: Sequence[str]) -> None:
-    """Add the connection to each group, and then announce the join to the group."""
+async def join_groups(
+    pubsub: PubSub,
+    announcer: Announcer,
+    event: ConnectionEvent,
+    groups: Sequence[str],
+    is_removed: IsRemoved | None = None,
+) -> None:
+    """Add the connection to each group, and then announce the join, unless the user was removed."""
 
     async def join(outcome: Outcome) -> None:
         add = outcome.add = Step()
         with suppress(*FAILURES), outcome.recorded():
             with add.timed():
                 add.status = await add_connection(
-                    announcer.pubsub, outcome.group, event.connection_id, outcome.budget
+                    pubsub, outcome.group, event.connection_id, outcome.budget
                 )
-            await announcer.announce(event, outcome)
+            if is_removed is None or not await is_removed(event, outcome.group):
+                await announcer.announce(event, outcome)
 
     await asyncio.gather(*map(join, _begin("join", event, groups)))
 
@@ -112,7 +102,7 @@ async def leave_groups(announcer: Announcer, event: ConnectionEvent, groups: Seq
         with suppress(*FAILURES), outcome.recorded():
             await announcer.announce(event, outcome)
 
-    if announcer.templates[event.name]:
+    if announcer.announces(event.name):
         await asyncio.gather(*map(leave, _begin("leave", event, groups)))
 
 
@@ -121,15 +111,6 @@ def _begin(record: str, event: ConnectionEvent, groups: Sequence[str]) -> list[O
     deadline = asyncio.get_running_loop().time() + EVENT_SECONDS
     facts = (event.connection_id, event.user_id)
     return [Outcome(record, event.hub, group, *facts, RetryBudget(deadline)) for group in groups]
-
-
-def announcement_of(event: ConnectionEvent, group: str, template: str) -> Announcement:
-    """Return the announcement of an event to a group; its text is empty if the template is."""
-    # Hashed, because a connection id is only for callers of the service.
-    event_id = hash_id([event.connection_id, group, event.name, event.event_id])
-    text = write_text(template, event.user_id, group)
-    at = event.time or datetime.now(UTC)
-    return Announcement(ANNOUNCEMENT_TYPES[event.name], event_id, group, event.user_id, text, at)
 
 
 def _may_add_again(error: ServiceError, elapsed: float) -> bool:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +16,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestT
 from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
+    CustomHookPolicy,
     DistributedTracingPolicy,
     SansIOHTTPPolicy,
 )
@@ -22,6 +25,7 @@ from azure.core.settings import settings as sdk_settings
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from usher.errors import ServiceError, ThrottledError, UnansweredError, UnknownConnectionError
+from usher.service.group_list import GroupList
 from usher.service.signing import Signer
 from usher.service.tokens import ClientToken, TokenRequest
 from usher.settings import Connection, Settings
@@ -31,8 +35,8 @@ READ_SECONDS = 5
 API_VERSION = "2024-12-01"  # the SDK's own
 SCOPE = "https://webpubsub.azure.com/.default"  # the SDK's own
 NO_ERRORS: Mapping[int, type[ServiceError]] = MappingProxyType({})
-MOST_MEMBERS = 200  # users of a roster
-MOST_CONNECTIONS = 2000  # that a roster reads; the last one only shows that there are more
+MOST_MEMBERS = 200  # users of a list
+MOST_CONNECTIONS = 2000  # that a list reads; the last one only shows that there are more
 
 
 class AzurePubSub:
@@ -47,14 +51,7 @@ class AzurePubSub:
             connection.endpoint,
             settings.hub,
             credential,
-            # The SDK's other eleven policies are not needed, and take a sixth of the CPU time of a
-            # call. One would send a text again after a 500, which groups.retries decides.
-            policies=[
-                KeyPolicy(self._signer)
-                if self._signer
-                else AsyncBearerTokenCredentialPolicy(credential, SCOPE),
-                DistributedTracingPolicy(),
-            ],
+            policies=_build_policies(self._signer, credential),
             connection_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
             use_env_settings=False,  # halves the CPU time of a call; no HTTP_PROXY in Azure
@@ -104,6 +101,43 @@ class AzurePubSub:
             )
         return int(status)
 
+    async def send_to_connection(self, connection_id: str, body: object, content_type: str) -> int:
+        """POST `connections/{connectionId}/:send`: a text as bytes, or a JSON object. Returns 202.
+
+        Raises UnknownConnectionError and other ServiceErrors.
+        """
+        with _translate_errors({404: UnknownConnectionError}):
+            status = await self._client.send_to_connection(
+                connection_id, body, content_type=content_type, cls=_read_status, **self._options
+            )
+        return int(status)
+
+    async def close_user(self, user_id: str, reason: str) -> bool:
+        """POST `users/{userId}/:closeConnections`; return whether the user was connected.
+
+        The service does not say how many connections it closes, nor list those of a user.
+        Raises ServiceError.
+        """
+        with _translate_errors():
+            was_connected = await self._client.user_exists(user_id, **self._options)
+            await self._client.close_user_connections(user_id, reason=reason, **self._options)
+        return bool(was_connected)
+
+    async def remove_user(self, group: str, user_id: str) -> None:
+        """DELETE `users/{userId}/groups/{group}`. Raises ServiceError."""
+        with _translate_errors():
+            await self._client.remove_user_from_group(group, user_id, **self._options)
+
+    async def revoke_sending(self, connection_id: str, group: str) -> None:
+        """DELETE `permissions/sendToGroup/connections/{connectionId}` for one group.
+
+        Raises UnknownConnectionError and other ServiceErrors.
+        """
+        with _translate_errors({404: UnknownConnectionError}):
+            await self._client.revoke_permission(
+                "sendToGroup", connection_id, target_name=group, **self._options
+            )
+
     async def _add_connection_of(self, user_id: str, group: str, connection_id: str) -> int:
         """POST `:addToGroups`, where the service itself compares connection and user.
 
@@ -130,23 +164,32 @@ class AzurePubSub:
             raise error.copy(may_have_acted=True) from error  # the call before this one
         return False
 
-    async def list_users(self, group: str) -> tuple[list[str | None], bool]:
-        """GET `groups/{group}/connections`: user ids, and whether there are more. ServiceError.
+    async def list_group(self, group: str) -> GroupList:
+        """GET `groups/{group}/connections`, page by page. Raises ServiceError.
 
         A group that does not exist has no connections. Reads on until user 201, so that many
         connections of one user do not hide the others. A page of the service has at most 200
         connections (azure-rest-api-specs, `maxpagesize`). The SDK hides which page is the last one.
         """
-        asked = self._client.list_connections(group=group, top=MOST_CONNECTIONS, **self._options)
-        users: list[str | None] = []
-        known: set[str | None] = set()
+        answers: list[Any] = []
+        asked = self._client.list_connections(
+            group=group,
+            top=MOST_CONNECTIONS,
+            raw_response_hook=answers.append,
+            **self._options,
+        )
+        connections: dict[str, str] = {}
+        users: set[str] = set()
+        truncated = False
         with _translate_errors():
             async for member in asked:
-                known.add(member.user_id)
-                if len(known) > MOST_MEMBERS or len(users) == MOST_CONNECTIONS - 1:
-                    return users, True
-                users.append(member.user_id)
-        return users, False
+                user_id = member.user_id or ""
+                users.add(user_id)
+                truncated = len(users) > MOST_MEMBERS or len(connections) == MOST_CONNECTIONS - 1
+                if truncated:
+                    break
+                connections[member.connection_id] = user_id
+        return GroupList(_read_date(answers[0].http_response), connections, truncated)
 
     async def check_health(self) -> None:
         """HEAD `/api/health`, which the SDK has no method for, and a call with credentials.
@@ -199,9 +242,26 @@ def _build_credential(connection: Connection) -> AzureKeyCredential | AsyncToken
     return DefaultAzureCredential()
 
 
+def _build_policies(signer: Signer | None, credential: Any) -> list[Any]:
+    # The SDK's other ten policies are not needed, and take a sixth of the CPU time of a call. One
+    # would send a text again after a 500, which groups.retries decides.
+    authenticate = (
+        KeyPolicy(signer) if signer else AsyncBearerTokenCredentialPolicy(credential, SCOPE)
+    )
+    return [authenticate, DistributedTracingPolicy(), CustomHookPolicy()]
+
+
 def _read_status(response: Any, _body: object, _headers: object) -> int:
     """Return the status that the service answered; a `cls` hook of the SDK."""
     return int(response.http_response.status_code)
+
+
+def _read_date(response: Any) -> datetime:
+    """Return the answer's `Date`, in whole seconds and UTC (RFC 9110, section 6.6.1)."""
+    try:
+        return parsedate_to_datetime(response.headers.get("Date")).replace(tzinfo=UTC)
+    except ValueError:
+        raise ServiceError("answered without a Date", answered=response.status_code) from None
 
 
 def _quote(text: str) -> str:

@@ -22,15 +22,16 @@ from usher.store.entries import Entry, Store
 
 PAGE = 100  # users
 WRITES = 5  # attempts, if other writers change the same user's bans
-LARGEST_ENTRY = 30_000  # characters; a column of a table has room for 32,768
+LARGEST_ENTRY = 60_000  # bytes; a column of a table has room for 65,536
 ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
 
-type Change = Callable[[Sequence["Ban"], float], list["Ban"]]
+# Returns the new bans for the bans in force at a time.
+type Change = Callable[[Sequence["Ban"], float], Sequence["Ban"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """A removal that is in force. `group` is None for the whole hub; `until` is in epoch seconds."""
+    """A removal in force. `group` is None for the whole hub; `until` is in seconds since 1970."""
 
     user_id: str
     group: str | None
@@ -67,6 +68,11 @@ class Bans:
         self._prefix = f"ban-{settings.hub.lower()}-"
         self._admits_without_store = settings.admits_without_store
 
+    @property
+    def are_on(self) -> bool:
+        """Whether there can be bans."""
+        return self._store is not None
+
     async def check(self, user_id: str | None, groups: Sequence[str]) -> None:
         """Raise RemovedError if the user was removed from the hub or from one of the groups.
 
@@ -76,7 +82,7 @@ class Bans:
             if ban.group is None or ban.group in groups:
                 raise RemovedError(ban.group, _time_text(ban.until), ban.reason)
 
-    async def of_user(self, user_id: str | None) -> list[Ban]:
+    async def of_user(self, user_id: str | None) -> Sequence[Ban]:
         """Return the user's bans. Raises StoreError as `check`."""
         if self._store is None or user_id is None:
             return []
@@ -99,12 +105,12 @@ class Bans:
         """
         is_new = True
 
-        def change(bans: Sequence[Ban], now: float) -> list[Ban]:
+        def change(bans: Sequence[Ban], now: float) -> Sequence[Ban]:
             nonlocal is_new
             same = [ban for ban in bans if ban.group == group]
             is_new = not same
             if same and (same[0].minutes, same[0].reason) == (minutes, reason):
-                return list(bans)
+                return bans
             added = Ban(user_id, group, minutes, reason, int(now) + 60 * minutes)
             return [*(ban for ban in bans if ban.group != group), added]
 
@@ -120,7 +126,7 @@ class Bans:
         """End a ban and return it. Raises NotFoundError, BansOffError, StoreError."""
         lifted: list[Ban] = []
 
-        def change(bans: Sequence[Ban], now: float) -> list[Ban]:
+        def change(bans: Sequence[Ban], now: float) -> Sequence[Ban]:
             lifted[:] = [_pick(bans, ban_id)]
             return [ban for ban in bans if ban not in lifted]
 
@@ -148,7 +154,7 @@ class Bans:
                 return changed
             until = max((ban.until for ban in changed), default=0)
             value = {"bans": [asdict(ban) for ban in changed]}
-            if len(json.dumps(value).encode("utf-16-le")) // 2 > LARGEST_ENTRY:
+            if len(json.dumps(value, ensure_ascii=False).encode("utf-16-le")) > LARGEST_ENTRY:
                 raise TooManyBansError
             if await store.put(Entry(key, value, until, entry and entry.version)):
                 return changed

@@ -1,6 +1,6 @@
 """Entries of a store, and the three calls that every store has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 # Seconds that one call may take, with its retries. A client waits for it.
@@ -34,7 +34,7 @@ class Store(Protocol):
     async def put(self, entry: Entry) -> bool:
         """Store the entry if the stored one still has its version; return whether it was stored."""
 
-    async def list(self, prefix: str, after: str, limit: int) -> tuple[list[Entry], float]:
+    async def list(self, prefix: str, after: str, limit: int) -> tuple[Sequence[Entry], float]:
         """Return the first entries with this prefix and a greater key than `after`, in order.
 
         The second value is the store's time.

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ SCHEMA = """CREATE TABLE IF NOT EXISTS entries
     (key TEXT PRIMARY KEY, value TEXT NOT NULL, until INTEGER NOT NULL, version INTEGER NOT NULL)
     STRICT, WITHOUT ROWID"""
 COLUMNS = "SELECT key, value, until, version FROM entries"
+type Row = tuple[str, str, int, int]
+
 KEEP_SECONDS = 24 * 3600  # after the end of an entry
 
 
@@ -35,15 +37,13 @@ class SqliteStore:
         """Store the entry if its version is still the stored one. Raises StoreError."""
         return await asyncio.to_thread(self._write, entry)
 
-    async def list(self, prefix: str, after: str, limit: int) -> tuple[list[Entry], float]:
+    async def list(self, prefix: str, after: str, limit: int) -> tuple[Sequence[Entry], float]:
         """Return entries in the order of their keys, and the time. Raises StoreError."""
         query = f"{COLUMNS} WHERE key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
-        rows = await asyncio.to_thread(
-            self._read, query, (after, prefix, f"{prefix}\uffff", limit)
-        )
+        rows = await asyncio.to_thread(self._read, query, (after, prefix, f"{prefix}\uffff", limit))
         return [_entry(row) for row in rows], time.time()
 
-    def _read(self, query: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, int]]:
+    def _read(self, query: str, values: tuple[Any, ...]) -> Sequence[Row]:
         with self._open() as database:
             return database.execute(query, values).fetchall()
 
@@ -52,7 +52,9 @@ class SqliteStore:
         with self._open() as database, database:
             database.execute("DELETE FROM entries WHERE until < ?", (time.time() - KEEP_SECONDS,))
             if entry.version is None:
-                query = "INSERT OR IGNORE INTO entries (value, until, key, version) VALUES (?, ?, ?, 1)"
+                query = (
+                    "INSERT OR IGNORE INTO entries (value, until, key, version) VALUES (?, ?, ?, 1)"
+                )
                 done = database.execute(query, (*row, entry.key))
             else:
                 query = """UPDATE entries SET value = ?, until = ?, version = version + 1
@@ -75,6 +77,6 @@ class SqliteStore:
             raise StoreError(f"SQLite: {type(error).__name__}: {error}") from error
 
 
-def _entry(row: tuple[str, str, int, int]) -> Entry:
+def _entry(row: Row) -> Entry:
     key, value, until, version = row
     return Entry(key, json.loads(value), until, str(version))

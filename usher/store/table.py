@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -26,7 +26,7 @@ from usher.store.entries import CALL_SECONDS, Entry
 TABLE = "usher"  # infra/app/storage.bicep creates it
 ROW = "entry"  # each entry is the only row of its partition, so a read is a point read
 # Quick retries within CALL_SECONDS. By default the SDK would wait for minutes.
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "connection_timeout": 1,
     "read_timeout": 1,
     "retry_total": 2,
@@ -71,7 +71,7 @@ class TableStore:
                 return False
         return True
 
-    async def list(self, prefix: str, after: str, limit: int) -> tuple[list[Entry], float]:
+    async def list(self, prefix: str, after: str, limit: int) -> tuple[Sequence[Entry], float]:
         """Return entries in the order of their keys, and the time. Raises StoreError."""
         clock = _Clock()
         wanted = "PartitionKey gt @after and PartitionKey ge @first and PartitionKey lt @end"

@@ -31,6 +31,24 @@ async def test_without_any_key(
     assert finding.means.endswith(means)
 
 
+@pytest.mark.parametrize(
+    ("join", "leave", "means"),
+    [
+        (None, 1.0, "The event handler does not send connected."),
+        (1.0, None, "does not send disconnected. Clients still show members who left."),
+    ],
+)
+async def test_presence_without_an_event(
+    join: float | None, leave: float | None, means: str
+) -> None:
+    """No text turns presence off, so the finding is certain."""
+    async with make_context(mode="local") as context:
+        received = Announcements(join, leave, has_presence=True)
+        finding = await explain_missing(context, make_token(), NO_CLIENT, received)
+    assert finding.level is Level.FAILURE
+    assert finding.means.endswith(means)
+
+
 async def test_a_busy_group() -> None:
     """A summary may have replaced the announcement, so its absence proves nothing."""
     async with make_context(mode="local") as context:

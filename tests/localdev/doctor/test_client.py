@@ -43,6 +43,28 @@ async def test_the_client_waits_for_messages_of_the_app() -> None:
             assert await subject.wait_for("ana", 0) is None
 
 
+async def test_a_leave_in_the_presence_format_names_the_user_as_gone() -> None:
+    """A message about a user who was waited for before is not about others."""
+    async with (
+        Emulator() as emulator,
+        WebPubSubServiceClient.from_connection_string(
+            emulator.connection_string, "chat"
+        ) as service,
+        open_session() as session,
+    ):
+        token = await service.get_client_access_token(user_id="ana", groups=["g"])
+        async with open_client(session, token["url"]) as subject:
+            for users, gone in (({"bo": 1}, []), ({"bo": 1}, []), ({}, ["bo"])):
+                message = {"type": "presence", "group": "g", "users": users, "gone": gone}
+                await service.send_to_group("g", message)
+            assert await subject.wait_for("bo", 5) is not None
+            assert await subject.wait_for_leave("bo", 5) is not None
+            assert (subject.others, subject.sees_presence) == (0, True)
+            await service.send_to_group("g", {"type": "presence", "users": {"cy": 1}, "gone": []})
+            assert await subject.wait_for_leave("bo", 0.1) is None
+            assert subject.others == 1
+
+
 async def test_the_client_sends_no_token_unencrypted() -> None:
     async with open_session() as session:
         with pytest.raises(UnreachableError, match="unencrypted"):

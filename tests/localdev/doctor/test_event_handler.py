@@ -60,6 +60,18 @@ async def test_certain_faults(hub: str, events: list[str], path: str, saw: str) 
     assert (finding.level, saw in finding.saw) == (Level.FAILURE, True)
 
 
+@pytest.mark.parametrize("grace", [0, 3])
+async def test_presence_without_disconnected(grace: int) -> None:
+    """In the presence format, the finding says what clients see; other formats have no grace."""
+    async with Emulator(control=True) as emulator:
+        url = f"{LOCAL}/runtime/webhooks/webpubsub"
+        emulator.add_event_handler("chat", url, system_events=EVENTS[:2])
+        facts = {"service": emulator.endpoint, "hub": "chat", "problems": {}, "leaveGrace": grace}
+        async with make_context(LOCAL, self_check=facts) as context:
+            finding = await check_handler(context)
+    assert ("still show members who left" in finding.means) == bool(grace)
+
+
 async def test_no_hub_has_an_event_handler() -> None:
     """Then no other hub can be the intended one."""
     async with Emulator(control=True) as emulator:
@@ -104,9 +116,11 @@ async def test_an_emulator_that_does_not_run() -> None:
 # --- az ----------------------------------------------------------------------------------
 
 
-def hubs_with(*handlers: dict[str, Any], hub: str = "Chat") -> list[dict[str, Any]]:
+def hubs_with(
+    *handlers: dict[str, Any], hub: str = "Chat", anonymous: str = "deny"
+) -> list[dict[str, Any]]:
     """Return the output of `az webpubsub hub list` for one hub with these event handlers."""
-    properties = {"anonymousConnectPolicy": "deny", "eventHandlers": list(handlers)}
+    properties = {"anonymousConnectPolicy": anonymous, "eventHandlers": list(handlers)}
     return [{"name": hub, "properties": properties}]
 
 
@@ -125,6 +139,18 @@ async def test_a_correct_event_handler_in_azure(az: Az, tmp_path: Path) -> None:
     assert finding.level is Level.OK
     asked = "webpubsub hub list --resource-group rg --name demo --output json"
     assert (tmp_path / "arguments").read_text() == asked
+
+
+async def test_a_hub_that_admits_clients_without_a_token(az: Az) -> None:
+    """Their messages have no sender, like those of the app."""
+    url = f"{WEBHOOK}?code=the-key"
+    az(0, hubs_with({"urlTemplate": url, "systemEvents": EVENTS}, anonymous="allow"))
+    finding = await ask_azure(system_key="the-key")
+    assert (finding.level, "anonymousConnectPolicy" in finding.saw) == (Level.WARNING, True)
+    assert finding.fix == (
+        "az webpubsub hub update --resource-group rg --name demo --hub-name chat "
+        "--allow-anonymous false"
+    )
 
 
 @pytest.mark.parametrize(

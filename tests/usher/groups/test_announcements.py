@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from usher.errors import ServiceError
 from usher.groups.announcements import FORMATS, Announcement, make_printable, write_text
+from usher.groups.event_announcer import announcement_of
 from usher.groups.events import ConnectionEvent
-from usher.groups.workflow import announcement_of
 
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 EVENT = ConnectionEvent("connected", "chat", "c-1", "ana", {}, event_id="1", time=NOW)

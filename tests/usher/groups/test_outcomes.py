@@ -84,6 +84,16 @@ def test_the_record_of_a_leave_has_no_add_status(caplog: pytest.LogCaptureFixtur
     }
 
 
+def test_the_record_of_a_presence_message_counts_the_calls(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outcome = make_outcome("leave")
+    with caplog.at_level("INFO", "usher"), outcome.recorded():
+        outcome.lists, outcome.messages = 2, 1
+    record = read_record(caplog)
+    assert [record[name] for name in ("lists", "messages", "snapshots")] == [2, 1, 0]
+
+
 def test_the_record_of_a_provision_has_one_duration(caplog: pytest.LogCaptureFixture) -> None:
     """Its steps are not timed, and it counts no announcements."""
     outcome = make_outcome("provision", add=Step(status=200), send=Step(status=202))

@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,7 +10,17 @@ from hypothesis import strategies as st
 from tests import virtual_time
 from usher.errors import ServiceError
 from usher.groups import roster
+from usher.groups.presence import write_snapshot
 from usher.groups.roster import Rosters, describe_roster
+from usher.service.group_list import GroupList
+
+AS_OF = datetime(2026, 11, 26, 12, 30, 7, tzinfo=UTC)
+
+
+def list_of(users: Sequence[str], *, truncated: bool = False) -> GroupList:
+    """Return a list with one connection for each of these user ids."""
+    connections = {f"c-{number}": user for number, user in enumerate(users)}
+    return GroupList(AS_OF, connections, truncated)
 
 
 class Service:
@@ -18,12 +30,12 @@ class Service:
         self.requests: list[str] = []  # the group of each
         self.failure: ServiceError | None = None
 
-    async def list_users(self, group: str) -> tuple[list[str | None], bool]:
+    async def list_group(self, group: str) -> GroupList:
         self.requests.append(group)
         await asyncio.sleep(0)
         if self.failure:
             raise self.failure
-        return [f"user-{len(self.requests)}"], False
+        return list_of([f"user-{len(self.requests)}"])
 
 
 def user_ids(answer: dict[str, Any]) -> list[str]:
@@ -32,39 +44,46 @@ def user_ids(answer: dict[str, Any]) -> list[str]:
 
 def test_each_user_is_one_member() -> None:
     """In order of the user ids; connections without a user are the last member."""
-    assert describe_roster("a,b", ["bo", None, "ana", "bo", None, "bo"], False) == {
-        "group": "a,b",
-        "count": 3,
-        "members": [
-            {"userId": "ana", "connections": 1},
-            {"userId": "bo", "connections": 3},
-            {"userId": None, "connections": 2},
-        ],
-        "truncated": False,
-    }
+    answer = describe_roster("a,b", list_of(["bo", "", "ana", "bo", "", "bo"]))
+    assert (answer["group"], answer["count"], answer["truncated"]) == ("a,b", 3, False)
+    assert answer["members"] == [
+        {"userId": "ana", "connections": 1},
+        {"userId": "bo", "connections": 3},
+        {"userId": None, "connections": 2},
+    ]
 
 
-@given(st.lists(st.none() | st.text("ab'/\n", max_size=2), max_size=200), st.booleans())
-def test_a_roster_counts_every_connection_once(users: list[str | None], has_more: bool) -> None:
+@pytest.mark.parametrize("users", [[], ["ana"], ["bo", "", "ana", "bo", "", "__proto__"]])
+def test_a_roster_is_a_snapshot(users: list[str]) -> None:
+    """It has every field of a presence message, so that clients merge it like one."""
+    listed = list_of(users)
+    answer = describe_roster("g", listed)
+    assert answer == write_snapshot("g", listed) | {"members": answer["members"]}
+    assert (answer["snapshot"], answer["asOf"]) == (True, "2026-11-26T12:30:07Z")
+
+
+@given(st.lists(st.text("ab'/\n", max_size=2), max_size=200), st.booleans())
+def test_a_roster_counts_every_connection_once(users: list[str], truncated: bool) -> None:
     """Compared with counting by hand."""
-    answer = describe_roster("g", users, has_more)
+    answer = describe_roster("g", list_of(users, truncated=truncated))
     found = [(member["userId"], member["connections"]) for member in answer["members"]]
-    names = sorted({user for user in users if user is not None})
-    expected = [(name, users.count(name)) for name in [*names, *([None] if None in users else [])]]
-    assert found == expected
-    assert (answer["count"], answer["truncated"]) == (len(expected), has_more)
+    names = sorted({*users} - {""})
+    expected = [(name, users.count(name)) for name in names]
+    expected_last = [(None, users.count(""))] if "" in users else []
+    assert found == [*expected, *expected_last]
+    assert (answer["count"], answer["truncated"]) == (len(found), truncated)
 
 
 def test_a_group_without_connections() -> None:
     """An empty group and an unknown group have the same roster."""
-    empty: dict[str, Any] = {"group": "g", "count": 0, "members": [], "truncated": False}
-    assert describe_roster("g", [], False) == empty
+    answer = describe_roster("g", list_of([]))
+    assert (answer["count"], answer["members"], answer["users"]) == (0, [], {})
 
 
 def test_a_truncated_roster() -> None:
-    """`count` is the number of members in the answer."""
-    answer = describe_roster("g", ["ana"] * 200, True)
-    assert (answer["count"], answer["truncated"]) == (1, True)
+    """`count` is the number of members in the answer; clients cannot compare a checksum."""
+    answer = describe_roster("g", list_of(["ana"] * 200, truncated=True))
+    assert (answer["count"], answer["truncated"], answer["checksum"]) == (1, True, None)
 
 
 async def test_concurrent_callers_share_a_request() -> None:
@@ -91,9 +110,9 @@ def test_an_answer_is_cached_for_three_seconds() -> None:
 
 def test_a_pending_request_is_shared_however_long_it_takes() -> None:
     class SlowService(Service):
-        async def list_users(self, group: str) -> tuple[list[str | None], bool]:
+        async def list_group(self, group: str) -> GroupList:
             await asyncio.sleep(5)
-            return await super().list_users(group)
+            return await super().list_group(group)
 
     async def read() -> list[str]:
         service, rosters = SlowService(), Rosters()

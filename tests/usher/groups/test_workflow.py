@@ -12,9 +12,10 @@ from tests.usher.groups.recorder import REFUSED, UNKNOWN, Recorder, answered
 from usher.errors import ServiceError
 from usher.groups.announcements import FORMATS
 from usher.groups.digest import Digest
+from usher.groups.event_announcer import EventAnnouncer
 from usher.groups.events import ConnectionEvent
 from usher.groups.outcomes import EVENT_SECONDS
-from usher.groups.workflow import Announcer, join_groups, leave_groups
+from usher.groups.workflow import join_groups, leave_groups
 
 JOIN_EVENT = ConnectionEvent("connected", "chat", "c-1", "ana", {})
 LEAVE_EVENT = replace(JOIN_EVENT, name="disconnected")
@@ -23,9 +24,9 @@ TEXT, LEAVE = "{userId} joined {group}", "{userId} left {group}"
 
 def make_announcer(
     pubsub: Recorder, text: str = TEXT, form: str = "text", above: int = 0, leave_text: str = LEAVE
-) -> Announcer:
+) -> EventAnnouncer:
     templates = {"connected": text, "disconnected": leave_text}
-    return Announcer(pubsub, FORMATS[form], templates, Digest(above, seconds=1))
+    return EventAnnouncer(pubsub, FORMATS[form], templates, Digest(above, seconds=1))
 
 
 type RunJoin = Callable[..., tuple[list[dict[str, Any]], float]]
@@ -38,7 +39,7 @@ def join(caplog: pytest.LogCaptureFixture) -> RunJoin:
     def run(
         pubsub: Recorder, groups: Sequence[str] = ("lobby",), text: str = TEXT
     ) -> tuple[list[dict[str, Any]], float]:
-        workflow = join_groups(make_announcer(pubsub, text), JOIN_EVENT, groups)
+        workflow = join_groups(pubsub, make_announcer(pubsub, text), JOIN_EVENT, groups)
         with caplog.at_level(logging.INFO, "usher"):
             _, seconds = virtual_time.run(workflow)
         return read_records(caplog), seconds
@@ -99,7 +100,7 @@ def test_without_a_join_text_the_connection_is_added_only(join: RunJoin) -> None
 async def test_announcements_in_json_are_retried(error: ServiceError) -> None:
     """After each transient failure: receivers ignore a duplicate by its id."""
     pubsub = Recorder(send=[error])
-    await join_groups(make_announcer(pubsub, form="json"), JOIN_EVENT, ["a"])
+    await join_groups(pubsub, make_announcer(pubsub, form="json"), JOIN_EVENT, ["a"])
     first, second = map(json.loads, pubsub.messages)
     assert first["id"] == second["id"]
 
@@ -111,7 +112,7 @@ def test_a_crowd_is_added_at_once_and_gets_one_summary(caplog: pytest.LogCapture
     events = [replace(JOIN_EVENT, connection_id=f"c-{n}", user_id=f"u{n}") for n in range(4)]
 
     async def join_all() -> None:
-        joins = [join_groups(announcer, event, ["a"]) for event in events]
+        joins = [join_groups(pubsub, announcer, event, ["a"]) for event in events]
         await asyncio.gather(*joins)
 
     with caplog.at_level(logging.INFO, "usher"):
@@ -129,7 +130,7 @@ def test_a_crowd_is_added_at_once_and_gets_one_summary(caplog: pytest.LogCapture
 async def test_announcements_in_json() -> None:
     pubsub = Recorder()
     announcer = make_announcer(pubsub, form="json", leave_text="bye {userId}")
-    await join_groups(announcer, JOIN_EVENT, ["a"])
+    await join_groups(pubsub, announcer, JOIN_EVENT, ["a"])
     await leave_groups(announcer, LEAVE_EVENT, ["a"])
     joined, left = map(json.loads, pubsub.messages)
     assert (joined["type"], joined["text"], joined["group"]) == ("joined", "ana joined a", "a")
@@ -141,7 +142,7 @@ async def test_announcements_in_json() -> None:
 )
 async def test_messages_have_the_content_type_of_the_format(form: str, content_type: str) -> None:
     pubsub = Recorder()
-    await join_groups(make_announcer(pubsub, form=form), JOIN_EVENT, ["a"])
+    await join_groups(pubsub, make_announcer(pubsub, form=form), JOIN_EVENT, ["a"])
     assert pubsub.content_type == content_type
 
 

@@ -1,0 +1,338 @@
+// Documentation: usher.d.ts
+const LOST = "The connection was lost.";
+const HOUR_MS = 3600e3;
+const EMPTY = { records: new Map(), floor: "", newest: "", isReady: false, check: null };
+
+export function applyPresence(state = EMPTY, message) {
+  const isValid = isPresence(message);
+  const next = isValid ? merge(state, message) : state;
+  const after = presentUsers(next);
+  const before = state.isReady ? presentUsers(state) : after;
+  return {
+    state: toText(state) === toText(next) ? state : next,
+    joined: missing(after, before),
+    left: missing(before, after),
+    isBehind: isValid && !!next.check && (next.check[0] !== after.size || next.check[1] !== hash(after)),
+  };
+}
+
+export const presentUsers = ({ records } = EMPTY) =>
+  new Map([...records].map(([name, [, n]]) => [name, n]).filter(([, n]) => n));
+
+const missing = (users, others) => [...users.keys()].filter((name) => !others.has(name)).sort();
+const toText = ({ records, ...rest }) => JSON.stringify([...records, rest]);
+const isText = (value) => typeof value === "string";
+const isMoment = (value) => isText(value) && new Date(value).toJSON() === value.replace("Z", ".000Z");
+
+function isPresence(message) {
+  const { type, group, asOf, users, gone, snapshot, truncated } = message ?? {};
+  return type === "presence" && isText(group) && isMoment(asOf) &&
+    users === Object(users) && !Array.isArray(users) &&
+    Object.values(users).every((n) => Number.isSafeInteger(n) && n > 0) &&
+    Array.isArray(gone) && gone.every(isText) &&
+    [snapshot, truncated].every((flag) => flag === !!flag);
+}
+
+function merge({ records, floor, newest, isReady, check }, message) {
+  const { asOf, users, gone, snapshot, truncated, count, checksum } = message;
+  records = new Map(records);
+  const isList = snapshot && !truncated;
+  const set = (name, n) => {
+    const [at, current] = records.get(name) ?? [floor, 0];
+    if (asOf > at || (asOf === at && n > current)) records.set(name, [asOf, n]);
+  };
+  for (const name in users) set(name, users[name]);
+  for (const name of isList ? [...gone, ...records.keys()] : gone) set(name, 0);
+  if (asOf >= newest) [newest, check] = [asOf, checksum == null ? null : [count, checksum]];
+  if (isList && asOf > floor) floor = asOf;
+  return { records, floor: forget(records, floor, newest), newest, isReady: isReady || snapshot, check };
+}
+
+function forget(records, floor, newest) {
+  const oldest = new Date(new Date(newest) - HOUR_MS).toJSON();
+  const times = [...records.values()].flatMap(([at, n]) => (n || at <= floor ? [] : at)).sort();
+  floor = times.findLast((at, index) => at < oldest || index < times.length - 200) ?? floor;
+  for (const [name, [at, n]] of records) if (!n && at <= floor) records.delete(name);
+  return floor;
+}
+
+function hash(users) {
+  let sum = 0;
+  for (const [name, n] of users) {
+    let value = crc32(name) + Math.imul(n, 0x9e3779b9);
+    value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+    value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+    sum += value ^ (value >>> 16);
+  }
+  return (sum >>> 0).toString(16).padStart(8, "0");
+}
+
+function crc32(text) {
+  let crc = -1;
+  for (const byte of new TextEncoder().encode(text)) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 && 0xedb88320);
+  }
+  return ~crc;
+}
+
+export const enterRoom = (options) =>
+  new Promise((resolve, reject) => new Room({ ...options, resolve, reject }));
+
+const jitter = (ms) => Math.random() * ms;
+
+class Room {
+  #options; #url; #presence; #session; #socket; #timer; #rosterTimer; #resume; #lose;
+  #isOver; #openedAt; #lostAt; #behindAt; #sequenceId;
+  #ackId = 0;
+  #rosterAt = 0;
+  #listeners = {};
+  #pending = new Map();
+  #life = new AbortController();
+
+  constructor(options) {
+    this.#options = options;
+    this.#url = new URL(options.negotiate, globalThis.location);
+    for (const event in options.on) this.on(event, options.on[event]);
+    options.signal?.addEventListener("abort", () => this.leave());
+    for (const type of ["online", "offline", "visibilitychange", "pagehide", "pageshow"]) {
+      globalThis.addEventListener?.(type, this.#check, this.#life);
+    }
+    globalThis.navigator?.connection?.addEventListener("change", this.#check, this.#life);
+    this.#run();
+  }
+
+  get users() {
+    const users = presentUsers(this.#presence);
+    return users.set(this.userId, users.get(this.userId) ?? 1);
+  }
+
+  on(event, listener) {
+    const listeners = (this.#listeners[event] ??= new Set());
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  send(data) {
+    return new Promise((resolve, reject) => {
+      if (this.#isOver || this.#pending.size > 99) throw Error("The room is closed, or 100 messages wait.");
+      const ackId = ++this.#ackId;
+      const dataType = isText(data) ? "text" : "json";
+      const frame = { type: "sendToGroup", group: this.group, ackId, dataType, data };
+      const message = { frame, resolve, reject };
+      this.#pending.set(ackId, message);
+      if (this.state === "open") this.#transmit(message);
+    });
+  }
+
+  async refresh() {
+    this.#rosterAt = Date.now();
+    const { userId } = this.#options;
+    const query = new URLSearchParams(userId && { userId });
+    const roster = await this.#call(`groups/${encodeURIComponent(this.group)}/members?${query}`);
+    this.#apply(roster);
+    return roster;
+  }
+
+  leave() {
+    this.#end("closed", Error("You left the room."));
+  }
+
+  #end(state, error) {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#life.abort();
+    this.#lose?.(error, true);
+    clearTimeout(this.#timer);
+    clearTimeout(this.#rosterTimer);
+    this.#rejectPending(error);
+    this.#change(state, { error });
+    this.#options.reject(error);
+  }
+
+  #change(state, details = {}) {
+    this.state = state;
+    this.#emit("state", state, details);
+  }
+
+  #emit(event, ...details) {
+    for (const listener of this.#listeners[event] ?? []) (async () => listener(...details))();
+  }
+
+  async #run() {
+    await this.#change("connecting");
+    for (let failures = 0; !this.#isOver; failures++) {
+      const error = await this.#connect();
+      if (/^4(?!08|29)/.test(error.status)) this.#end("refused", error);
+      if (this.#isOver) return;
+      if (this.state === "open") {
+        this.#lostAt = Date.now();
+        if (this.#lostAt > this.#openedAt + 5e3) failures = 0;
+      }
+      await this.#pause(error, failures);
+    }
+  }
+
+  #pause(error, failures) {
+    const { retryAfter } = error;
+    const delay = jitter(Math.min(30e3, 1e3 * 2 ** failures)) + 1e3 * (+retryAfter || 0);
+    this.#change(this.#openedAt ? "reconnecting" : "connecting", { error, delay });
+    return new Promise((resolve) => {
+      this.#timer = setTimeout(resolve, Math.min(delay, HOUR_MS));
+      this.#resume = !retryAfter && resolve;
+    });
+  }
+
+  #connect() {
+    this.#limit(20e3);
+    return new Promise((resolve) => {
+      const lose = (this.#lose = (error, isEnd) => {
+        this.#lose = null;
+        if (isEnd) this.#session = null;
+        this.#close();
+        resolve(error);
+      });
+      this.#open(lose).catch((error) => lose === this.#lose && lose(error));
+    });
+  }
+
+  async #open(lose) {
+    if (Date.now() > this.#lostAt + 30e3) this.#session = null;
+    const url = this.#session ?? (await this.#negotiate());
+    if (lose !== this.#lose) return;
+    const { WebSocket = globalThis.WebSocket } = this.#options;
+    const socket = (this.#socket = new WebSocket(url, "json.reliable.webpubsub.azure.v1"));
+    socket.onopen = () => this.#session && this.#ask({ type: "ping" });
+    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
+    socket.onerror = socket.onclose = ({ code }) => lose(Error(LOST), code === 1008);
+  }
+
+  #close() {
+    this.#timer = clearTimeout(this.#timer);
+    const socket = this.#socket ?? {};
+    socket.onopen = socket.onmessage = socket.onerror = socket.onclose = () => {};
+    socket.close?.(this.#session ? 4000 : 1000);
+    this.#socket = null;
+  }
+
+  #check = ({ type }) => {
+    if (type === "pagehide") this.#lose?.(Error(LOST), true);
+    else if (this.state === "open") this.#ask({ type: "ping" });
+    else setTimeout(() => this.#resume?.(), jitter(1e3));
+  };
+
+  async #negotiate() {
+    const { userId, group } = this.#options;
+    const body = JSON.stringify({ userId, group });
+    const token = await this.#call("", { method: "POST", body });
+    this.userId = token.userId;
+    this.group = token.groups[0];
+    return token.url;
+  }
+
+  async #call(path, request) {
+    const { signal } = this.#life;
+    const { fetch = globalThis.fetch, headers } = this.#options;
+    const all = { "Content-Type": "application/json", ...(await headers?.()) };
+    const response = await fetch(new URL(path, this.#url), { ...request, headers: all, signal });
+    const { ok, status } = response;
+    const body = await response.json().catch(() => null);
+    if (ok && body) return body;
+    const retryAfter = response.headers.get("Retry-After");
+    throw Object.assign(Error(body?.detail ?? `The response status was ${status}.`), { status, problem: body, retryAfter });
+  }
+
+  #ask(frame) {
+    this.#limit(10e3);
+    this.#post(frame);
+  }
+
+  #post(frame) {
+    this.#socket?.send(JSON.stringify(frame));
+  }
+
+  #limit(ms) {
+    this.#timer ??= setTimeout(() => this.#lose?.(Error(LOST)), ms);
+  }
+
+  #receive(frame) {
+    this.#timer = clearTimeout(this.#timer);
+    if (this.state !== "open") this.#enter(!!this.#session);
+    const { type, event, sequenceId } = frame;
+    if (sequenceId <= this.#sequenceId) return;
+    if (sequenceId) this.#post({ type: "sequenceAck", sequenceId: (this.#sequenceId = sequenceId) });
+    if (event === "connected") this.#keepSession(frame);
+    if (event === "disconnected") this.#lose?.(Error(frame.message), true);
+    if (type === "ack") this.#settle(frame);
+    if (type === "message") this.#hear(frame);
+  }
+
+  #enter(isRecovered) {
+    this.#openedAt = Date.now();
+    if (!isRecovered) {
+      this.#sequenceId = 0;
+      this.#rejectPending(Error("The message may be lost."));
+      this.#askRoster(3e3 + jitter(2e3));
+    }
+    this.#change("open", { isRecovered });
+    this.#options.resolve(this);
+    for (const message of this.#pending.values()) this.#transmit(message);
+  }
+
+  #keepSession({ connectionId, reconnectionToken }) {
+    const query = new URLSearchParams({ awps_connection_id: connectionId, awps_reconnection_token: reconnectionToken });
+    this.#session = new URL("?" + query, this.#socket.url);
+  }
+
+  #transmit(message) {
+    message.isSent = true;
+    this.#ask(message.frame);
+  }
+
+  #settle({ ackId, success, error }) {
+    const message = this.#pending.get(ackId);
+    this.#pending.delete(ackId);
+    if (success || error.name === "Duplicate") message?.resolve();
+    else message?.reject(Error(error.message));
+  }
+
+  #rejectPending(error) {
+    for (const [ackId, { isSent, reject }] of this.#pending) {
+      if ((isSent || this.#isOver) && this.#pending.delete(ackId)) reject(error);
+    }
+  }
+
+  #hear({ group, fromUserId: userId, dataType, data }) {
+    if (group && group !== this.group) return;
+    if (userId != null || data?.type !== "presence") {
+      this.#emit("message", { userId, data, dataType, at: new Date() });
+    } else if (data.group === this.group) {
+      this.#emit("presence", data);
+      this.#apply(data);
+    }
+  }
+
+  #apply(message) {
+    const before = hash(this.users);
+    const { state, joined, left, isBehind } = applyPresence(this.#presence, message);
+    this.#presence = state;
+    const { asOf, snapshot, checksum } = message;
+    if (isBehind) {
+      this.#behindAt = asOf;
+      this.#askRoster(jitter(2e3) + Math.max(0, this.#rosterAt + 10e3 - Date.now()));
+    } else if (state.isReady && asOf === state.newest && (snapshot || checksum)) {
+      this.#rosterTimer = clearTimeout(this.#rosterTimer);
+    }
+    for (const name of joined) if (name !== this.userId) this.#emit("joined", name);
+    for (const name of left) if (name !== this.userId) this.#emit("left", name);
+    if (hash(this.users) !== before) this.#emit("users", this.users);
+  }
+
+  #askRoster(ms, isLast) {
+    this.#rosterTimer ??= setTimeout(async () => {
+      this.#rosterTimer = null;
+      const { asOf } = await this.refresh().catch(() => ({}));
+      if (asOf < this.#behindAt && !isLast) this.#askRoster(3e3, true);
+    }, ms);
+  }
+}
