@@ -17,7 +17,7 @@
   pin        pin every package that production needs
   audit      look for known vulnerabilities in what production needs
   sbom       print what production needs as an SBOM (CycloneDX in JSON)
-  bench      measure speed and memory of the app (start, negotiate, connected)
+  bench      measure speed and memory of the app (start, negotiate, connected, bans)
              and of the emulator (fanout, idle, slow); all of them by default
   storm      let many clients join one group at once, and report
 

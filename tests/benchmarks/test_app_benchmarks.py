@@ -3,7 +3,7 @@
 import pytest
 from aiohttp import ClientSession
 
-from benchmarks import connected, negotiate, start
+from benchmarks import bans, connected, negotiate, start
 from benchmarks.callers import APPS, key_settings, run_app, run_raw, run_stub
 from benchmarks.children import ROOT, BenchmarkError
 
@@ -49,6 +49,18 @@ async def test_connected_measures_without_and_with_tls() -> None:
     names = [figure.name for figure in report.figures]
     assert (len(names), names[-1]) == (7, "CPU, TLS, the sample as floor")
     assert all(figure.ratios for figure in report.figures)
+
+
+async def test_bans_are_measured_beside_none() -> None:
+    """In a file and in a table, for both functions."""
+    report = await bans.measure(1, lambda text: None, 0.05)
+    names = [figure.name for figure in report.figures]
+    assert (len(names), names[0], names[-1]) == (
+        8,
+        "CPU, negotiate, sqlite",
+        "p50 alone, connected, table",
+    )
+    assert all(len(figure.ratios) == 1 for figure in report.figures)
 
 
 async def test_an_app_that_fails_ends_the_run() -> None:
