@@ -27,13 +27,15 @@ async def test_start_reports_usher_and_sample_in_each_round() -> None:
 
 
 async def test_only_a_call_of_the_service_imports_sdk_and_aiohttp() -> None:
-    """Signing a token imports neither of them."""
+    """Signing a token imports neither of them, and no store of bans that is not in use."""
     async with run_stub(tls=False) as stub:
         starter = start.Starter(stub)
         token = (await starter.start(ROOT)).later
         event = (await starter.start(ROOT, "connected")).later
         for name in ("azure.messaging.webpubsubservice", "aiohttp"):
             assert (name in token, name in event) == (False, True)
+        for name in ("azure.data.tables", "sqlite3", "usher.groups.removals"):
+            assert not [each for each in (*token, *event) if each.startswith(name)]
         assert not (await starter.start(ROOT, "connected", event)).later
 
 
