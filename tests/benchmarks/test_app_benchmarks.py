@@ -3,7 +3,7 @@
 import pytest
 from aiohttp import ClientSession
 
-from benchmarks import bans, connected, negotiate, start
+from benchmarks import bans, connected, negotiate, presence, start
 from benchmarks.callers import APPS, key_settings, run_app, run_raw, run_stub
 from benchmarks.children import ROOT, BenchmarkError
 
@@ -65,13 +65,19 @@ async def test_bans_are_measured_beside_none() -> None:
     assert all(len(figure.ratios) == 1 for figure in report.figures)
 
 
+async def test_presence_measures_both_formats_against_their_calls() -> None:
+    report = await presence.measure(1, lambda text: None, FEW)
+    assert [figure.name for figure in report.figures] == ["CPU, text", "CPU, presence"]
+    assert all(len(figure.ratios) == 1 for figure in report.figures)
+
+
 async def test_an_app_that_fails_ends_the_run() -> None:
     """An event without add and announcement, and a negotiate without a token, are errors."""
     async with run_stub(tls=False) as stub:
         settings = {**key_settings(stub.endpoint), "USHER_JOIN_TEXT": ""}
         async with run_app(ROOT, settings) as app:
             await app.connected(2, 1)
-            with pytest.raises(BenchmarkError, match="not all were added and announced"):
+            with pytest.raises(BenchmarkError, match="Not all were added and announced"):
                 await stub.check_events(2)
         settings = {**key_settings(stub.endpoint), "USHER_AUTH": ""}
         async with run_app(ROOT, settings) as app:

@@ -25,7 +25,7 @@ from tests.e2e.processes import Running, run
 from tests.usher.test_responses import error_classes
 from usher.door.oidc import IdentityProviderError
 from usher.errors import UsherError
-from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
+from webpubsub_emulator import ACCESS_KEY, sign_data_plane_token
 
 API = ROOT / "api"
 HERE = Path(__file__).resolve().parent / "descriptions"
@@ -142,9 +142,9 @@ async def test_all_responses_match_the_description(stack: Running, tmp_path: Pat
             asyncio.to_thread(fuzz, stack, file, f"--include-path-regex={REMOVALS}"),
         )
         reading.cancel()
-    for done, count in ((others, 8), (removals, 4)):
+    for done, count in ((others, 9), (removals, 4)):
         assert done.returncode == 0, done.stdout
-        assert f"{count} selected / 12 total" in done.stdout
+        assert f"{count} selected / 13 total" in done.stdout
     assert stack.records(record="provision", sendStatus=202)
     assert stack.records(record="removal")
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):

@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.e2e.clients import new_room
 from tests.e2e.presence_stack import PresenceStack, run_presence_stack
 from usher.groups.presence import checksum
-from webpubsub_emulator.faults import parse_fault
+from webpubsub_emulator import parse_fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
