@@ -110,10 +110,11 @@ async def connect(request: str) -> dict[str, Any]:
     # The service replaces the roles of the token with these, also with none (reference of
     # CloudEvents, "Connect"). No `groups`: it would replace the groups of the token, too.
     roles = parts.policy.keep_roles(event.user_id, groups, event.token_roles)
+    log_record("connect", connectionId=event.connection_id, userId=event.user_id, groups=groups)
     return {
         "userId": event.user_id,
         "roles": roles,
-        "states": parts.policy.seal.write(*ids, groups),
+        "states": parts.policy.seal.write(*ids, groups, event.visit),
     }
 
 

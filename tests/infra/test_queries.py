@@ -61,12 +61,12 @@ class Broken(Working):
 
 
 @notice_answers
-async def connected(_: str) -> None:
+async def connected(request: str) -> None:
     raise BadEventError("another hub")
 
 
 @notice_answers
-async def disconnected(_: str) -> None:
+async def disconnected(request: str) -> None:
     raise SettingsError({"USHER_AUTH": "is wrong"})
 
 

@@ -9,9 +9,10 @@ from usher.door.callers import Caller
 from usher.door.modes import Mode
 from usher.door.policy import Policy
 from usher.errors import MethodError
-from usher.logs import log_record, note
+from usher.logs import log_record, note, noted_visit
 from usher.service.tokens import Minter, TokenRequest, generate_token
 from usher.settings import Settings
+from usher.visits import VISIT
 
 FIELDS = ("userId", "group", "minutesToExpire", "hub")
 
@@ -54,7 +55,8 @@ async def negotiate(
     """
     note("groups", request.groups)
     groups, roles = policy.grant(caller, request.groups)
-    wanted = TokenRequest(caller.user_id, groups, roles, request.minutes)
+    visit = noted_visit()
+    wanted = TokenRequest(caller.user_id, groups, roles, request.minutes, visit)
     token = await generate_token(minter, wanted)
     log_record("negotiate", userId=caller.user_id, groups=groups, minutes=request.minutes)
     return {
@@ -66,4 +68,5 @@ async def negotiate(
         "groups": groups,
         "roles": roles,
         "expiresAt": datetime.fromtimestamp(token.expires_at, UTC).isoformat(),
+        VISIT: visit,
     }

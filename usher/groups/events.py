@@ -15,6 +15,7 @@ from usher.errors import BadEventError
 from usher.logs import note
 from usher.names import is_printable_id
 from usher.settings import Settings
+from usher.visits import VISIT, read_visit
 
 GROUP_CLAIM, ROLE_CLAIM = "webpubsub.group", "role"
 
@@ -25,7 +26,8 @@ class ConnectionEvent:
 
     Only `connect` has the token's claims; `states`, the connection state, has what later events
     need. `client_origins` are the `Origin` headers of the client's handshake, which a browser
-    sends. `event_id` and `time` come from the service and stay the same in a retried event.
+    sends. `event_id` and `time` come from the service and stay the same in a retried event. Anybody
+    may have chosen the `visit`.
     """
 
     name: str
@@ -38,16 +40,17 @@ class ConnectionEvent:
     client_origins: tuple[str, ...] = ()
     event_id: str = ""
     time: datetime | None = None
+    visit: str = ""
 
 
 def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
     """Read an event of this name, hub and service. Raises BadEventError."""
     try:
-        payload = json.loads(request)
-        context = payload["connectionContext"]
+        payload, context = _parse(request)
         attributes = _mapping(context.get("headers") or {})
         claims = _mapping(payload.get("claims", {}))
         event = ConnectionEvent(
+            visit=_note_visit(payload, context),  # first, for the record of a refusal
             name=_text(context["eventName"]),
             hub=_text(context["hub"]),
             connection_id=_id(context["connectionId"]),
@@ -67,6 +70,18 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
     if event.name != name:
         raise BadEventError(f"This function accepts only `{name}` events.")
     return event
+
+
+def _parse(request: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    payload = json.loads(request)
+    return payload, payload["connectionContext"]
+
+
+def _note_visit(payload: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    places = context.get("states"), payload.get("claims"), payload.get("query")
+    visit = read_visit(_id(context["connectionId"]), *places)
+    note(VISIT, visit)
+    return visit
 
 
 def _check_source(event: ConnectionEvent, origin: str, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from usher.groups.outcomes import EVENT_SECONDS, Outcome, Step
 from usher.groups.provision_request import ProvisionRequest
 from usher.groups.retries import RetryBudget
 from usher.groups.workflow import PubSub, add_connection, send_message
+from usher.logs import noted_visit
 from usher.service.tokens import Minter, TokenRequest, generate_token
 
 TEXT = FORMATS["text"]
@@ -32,7 +33,7 @@ async def provision(
     progress = _Progress(budget.deadline)
     with outcome.recorded():
         async with progress.step("generateToken"):
-            wanted = TokenRequest(user_id, [group], roles, request.minutes)
+            wanted = TokenRequest(user_id, [group], roles, request.minutes, noted_visit())
             token = await generate_token(minter, wanted)
         async with progress.step("addConnection"):
             add.status = await add_connection(pubsub, group, connection_id, budget, user_id)
