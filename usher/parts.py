@@ -19,10 +19,13 @@ from usher.service.health import Health
 from usher.service.signing import Signer
 from usher.service.tokens import Minter
 from usher.settings import PRESENCE, Settings
+from usher.store.bans import Bans
 
 if TYPE_CHECKING:
     from usher.door.oidc import OidcProvider
+    from usher.groups.removals import Remover
     from usher.service.pubsub import AzurePubSub
+    from usher.store.entries import Store
 
 
 class Parts:
@@ -69,6 +72,34 @@ class Parts:
         from usher.service.pubsub import AzurePubSub
 
         return AzurePubSub(self.settings)
+
+    @cached_property
+    def bans(self) -> Bans:
+        """The removals that are in force."""
+        return Bans(self._store, self.settings)
+
+    @cached_property
+    def remover(self) -> "Remover":
+        """Ends connections and memberships of users who were removed."""
+        # Imported on first use: negotiate never needs it.
+        from usher.groups.removals import Remover
+
+        return Remover(self.pubsub, self.announcer, self.bans, self.settings.hub)
+
+    @cached_property
+    def _store(self) -> "Store | None":
+        """The store of the bans, None if bans are off."""
+        # Imported on first use: negotiate does not pay for a store that is not in use.
+        store = self.settings.store
+        if store.kind == "table":
+            from usher.store.table import TableStore
+
+            return TableStore(store)
+        if store.kind == "sqlite":
+            from usher.store.sqlite import SqliteStore
+
+            return SqliteStore(self.folder / store.file)
+        return None
 
     @cached_property
     def minter(self) -> Minter:

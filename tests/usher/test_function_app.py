@@ -18,7 +18,10 @@ functions = {each.get_function_name(): each.get_trigger() for each in app.get_fu
 triggers = {name: trigger.get_dict_repr() for name, trigger in functions.items()}
 print(json.dumps(triggers, default=lambda enum: enum.value))
 """
-HTTP = {"asyncapi", "demo", "health", "negotiate", "openapi", "provision", "roster"}
+HTTP = {
+    *("asyncapi", "demo", "health", "lift", "negotiate", "openapi", "provision", "removal"),
+    *("removals", "remove", "roster"),
+}
 EVENTS = {"connect", "connected", "disconnected"}
 # The routes that are to come, each for any method.
 PLANNED = ["removals", "removals/{id}", "usher.js", "asyncapi.yaml"]

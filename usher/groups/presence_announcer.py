@@ -71,7 +71,8 @@ class PresenceAnnouncer:
     async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
         """Wait for the list that this event needs, and send what it says; or let another do it."""
         changes = self._read(event, outcome.group)
-        delay = 0.0 if changes[0].is_join else self._grace
+        # Who was removed does not come back: the grace is for reloads.
+        delay = 0.0 if changes[0].is_join or event.is_removal else self._grace
         while changes:
             batch = await self._collect(changes, delay, outcome)
             changes = await self._send(batch, outcome) if batch else []

@@ -5,7 +5,7 @@ The step ids and the success criteria (200, 200, 202) are from the public Arazzo
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -20,6 +20,9 @@ from usher.groups.retries import RetryBudget, call_with_retries
 RACE_SECONDS = 2.0
 # How a step may fail. Nobody can retry a failed step of an event, so only the log reports it.
 FAILURES = (ServiceError, TimeoutError)
+
+# Returns whether the event's user was removed from the hub or from this group; raises FAILURES.
+type IsRemoved = Callable[[ConnectionEvent, str], Awaitable[bool]]
 
 
 class PubSub(Protocol):
@@ -71,9 +74,13 @@ class Announcer(Protocol):
 
 
 async def join_groups(
-    pubsub: PubSub, announcer: Announcer, event: ConnectionEvent, groups: Sequence[str]
+    pubsub: PubSub,
+    announcer: Announcer,
+    event: ConnectionEvent,
+    groups: Sequence[str],
+    is_removed: IsRemoved | None = None,
 ) -> None:
-    """Add the connection to each group, and then announce the join to the group."""
+    """Add the connection to each group, and then announce the join, unless the user was removed."""
 
     async def join(outcome: Outcome) -> None:
         add = outcome.add = Step()
@@ -82,7 +89,8 @@ async def join_groups(
                 add.status = await add_connection(
                     pubsub, outcome.group, event.connection_id, outcome.budget
                 )
-            await announcer.announce(event, outcome)
+            if is_removed is None or not await is_removed(event, outcome.group):
+                await announcer.announce(event, outcome)
 
     await asyncio.gather(*map(join, _begin("join", event, groups)))
 

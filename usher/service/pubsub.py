@@ -115,6 +115,32 @@ class AzurePubSub:
             )
         return int(status)
 
+    async def close_user(self, user_id: str, reason: str) -> bool:
+        """POST `users/{userId}/:closeConnections`; return whether the user was connected.
+
+        The service does not say how many connections it closes, nor list those of a user.
+        Raises ServiceError.
+        """
+        with _translate_errors():
+            was_connected = await self._client.user_exists(user_id, **self._options)
+            await self._client.close_user_connections(user_id, reason=reason, **self._options)
+        return bool(was_connected)
+
+    async def remove_user(self, group: str, user_id: str) -> None:
+        """DELETE `users/{userId}/groups/{group}`. Raises ServiceError."""
+        with _translate_errors():
+            await self._client.remove_user_from_group(group, user_id, **self._options)
+
+    async def revoke_sending(self, connection_id: str, group: str) -> None:
+        """DELETE `permissions/sendToGroup/connections/{connectionId}` for one group.
+
+        Raises UnknownConnectionError and other ServiceErrors.
+        """
+        with _translate_errors({404: UnknownConnectionError}):
+            await self._client.revoke_permission(
+                "sendToGroup", connection_id, target_name=group, **self._options
+            )
+
     async def _add_connection_of(self, user_id: str, group: str, connection_id: str) -> int:
         """POST `:addToGroups`, where the service itself compares connection and user.
 

@@ -19,6 +19,7 @@ from usher.errors import (
 )
 from usher.logs import note, start_notes
 from usher.service.signing import Signer
+from usher.store.bans import Bans
 
 SETTINGS = make_settings(token_minutes=30)
 VISIT_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -149,6 +150,7 @@ RULES = parse_rules(
     "policy.json",
 )
 POLICY = Policy(SETTINGS, RULES)
+NO_BANS = Bans(None, SETTINGS)
 
 
 async def test_the_token_that_is_issued(caplog: pytest.LogCaptureFixture) -> None:
@@ -157,7 +159,7 @@ async def test_the_token_that_is_issued(caplog: pytest.LogCaptureFixture) -> Non
     start_notes()
     note("visit", VISIT_ID)
     with caplog.at_level("INFO", "usher"):
-        answer = dict(await negotiate(request, Caller("ana"), POLICY, Signer(SETTINGS)))
+        answer = dict(await negotiate(request, Caller("ana"), POLICY, NO_BANS, Signer(SETTINGS)))
     claims = jwt.decode(answer["token"], KEY, ["HS256"], options={"verify_aud": False})
     groups, roles = ["blue", "lobby"], ["webpubsub.sendToGroup.blue"]
     assert (claims["sub"], claims["webpubsub.group"], claims["role"]) == ("ana", groups, roles)
@@ -185,7 +187,7 @@ async def test_the_token_that_is_issued(caplog: pytest.LogCaptureFixture) -> Non
 async def test_a_forbidden_group_issues_no_token() -> None:
     request = NegotiateRequest(None, ("blue",), 5)
     with pytest.raises(ForbiddenError):
-        await negotiate(request, Caller("bo"), POLICY, Signer(SETTINGS))
+        await negotiate(request, Caller("bo"), POLICY, NO_BANS, Signer(SETTINGS))
 
 
 async def test_a_token_with_too_many_groups() -> None:
@@ -195,11 +197,11 @@ async def test_a_token_with_too_many_groups() -> None:
     )
     policy = Policy(make_settings(most_groups=3), rules)
     most = NegotiateRequest(None, ("a", "b", "c", "a"), 5)
-    answer = await negotiate(most, Caller("ana"), policy, Signer(SETTINGS))
+    answer = await negotiate(most, Caller("ana"), policy, NO_BANS, Signer(SETTINGS))
     assert answer["groups"] == ["a", "b", "c"]
     with pytest.raises(TooLargeError) as caught:
         await negotiate(
-            NegotiateRequest(None, (*"abcd",), 5), Caller("ana"), policy, Signer(SETTINGS)
+            NegotiateRequest(None, (*"abcd",), 5), Caller("ana"), policy, NO_BANS, Signer(SETTINGS)
         )
     assert caught.value.field == "group"
 
@@ -207,4 +209,4 @@ async def test_a_token_with_too_many_groups() -> None:
 async def test_a_token_that_is_too_long() -> None:
     request = NegotiateRequest(None, (), 5)
     with pytest.raises(TooLargeError):
-        await negotiate(request, Caller("u" * 4096), POLICY, Signer(SETTINGS))
+        await negotiate(request, Caller("u" * 4096), POLICY, NO_BANS, Signer(SETTINGS))
