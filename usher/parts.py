@@ -23,6 +23,7 @@ from usher.store.bans import Bans
 
 if TYPE_CHECKING:
     from usher.door.oidc import OidcProvider
+    from usher.groups.provision import Provisioner
     from usher.groups.removals import Remover
     from usher.service.pubsub import AzurePubSub
     from usher.store.entries import Store
@@ -85,6 +86,18 @@ class Parts:
         from usher.groups.removals import Remover
 
         return Remover(self.pubsub, self.announcer, self.bans, self.settings.hub)
+
+    @cached_property
+    def provisioner(self) -> "Provisioner":
+        """Runs the workflow in one call."""
+        # Imported on first use: only backends call it.
+        from usher.groups.idempotency import Calls
+        from usher.groups.provision import Provisioner
+        from usher.store.memory import MemoryStore
+
+        store, hub = self._store, self.settings.hub
+        calls = Calls(store or MemoryStore(), "app" if store else "instance", hub)
+        return Provisioner(self.minter, self.pubsub, calls, hub)
 
     @cached_property
     def _store(self) -> "Store | None":
