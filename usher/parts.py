@@ -18,7 +18,7 @@ from usher.page import content_security_policy
 from usher.service.health import Health
 from usher.service.signing import Signer
 from usher.service.tokens import Minter
-from usher.settings import PRESENCE, Settings
+from usher.settings import PRESENCE, Settings, StoreSettings
 from usher.store.bans import Bans
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Parts:
     @cached_property
     def bans(self) -> Bans:
         """The removals that are in force."""
-        return Bans(self._store, self.settings)
+        return Bans(_make_store(self.settings.store, self.folder), self.settings)
 
     @cached_property
     def remover(self) -> "Remover":
@@ -95,24 +95,9 @@ class Parts:
         from usher.groups.provision import Provisioner
         from usher.store.memory import MemoryStore
 
-        store, hub = self._store, self.settings.hub
+        store, hub = _make_store(self.settings.store, self.folder), self.settings.hub
         calls = Calls(store or MemoryStore(), "app" if store else "instance", hub)
         return Provisioner(self.minter, self.pubsub, calls, hub)
-
-    @cached_property
-    def _store(self) -> "Store | None":
-        """The store of the bans, None if bans are off."""
-        # Imported on first use: negotiate does not pay for a store that is not in use.
-        store = self.settings.store
-        if store.kind == "table":
-            from usher.store.table import TableStore
-
-            return TableStore(store)
-        if store.kind == "sqlite":
-            from usher.store.sqlite import SqliteStore
-
-            return SqliteStore(self.folder / store.file)
-        return None
 
     @cached_property
     def minter(self) -> Minter:
@@ -153,3 +138,17 @@ class Parts:
 
     async def _verify_token(self, token: str) -> Mapping[str, Any]:
         return await self.identity_provider.verify(token)
+
+
+def _make_store(settings: StoreSettings, folder: Path) -> "Store | None":
+    """Return the store that all instances share, None if there is none."""
+    # Imported on first use: negotiate does not pay for a store that is not in use.
+    if settings.kind == "table":
+        from usher.store.table import TableStore
+
+        return TableStore(settings)
+    if settings.kind == "sqlite":
+        from usher.store.sqlite import SqliteStore
+
+        return SqliteStore(folder / settings.file)
+    return None

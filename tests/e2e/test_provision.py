@@ -49,7 +49,7 @@ def key_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def identity_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Run a stack with a managed identity, so the service issues the tokens, and without a store."""
+    """Run a stack without a store, and with an identity, so that the service issues the tokens."""
     log = tmp_path_factory.mktemp("provision-identity") / "log"
     with run(["tests.e2e.identity_stack"], log, {"USHER_BANS": "off"}) as running:
         yield running

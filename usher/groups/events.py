@@ -72,9 +72,13 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadEventError("The event is malformed.") from error
     note("userId", event.user_id)
+    _check_name(event, name)
+    return event
+
+
+def _check_name(event: ConnectionEvent, name: str) -> None:
     if event.name != name:
         raise BadEventError(f"This function accepts only `{name}` events.")
-    return event
 
 
 def _parse(request: str) -> tuple[Mapping[str, Any], ...]:

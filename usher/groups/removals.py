@@ -17,12 +17,12 @@ from usher.groups.announcements import Body
 from usher.groups.events import CLOSE_REASON, ConnectionEvent
 from usher.groups.outcomes import EVENT_SECONDS
 from usher.groups.retries import RetryBudget, call_with_retries
-from usher.groups.workflow import Announcer, leave_groups
+from usher.groups.workflow import Announcer, leave_groups, may_call_again
 from usher.logs import log_record
 from usher.service.group_list import GroupList
 from usher.store.bans import Bans
 
-REPEAT_SECONDS = 2.0  # a connection that was under way is visible to the data plane by then
+REPEAT_SECONDS = 2.0  # after the first round began; what was under way is visible by then
 
 
 class Removed(Protocol):
@@ -42,11 +42,14 @@ class Service(Protocol):
     async def close_user(self, user_id: str, reason: str) -> bool:
         """Close the user's connections in the hub, and return whether there were any."""
 
+    async def find_connection(self, connection_id: str) -> None:
+        """Raise UnknownConnectionError if the data plane does not know the connection."""
+
     async def list_group(self, group: str) -> GroupList:
         """Return the connections of a group."""
 
-    async def remove_user(self, group: str, user_id: str) -> None:
-        """Take all connections of the user out of a group."""
+    async def remove_connection(self, group: str, connection_id: str) -> None:
+        """Take a connection out of a group. Raises UnknownConnectionError."""
 
     async def revoke_sending(self, connection_id: str, group: str) -> None:
         """Take the permission to send to a group. Raises UnknownConnectionError."""
@@ -82,7 +85,6 @@ class Remover:
     async def is_removed(self, event: ConnectionEvent, group: str) -> bool:
         """Return whether the user was removed; if so, end what slipped through.
 
-        It is asked after the add: a removal that comes later sees the connection in the group.
         Raises ServiceError or TimeoutError.
         """
         try:
@@ -92,6 +94,8 @@ class Remover:
             return False
         found = [ban for ban in bans if ban.group in (None, group)]
         budget = RetryBudget(asyncio.get_running_loop().time() + EVENT_SECONDS)
+        if found:
+            await self._wait_until_visible(event.connection_id, budget)
         for ban in found:
             if ban.group is None:
                 await self._close(ban, budget)
@@ -107,19 +111,26 @@ class Remover:
         return bool(found)
 
     async def _end(self, removed: Removed, budget: RetryBudget) -> dict[str, Any]:
-        group = removed.group
+        group, started = removed.group, asyncio.get_running_loop().time()
         if group is None:
             were_any = await self._close(removed, budget)
-            await asyncio.sleep(REPEAT_SECONDS)
+            await _sleep_until(started + REPEAT_SECONDS)
             return {"connectionsClosed": await self._close(removed, budget) or were_any}
         first, listed = await self._take_out(removed, group, budget)
         leaves = asyncio.create_task(self._announce(removed, group, first, listed))
         try:
-            await asyncio.sleep(REPEAT_SECONDS)
+            await _sleep_until(started + REPEAT_SECONDS)
             second, _ = await self._take_out(removed, group, budget, known=first)
         finally:
             await leaves
         return {"membershipsEnded": len({*first, *second})}
+
+    async def _wait_until_visible(self, connection_id: str, budget: RetryBudget) -> None:
+        """Wait for a new connection: no call would have an effect on it before."""
+        with suppress(UnknownConnectionError):  # it has left since
+            await call_with_retries(
+                lambda: self._pubsub.find_connection(connection_id), may_call_again, budget
+            )
 
     async def _close(self, removed: Removed, budget: RetryBudget) -> bool:
         reason = f"{CLOSE_REASON}: {removed.reason}" if removed.reason else CLOSE_REASON
@@ -141,9 +152,8 @@ class Remover:
         listed = await _retry(lambda: self._pubsub.list_group(group), budget)
         user_id = removed.user_id
         found = {one for one, user in listed.connections.items() if user == user_id} | {*also}
-        await _retry(lambda: self._pubsub.remove_user(group, user_id), budget)
         for one in found:
-            await self._revoke(one, group, budget)
+            await self._end_membership(one, group, budget)
             if one not in known:
                 await self._notify(one, removed)
         if listed.truncated:
@@ -151,9 +161,12 @@ class Remover:
             await self._close(removed, budget)
         return sorted(found), listed
 
-    async def _revoke(self, connection_id: str, group: str, budget: RetryBudget) -> None:
+    async def _end_membership(self, one: str, group: str, budget: RetryBudget) -> None:
+        # The permission first, and each connection for itself: one that is no longer in the group
+        # is in no list, and so nobody would find that it can still send.
         with suppress(UnknownConnectionError):  # it has left since
-            await _retry(lambda: self._pubsub.revoke_sending(connection_id, group), budget)
+            await _retry(lambda: self._pubsub.revoke_sending(one, group), budget)
+            await _retry(lambda: self._pubsub.remove_connection(group, one), budget)
 
     async def _notify(self, connection_id: str, removed: Removed) -> None:
         message = {"type": "removed", "group": removed.group, "reason": removed.reason}
@@ -181,6 +194,10 @@ class Remover:
         ]
         leaves = [leave_groups(self._announcer, event, [group]) for event in events]
         await asyncio.gather(*leaves)
+
+
+async def _sleep_until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
 
 
 async def _retry[T](call: Callable[[], Awaitable[T]], budget: RetryBudget) -> T:

@@ -115,6 +115,12 @@ class AzurePubSub:
             )
         return int(status)
 
+    async def find_connection(self, connection_id: str) -> None:
+        """HEAD `connections/{connectionId}`. Raises UnknownConnectionError if there is none."""
+        with _translate_errors():
+            if not await self._client.connection_exists(connection_id, **self._options):
+                raise UnknownConnectionError("answered 404", answered=404)
+
     async def close_user(self, user_id: str, reason: str) -> bool:
         """POST `users/{userId}/:closeConnections`; return whether the user was connected.
 
@@ -126,10 +132,13 @@ class AzurePubSub:
             await self._client.close_user_connections(user_id, reason=reason, **self._options)
         return bool(was_connected)
 
-    async def remove_user(self, group: str, user_id: str) -> None:
-        """DELETE `users/{userId}/groups/{group}`. Raises ServiceError."""
-        with _translate_errors():
-            await self._client.remove_user_from_group(group, user_id, **self._options)
+    async def remove_connection(self, group: str, connection_id: str) -> None:
+        """DELETE `groups/{group}/connections/{connectionId}`.
+
+        Raises UnknownConnectionError and other ServiceErrors.
+        """
+        with _translate_errors({404: UnknownConnectionError}):
+            await self._client.remove_connection_from_group(group, connection_id, **self._options)
 
     async def revoke_sending(self, connection_id: str, group: str) -> None:
         """DELETE `permissions/sendToGroup/connections/{connectionId}` for one group.
