@@ -4,11 +4,13 @@ import argparse
 import asyncio
 import logging
 import os
+import sys
 from dataclasses import asdict
 
 from localdev.host.keys import make_keys
 from localdev.host.server import FunctionsHost
 from localdev.host.settings import apply_local_settings
+from localdev.log_lines import print_line
 from localdev.stack import ROOT, StackError, run_stack
 from webpubsub_emulator.command import announce_ready, build_emulator, control_fact, stop_signal
 
@@ -18,8 +20,13 @@ async def serve_stack(options: argparse.Namespace) -> int:
     stopped = stop_signal()
     settings = {"WebPubSubHub": os.environ.get("WebPubSubHub", "")}
     emulator = build_emulator(options, options.emulator_port)
+    on_log = print_line if not options.json and sys.stderr.isatty() else None
     async with run_stack(
-        settings, emulator=emulator, host_port=options.host_port, keys=options.keys
+        settings,
+        emulator=emulator,
+        host_port=options.host_port,
+        on_log=on_log,
+        keys=options.keys,
     ) as stack:
         announce_ready(
             options.json,
