@@ -44,7 +44,12 @@ SERVICE_URI = f"{CONNECTION}__serviceUri"
 HUB = "WebPubSubHub"
 BANS = "USHER_BANS"
 BANS_TABLE_URI = "USHER_BANS_TABLE_URI"
-STORAGE = "AzureWebJobsStorage"  # the storage of the Functions host
+# The storage of the Functions host.
+STORAGE = "AzureWebJobsStorage"
+STORAGE_TABLE_URI, STORAGE_CLIENT = (
+    "AzureWebJobsStorage__tableServiceUri",
+    "AzureWebJobsStorage__clientId",
+)
 PRESENCE = "presence"  # the announcement format of state messages
 LONGEST_GRACE = 10  # seconds
 
@@ -262,7 +267,7 @@ def _parse_store(text: str, environ: Mapping[str, str]) -> StoreSettings:
 
 def _parse_table(environ: Mapping[str, str]) -> StoreSettings:
     """Prefer a URI of its own, then the URI and the connection string of the host's storage."""
-    uri = environ.get(BANS_TABLE_URI) or environ.get(f"{STORAGE}__tableServiceUri") or ""
+    uri = environ.get(BANS_TABLE_URI) or environ.get(STORAGE_TABLE_URI) or ""
     if uri:
         url = urlsplit(uri)
         if url.scheme != "https" or not url.hostname or "@" in url.netloc or url.query:
@@ -272,14 +277,14 @@ def _parse_table(environ: Mapping[str, str]) -> StoreSettings:
         return StoreSettings(
             "table",
             table_uri=uri,
-            client_id=environ.get(f"{STORAGE}__clientId") or None,
+            client_id=environ.get(STORAGE_CLIENT) or None,
             managed_identity=bool(_azure_marker(environ)) or bool(environ.get("IDENTITY_ENDPOINT")),
         )
     connection_string = environ.get(STORAGE, "")
     if not re.fullmatch(CONNECTION_STRING, connection_string):
         raise ValueError(
-            f"is table, which needs {BANS_TABLE_URI}, {STORAGE}__tableServiceUri, or {STORAGE} "
-            "with a connection string"
+            "is table, which needs USHER_BANS_TABLE_URI, AzureWebJobsStorage__tableServiceUri, or "
+            "a connection string in AzureWebJobsStorage"
         )
     return StoreSettings("table", connection_string=connection_string)
 

@@ -26,7 +26,8 @@ from webpubsub_emulator.tokens import ACCESS_KEY
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
-    *("demo", "up", "emulator", "host", "token", "provision", "doctor", "policy"),
+    *("demo", "up", "emulator", "host", "token", "provision", "remove", "removals"),
+    *("doctor", "policy"),
     *("test", "fuzz", "check", "pin", "audit", "sbom", "bench", "storm"),
 )
 
@@ -363,9 +364,13 @@ def test_the_deployed_files_are_an_app(tmp_path: Path) -> None:
         "demo",
         "disconnected",
         "health",
+        "lift",
         "negotiate",
         "openapi",
         "provision",
+        "removal",
+        "removals",
+        "remove",
         "roster",
     ]
 

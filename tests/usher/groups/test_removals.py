@@ -35,7 +35,7 @@ async def race(seed: int, group: str | None, error_rate: float) -> tuple[World, 
 
 @pytest.mark.parametrize("group", [None, GROUP], ids=["hub", "group"])
 def test_after_3_seconds_nobody_is_inside(group: str | None) -> None:
-    """In 1,000 races, half of each kind, of slow handshakes, late visibility and slow events with a removal."""
+    """In 1,000 races with slow handshakes, late visibility and slow events."""
     slipped = 0
     for seed in range(TRIES):
         (world, banned_at), _ = run(race(seed, group, error_rate=0.0))
