@@ -199,7 +199,7 @@ class StoreError(UsherError, status=503, kind="store-failed", title="The store f
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "The app cannot read or write its bans now. Wait, and try again.",
+            "The app cannot reach its store now. Wait, and try again.",
             log_text=f"Store: {reason}.",
         )
 

@@ -62,7 +62,9 @@ class Seal:
     ) -> str:
         if self._key is None:
             return ""
-        text = json.dumps([connection_id, user_id, list(groups), visit])
+        # States of a version before visits have none.
+        facts = [connection_id, user_id, list(groups), *([] if visit is None else [visit])]
+        text = json.dumps(facts)
         return b64encode(hmac.digest(self._key, text.encode(), "sha256")).decode()
 
 

@@ -56,6 +56,12 @@ def test_a_state_is_refused_with_another_visit(seal: Seal, visit: object) -> Non
         seal.read("c-1", "ana", states)
 
 
+def test_a_state_of_a_version_without_visits_is_read() -> None:
+    """Written by the app of 25 November 2026, so that an update announces all leaves."""
+    states = {GROUPS_STATE: ["a"], SEAL_STATE: "EQnWXg8A/677XfM3BDFP4oATbDosrKZWvM/dwdQB7+4="}
+    assert ACCESS_KEY_SEAL.read("c-1", "ana", states) == ["a"]
+
+
 @every_seal
 @pytest.mark.parametrize("forged", [None, "", 5, ["x"], "é", "\ud800", "A" * 43 + "="])
 def test_a_state_is_refused_without_a_valid_seal(seal: Seal, forged: object) -> None:
