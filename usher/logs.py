@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
+from typing import Any
 
 from usher.visits import VISIT
 
@@ -44,15 +45,15 @@ HINTS = ("eyj", "key", "token", "bearer", "sig", "client", "code", "auth", "sha2
 
 
 # What is known about the request at work: its visit for every record, the rest for its refusal.
-_notes: ContextVar[dict[str, object]] = ContextVar("notes")
-NO_NOTES: Mapping[str, object] = MappingProxyType({})
+_notes: ContextVar[dict[str, Any]] = ContextVar("notes")
+NO_NOTES: Mapping[str, Any] = MappingProxyType({})
 # An unsalted hash would show an address to anybody who hashes all addresses.
 _SALT = secrets.token_bytes(16)
 
 
-def start_notes() -> None:
-    """Forget the notes; the ones that follow are about a new request."""
-    _notes.set({})
+def start_notes(**known: object) -> None:
+    """Forget the notes; these and the ones that follow are about a new request."""
+    _notes.set(known)
 
 
 def note(field: str, value: object) -> None:
@@ -70,8 +71,8 @@ def notes() -> Mapping[str, object]:
 
 def noted_visit() -> str | None:
     """Return the visit that this request belongs to, if that is known."""
-    visit = _notes.get(NO_NOTES).get(VISIT)
-    return visit if isinstance(visit, str) else None
+    visit: str | None = _notes.get(NO_NOTES).get(VISIT)
+    return visit
 
 
 def pseudonym(text: str) -> str:
@@ -82,8 +83,8 @@ def pseudonym(text: str) -> str:
 def log_record(record: str, level: int = logging.INFO, **fields: object) -> None:
     """Log `{"record": ..., "visit": ..., field: ...}`, a line of JSON that queries can parse."""
     visit = noted_visit()
-    facts = {"record": record, VISIT: visit} if visit else {"record": record}
-    logger.log(level, ENCODER.encode(facts | fields))  # without arguments, % means nothing in it
+    known = {"record": record, VISIT: visit, **fields} if visit else {"record": record, **fields}
+    logger.log(level, ENCODER.encode(known))  # without arguments, % means nothing in it
 
 
 def redact(text: str) -> str:
