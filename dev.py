@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The commands for working on Usher: python3 dev.py COMMAND [--help]
 
-  demo       run a whole journey on this machine, without Azure
+  demo       run a whole journey on this machine, without Azure; or, with
+             --presence, what members see of tabs, a reload and a kill
   up         run the emulator and the app on fixed ports until Ctrl-C
   emulator   run the Web PubSub emulator alone
   host       run the app on the local Functions host alone
@@ -17,7 +18,7 @@
   pin        pin every package that production needs
   audit      look for known vulnerabilities in what production needs
   sbom       print what production needs as an SBOM (CycloneDX in JSON)
-  bench      measure speed and memory of the app (start, negotiate, connected)
+  bench      measure speed and memory of the app (start, negotiate, connected, presence, bans)
              and of the emulator (fanout, idle, slow); all of them by default
   storm      let many clients join one group at once, and report
 
@@ -158,6 +159,7 @@ def say(text: str) -> None:
 
 def run_command(arguments: list[str]) -> int:
     command = [str(VENV_PYTHON), "-m", "localdev", *arguments]
+    os.environ["DEV_PY_CALLED_FROM"] = str(Path.cwd())  # for options that name a folder
     os.chdir(str(ROOT))
     if os.name != "nt":  # signals then reach the command itself; on Windows, exec would not wait
         os.execv(command[0], command)

@@ -203,6 +203,14 @@ async def asyncapi(req: func.HttpRequest) -> func.HttpResponse:
     return answer_description(req, "asyncapi.yaml")
 
 
+@app.route("usher.js", methods=["GET"])
+@responses.http_answers
+async def browser_module(req: func.HttpRequest) -> func.HttpResponse:
+    """Return the browser module, whether or not the demo page is on: it holds no secret."""
+    parts.limits.check_open_page(req.headers)
+    return responses.answer_script((parts.folder / "web" / "usher.js").read_text("utf-8"))
+
+
 @app.route("health", methods=["GET"])
 @responses.http_answers
 async def health(req: func.HttpRequest) -> func.HttpResponse:

@@ -11,7 +11,7 @@ from benchmarks.children import ROOT, BenchmarkError, Child, run_child
 from benchmarks.loads import LoadResult
 from benchmarks.stub import IDENTITY_PATH
 from localdev.stack import sample_settings
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY
 
 APPS = ROOT / "benchmarks" / "apps"
 CONNECTION = "WebPubSubConnectionString"
@@ -27,9 +27,17 @@ class Caller:
         """Request `count` tokens, at most `in_flight` at a time."""
         return LoadResult(**await self.child.call("negotiate", count=count, in_flight=in_flight))
 
-    async def connected(self, count: int, in_flight: int) -> LoadResult:
-        """Add and announce `count` connections, at most `in_flight` at a time."""
-        return LoadResult(**await self.child.call("connected", count=count, in_flight=in_flight))
+    async def connected(self, count: int, in_flight: int, *, is_alone: bool = False) -> LoadResult:
+        """Add and announce `count` connections, at most `in_flight` at a time.
+
+        If `is_alone`, each of them joins a group of its own.
+        """
+        numbers = {"count": count, "in_flight": in_flight, "is_alone": is_alone}
+        return LoadResult(**await self.child.call("connected", **numbers))
+
+    async def present(self, count: int, in_flight: int) -> LoadResult:
+        """Make the calls of `count` quiet joins in presence format; only the floor can do this."""
+        return LoadResult(**await self.child.call("present", count=count, in_flight=in_flight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +53,14 @@ class Stub:
 
         Raises BenchmarkError if not.
         """
+        await self.check_calls({"add": count, "send": count})
+
+    async def check_calls(self, expected: Mapping[str, int]) -> None:
+        """Check how often these calls were made since the last check. Raises BenchmarkError."""
         counts = await self.child.call("take_counts")
-        if (counts["add"], counts["send"]) != (count, count):
-            raise BenchmarkError(
-                f"Of {count} connections not all were added and announced: {counts}"
-            )
+        made = {name: counts[name] for name in expected}
+        if made != expected:
+            raise BenchmarkError(f"Not all were added and announced: {made} instead of {expected}")
 
 
 def key_settings(endpoint: str) -> dict[str, str]:
@@ -71,7 +82,8 @@ def identity_settings(endpoint: str) -> dict[str, str]:
 
 def _common_settings() -> dict[str, str]:
     # No summaries: each of hundreds of events a second is announced, which costs the most.
-    return {**sample_settings(), "USHER_AUTH": "key", "USHER_DIGEST_ABOVE": "0"}
+    chosen = {"USHER_AUTH": "key", "USHER_DIGEST_ABOVE": "0", "USHER_BANS": "off"}
+    return {**sample_settings(), **chosen}
 
 
 @asynccontextmanager

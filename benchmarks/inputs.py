@@ -11,8 +11,8 @@ from localdev.host.answers import answer_event
 from localdev.host.bindings import HttpRequest, Outcome
 from localdev.host.event_context import read_context
 from localdev.host.events import argument_value, event_values
+from webpubsub_emulator import ACCESS_KEY
 from webpubsub_emulator.events import Event, Handshake, connect_payload, connected_payload
-from webpubsub_emulator.tokens import ACCESS_KEY
 from webpubsub_emulator.upstream import Sender, UpstreamRequest, build_request
 
 GROUP = "lobby"
@@ -37,16 +37,21 @@ def negotiate_request(number: int) -> HttpRequest:
     )
 
 
+def own_group(number: int) -> str:
+    """Return the group that the sample policy reserves for the user with this number."""
+    return f"user-user-{number}"
+
+
 class Connection:
     """A connection, and the arguments that functions get for its events."""
 
-    def __init__(self, number: int, hub: str) -> None:
-        claims = {"sub": [f"user-{number}"], "webpubsub.group": [GROUP]}
+    def __init__(self, number: int, hub: str, group: str = GROUP) -> None:
+        claims = {"sub": [f"user-{number}"], "webpubsub.group": [group]}
         handshake = Handshake(
             connection_id=f"{number:032x}",
             user_id=f"user-{number}",
-            roles=(f"webpubsub.sendToGroup.{GROUP}",),
-            groups=(GROUP,),
+            roles=(f"webpubsub.sendToGroup.{group}",),
+            groups=(group,),
             subprotocols=("json.webpubsub.azure.v1",),
             claims=claims,
             query={},

@@ -11,6 +11,7 @@ import re
 import ssl
 import sys
 import time
+from email.utils import formatdate
 from typing import cast
 
 from localdev.child_commands import obey
@@ -18,7 +19,9 @@ from webpubsub_emulator.tokens import ACCESS_KEY, Client, sign_client_token, sig
 
 IDENTITY_PATH = "/msi/token"
 _LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
-_TOKEN = re.compile(rb"^(authorization: *bearer|x-identity-header:) *\S", re.I | re.M)
+_TOKEN = re.compile(
+    rb"^(authorization: *bearer|authorization: *sharedkey|x-identity-header:) *\S", re.I | re.M
+)
 _TOKEN_MINUTES = 60
 
 
@@ -46,21 +49,46 @@ def _identity_token() -> bytes:
     return _answer("200 OK", facts)
 
 
+def _no_row() -> bytes:
+    """Return the answer of a table without the row."""
+    message = {"lang": "en-US", "value": "The specified resource does not exist."}
+    problem = {"odata.error": {"code": "ResourceNotFound", "message": message}}
+    return _answer("404 Not Found", problem)
+
+
 ADD, SEND, GENERATE, IDENTIFY = "add", "send", "generateToken", "identity"
+READ_ROW = "readRow"
+LIST, SNAPSHOT = "list", "snapshot"
+_OWN_GROUP = re.compile(rb"GET [^ ]*/groups/user-user-([0-9]+)/connections\?")
 CALLS = {
     ADD: re.compile(rb"PUT /api/hubs/[^/]+/groups/[^/]+/connections/[^/?]+\?"),
     SEND: re.compile(rb"POST /api/hubs/[^/]+/groups/[^/]+/:send\?"),
     GENERATE: re.compile(rb"POST /api/hubs/[^/]+/:generateToken\?"),
     IDENTIFY: re.compile(b"GET " + IDENTITY_PATH.encode()),
+    READ_ROW: re.compile(rb"GET /devstoreaccount1/usher\("),
+    LIST: re.compile(rb"GET /api/hubs/[^/]+/groups/[^/]+/connections\?"),
+    SNAPSHOT: re.compile(rb"POST /api/hubs/[^/]+/connections/[^/]+/:send\?"),
 }
 ANSWERS = {
     ADD: _answer("200 OK"),
     SEND: _answer("202 Accepted"),
     GENERATE: _client_token(),
     IDENTIFY: _identity_token(),
+    READ_ROW: _no_row(),
+    SNAPSHOT: _answer("202 Accepted"),
 }
 UNAUTHORIZED = _answer("401 Unauthorized")
 NOT_FOUND = _answer("404 Not Found")
+
+
+def _list_own_group(head: bytes) -> bytes:
+    """Return the list of a group that only the connection with the same number has joined."""
+    found = _OWN_GROUP.match(head)
+    number = int(found[1]) if found else 0
+    member = {"connectionId": f"{number:032x}", "userId": f"user-{number}"}
+    date = f"Date: {formatdate(usegmt=True)}\r\n".encode()
+    status, rest = _answer("200 OK", {"value": [member]}).split(b"\r\n", 1)
+    return status + b"\r\n" + date + rest
 
 
 class Stub:
@@ -77,7 +105,7 @@ class Stub:
         if not _TOKEN.search(head):
             return UNAUTHORIZED
         self._counts[name] += 1
-        return ANSWERS[name]
+        return _list_own_group(head) if name == LIST else ANSWERS[name]
 
     async def take_counts(self) -> dict[str, int]:
         """Return how often each call was answered since the last take."""

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.inputs import Connection, negotiate_request
+from benchmarks.inputs import GROUP, Connection, negotiate_request, own_group
 from benchmarks.loads import run_load
 from localdev.child_commands import obey
 from localdev.host import runtime
@@ -37,10 +37,17 @@ class Worker:
 
         return asdict(await run_load(request_token, count, in_flight))
 
-    async def connected(self, count: int, in_flight: int) -> dict[str, float]:
-        """Handle `count` `connected` events, each of another connection."""
+    async def connected(self, count: int, in_flight: int, is_alone: bool) -> dict[str, float]:
+        """Handle `count` `connected` events, each of another connection.
+
+        If `is_alone`, each connection has a group of its own.
+        """
         function = self._by_event["connected"]
-        arguments = [await self._connect(number) for number in self._take_numbers(count)]
+        numbers = self._take_numbers(count)
+        arguments = [
+            await self._connect(number, own_group(number) if is_alone else GROUP)
+            for number in numbers
+        ]
 
         async def handle_connected(number: int) -> None:
             outcome = await runtime.call_event(function, arguments[number])
@@ -49,9 +56,9 @@ class Worker:
 
         return asdict(await run_load(handle_connected, count, in_flight))
 
-    async def _connect(self, number: int) -> str:
+    async def _connect(self, number: int, group: str) -> str:
         """Return the argument of `connected`, after `connect` if the app handles that."""
-        connection = Connection(number, os.environ["WebPubSubHub"])
+        connection = Connection(number, os.environ["WebPubSubHub"], group)
         if connect := self._by_event.get("connect"):
             argument = connection.connect_argument()
             connection.take_answer(await runtime.call_event(connect, argument))

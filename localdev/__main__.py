@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from localdev.arguments import (
     add_app_options,
     add_audit_options,
+    add_demo_options,
     add_fuzz_options,
     add_host_options,
     add_pin_options,
@@ -34,8 +35,8 @@ from localdev.host.settings import apply_local_settings
 from localdev.provision import call_provision
 from localdev.removals import list_removals, remove_user
 from localdev.stack import ROOT, StackError, ensure_local_settings
+from webpubsub_emulator import ACCESS_KEY, sign_data_plane_token
 from webpubsub_emulator.command import main as run_emulator
-from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
 
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 
@@ -87,10 +88,12 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
     return options, rest
 
 
-def demo(_options: argparse.Namespace, _rest: list[str]) -> int:
-    from localdev.demo import run_demo  # imports the official clients
+def demo(options: argparse.Namespace, _rest: list[str]) -> int:
+    # Imported here, because they import the official clients.
+    from localdev.demo import run_demo
+    from localdev.presence_demo import run_presence_demo
 
-    return asyncio.run(run_demo())
+    return asyncio.run(run_presence_demo() if options.presence else run_demo())
 
 
 def up(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -109,7 +112,8 @@ def emulator(_options: argparse.Namespace, rest: list[str]) -> int:
 def host(options: argparse.Namespace, _rest: list[str]) -> int:
     from localdev.serving import serve_host  # imports the Functions runtime
 
-    ensure_local_settings()
+    if options.app is None:
+        ensure_local_settings()
     configure_logging(level=LOG_LEVEL)
     return asyncio.run(serve_host(options))
 
@@ -169,8 +173,10 @@ def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def check(_options: argparse.Namespace, _rest: list[str]) -> int:
-    """Run all three tools even if one fails, so that one run shows every error."""
-    tools = (("ruff", "format", "--check", "."), ("ruff", "check", "."), ("mypy",))
+    """Run every tool even if one fails, so that one run shows every error."""
+    # The emulator's types are checked for an older Python than the app's.
+    emulator = ("mypy", "--config-file", "emulator/pyproject.toml")
+    tools = (("ruff", "format", "--check", "."), ("ruff", "check", "."), ("mypy",), emulator)
     return max([run_tool(*tool) for tool in tools])
 
 
@@ -214,12 +220,16 @@ def fail(text: str) -> int:
 
 # In the order of --help. The docstring of dev.py lists the same commands.
 COMMANDS = {
-    "demo": Command("Run a whole journey on this machine and show each step.", demo),
+    "demo": Command(
+        "Run a whole journey on this machine and show each step.", demo, add_demo_options
+    ),
     "up": Command("Run the emulator and the app until Ctrl-C.", up, add_up_options),
     "emulator": Command(
         "Run the Web PubSub emulator alone.", emulator, passes_on=True, has_help=False
     ),
-    "host": Command("Run the app on the local Functions host alone.", host, add_host_options),
+    "host": Command(
+        "Run the app, or another one, on the local Functions host alone.", host, add_host_options
+    ),
     "token": Command("Print a data plane token for the running emulator, valid for 1 h.", token),
     "provision": Command(
         "Call the running app: issue a token, add a connection to a group and announce it.",

@@ -1,12 +1,19 @@
 """The options of each command of dev.py. The commands are in __main__.py."""
 
 import argparse
+import os
+from pathlib import Path
 
 from webpubsub_emulator.command import PORT as EMULATOR_PORT
 from webpubsub_emulator.command import add_control_option, add_fault_options
 
 HOST_PORT = 7071  # the default port of Azure Functions Core Tools
 MAX_COUNT = 100_000  # users, joins per second, rounds and instances of a storm
+
+
+def add_demo_options(parser: argparse.ArgumentParser) -> None:
+    text = "show presence instead: tabs, a reload, and a browser that is killed"
+    parser.add_argument("--presence", action="store_true", help=text)
 
 
 def add_up_options(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +25,8 @@ def add_up_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
+    text = "the folder of another Python v2 function app, to run instead of Usher"
+    parser.add_argument("--app", type=_read_folder, metavar="FOLDER", help=text)
     _add_port(parser, "--port", HOST_PORT)
     _add_output_options(parser)
 
@@ -78,8 +87,12 @@ def add_storm_options(parser: argparse.ArgumentParser) -> None:
     _add_count(parser, "--instances", 1, "number of app instances, which get requests in turn")
     text = "whether the app sends summaries of many joins; by default one run with, one without"
     parser.add_argument("--digest", choices=("both", "on", "off"), default="both", help=text)
-    text = "format of announcements; json by default, in which clients can detect duplicates"
-    parser.add_argument("--format", choices=("json", "text"), default="json", help=text)
+    text = (
+        "format of announcements; json by default, in which clients can detect duplicates. With "
+        "presence the clients are tabs of up to 200 users, and each must show all of them"
+    )
+    choices = ("json", "text", "presence")
+    parser.add_argument("--format", choices=choices, default="json", help=text)
     parser.add_argument("--json", action="store_true", help="print the report in JSON")
     add_fault_options(parser)
 
@@ -94,6 +107,14 @@ def _add_output_options(parser: argparse.ArgumentParser, more: str = "") -> None
     parser.add_argument("--json", action="store_true", help=text)
     text = "require access keys, as Azure does, and print them"
     parser.add_argument("--keys", action="store_true", help=text)
+
+
+def _read_folder(text: str) -> Path:
+    # dev.py changes to its own folder, and names the folder that it was called from.
+    folder = Path(os.environ.get("DEV_PY_CALLED_FROM", "."), text).resolve()
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{folder} is not a folder")
+    return folder
 
 
 def _add_count(parser: argparse.ArgumentParser, name: str, default: int, text: str) -> None:

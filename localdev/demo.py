@@ -7,7 +7,7 @@ prints are from the app's log records.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +43,9 @@ class HostLog:
             self.records.put_nowait(record)
 
 
+type Journey = Callable[[Stack, HostLog], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class Member:
     """A user with an open connection."""
@@ -62,26 +65,36 @@ class Member:
 
 async def run_demo() -> int:
     """Run the journey on free ports with the sample settings; return 0 on success, else 1."""
+    return await run_on_stack(
+        run_journey,
+        "\nAll steps succeeded: three joins and one leave, each received only in its room,\n"
+        "and one request that the policy denied.",
+    )
+
+
+async def run_on_stack(
+    journey: Journey, done: str, settings: Mapping[str, str] | None = None
+) -> int:
+    """Run a journey on a new stack and print `done`; return 0, or 1 if a step failed.
+
+    `settings` override the sample settings.
+    """
     # The client logs a warning when it closes. Errors are in the transcript.
     logging.basicConfig(level=logging.ERROR)
     log = HostLog()
     try:
-        async with run_stack(sample_settings(), on_log=log.add) as stack:
-            await run_journey(stack, log)
+        async with run_stack({**sample_settings(), **(settings or {})}, on_log=log.add) as stack:
+            show(f"Web PubSub emulator  {stack.emulator.endpoint}   hub {stack.hub}")
+            show(f"Functions host       {stack.host.address}")
+            await journey(stack, log)
     except (DemoError, StackError) as error:
         show(f"\nFAILED: {error}\n\nThe host's log:", *log.lines)
         return 1
-    show(
-        "",
-        "All steps succeeded: three joins and one leave, each received only in its room,",
-        "and one request that the policy denied.",
-    )
+    show(done)
     return 0
 
 
 async def run_journey(stack: Stack, log: HostLog) -> None:
-    show(f"Web PubSub emulator  {stack.emulator.endpoint}   hub {stack.hub}")
-    show(f"Functions host       {stack.host.address}")
     async with AsyncExitStack() as clients:
 
         async def enter(name: str, room: str) -> Member:

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from localdev.host.keys import make_keys
 from localdev.host.server import FunctionsHost
@@ -57,11 +58,13 @@ def demo_fact(address: str) -> dict[str, str]:
 
 
 async def serve_host(options: argparse.Namespace) -> int:
-    """Run the app on the local host."""
+    """Run the app, or the one in the folder `options.app`, on the local host."""
     stopped = stop_signal()
-    apply_local_settings(ROOT)
+    app_dir: Path = options.app or ROOT
+    apply_local_settings(app_dir)
+    os.chdir(app_dir)  # where `func start` runs an app, too
     keys = make_keys() if options.keys else None
-    async with FunctionsHost(ROOT, port=options.port, keys=keys) as running:
+    async with FunctionsHost(app_dir, port=options.port, keys=keys) as running:
         announce_ready(options.json, {"host": running.address}, asdict(keys) if keys else None)
         await stopped.wait()
     # As in Azure, the app keeps connections open until its process ends. Do not log that.

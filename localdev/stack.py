@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from webpubsub_emulator import Emulator
 from webpubsub_emulator.command import CommandError, add_event_handler
-from webpubsub_emulator.server import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "local.settings.sample.json"

@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from tests.messages.plugin import pytest_runtest_teardown, sent_messages
 from tests.usher.settings import KEY
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY
 
 __all__ = ["pytest_runtest_teardown", "sent_messages"]  # pytest finds them here
 

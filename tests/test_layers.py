@@ -136,6 +136,21 @@ def test_pure_modules_have_no_io_no_tasks_and_no_clock(package: str) -> None:
         assert not IMPURE & found, name
 
 
+def test_tests_use_the_public_names_of_the_emulator() -> None:
+    """As other projects do: the fixtures of its pytest plugin, and what the package exports.
+
+    The service chooses connection ids itself, so only the filter's parser can try all of them.
+    """
+    found = {
+        (file.relative_to(ROOT).as_posix(), node.module)
+        for file in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("webpubsub_emulator.")
+    }
+    assert found == {("tests/usher/service/test_filters.py", "webpubsub_emulator.filters")}
+
+
 def test_no_import_cycles() -> None:
     TopologicalSorter({name: own_imports(name) - {name} for name in MODULES}).prepare()
 

@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from itertools import islice
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import ClientSession
+from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from tests import virtual_time
 from usher.groups.announcements import FORMATS, Announcement, Body, write_text
@@ -22,9 +25,9 @@ from usher.groups.workflow import join_groups, leave_groups
 from usher.service.group_list import GroupList
 from usher.service.pubsub import MOST_MEMBERS
 from usher.settings import Connection, Settings
-from webpubsub_emulator.messages import Payload
-from webpubsub_emulator.outgoing import group_message, server_message
-from webpubsub_emulator.protocol_json import JsonProtocol
+from webpubsub_emulator import EmulatorFixture
+
+type JSON = str | dict[str, Any]
 
 DEFAULTS = Settings(Connection("https://demo.webpubsub.azure.com"), "chat")
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
@@ -40,12 +43,40 @@ def numbers(heading: str) -> list[list[int]]:
     return [row for row in found if len(row) > 1]
 
 
-def test_bytes() -> None:
+async def receive_frame(webpubsub: EmulatorFixture, body: JSON, group: str | None) -> str:
+    """Return the frame with which a client gets a message of the app, as a member or alone."""
+    async with (
+        WebPubSubServiceClient.from_connection_string(
+            webpubsub.connection_string, "chat"
+        ) as service,
+        ClientSession() as session,
+    ):
+        url = (await service.get_client_access_token(user_id="ana", groups=["lobby"]))["url"]
+        async with session.ws_connect(url, protocols=["json.webpubsub.azure.v1"]) as member:
+            await member.receive_str()
+            kind = "text/plain" if isinstance(body, str) else "application/json"
+            if group:
+                await service.send_to_group(group, body, content_type=kind)
+            else:
+                await service.send_to_user("ana", body, content_type=kind)
+            return await member.receive_str()
+
+
+@pytest.mark.parametrize("group", ["lobby", None])
+async def test_the_frame_is_as_the_emulator_sends_it(
+    webpubsub: EmulatorFixture, group: str | None
+) -> None:
+    snapshot = write_snapshot("lobby", list_users("ana"))
+    frame = await receive_frame(webpubsub, snapshot, group)
+    assert frame == client_frame("json", json.dumps(snapshot), group)
+
+
+async def test_bytes(webpubsub: EmulatorFixture) -> None:
     """The text has the length that the emulator sends, and the events add up."""
     text, *others = numbers("Size of messages and events")
-    body = write_text(DEFAULTS.join_text, "ana", "lobby").encode()
-    frame = group_message("lobby", None, Payload("text", body)).encoded(JsonProtocol.encode)
-    assert text == [len(frame.data), len(body)]
+    body = write_text(DEFAULTS.join_text, "ana", "lobby")
+    frame = await receive_frame(webpubsub, body, "lobby")
+    assert text == [len(frame.encode()), len(body.encode())]
     *events, total = others[-4:]
     assert total == [sum(column) for column in zip(*events, strict=True)]
     assert (text[0], total[0]) == (TEXT, EVENTS)
@@ -103,10 +134,17 @@ class Service:
 
 def measure(body: Body, group: str | None = None) -> list[int]:
     """Return the bytes of a message to a client, and of its body, as the SDK sends it."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    payload = Payload("text" if isinstance(body, bytes) else "json", content)
-    message = group_message(group, None, payload) if group else server_message(payload)
-    return [len(message.encoded(JsonProtocol.encode).data), len(content)]
+    content = body.decode() if isinstance(body, bytes) else json.dumps(body)
+    data = json.dumps(content) if isinstance(body, bytes) else content
+    kind = "text" if isinstance(body, bytes) else "json"
+    return [len(client_frame(kind, data, group).encode()), len(content.encode())]
+
+
+def client_frame(data_type: str, data: str, group: str | None = None) -> str:
+    """Return the frame of a message, whose data is JSON text; tests compare it with a real one."""
+    sender = {"from": "group", "fromUserId": None, "group": group} if group else {"from": "server"}
+    fields = {"type": "message", **sender, "dataType": data_type}
+    return f'{json.dumps(fields, separators=(",", ":"))[:-1]},"data":{data}}}'
 
 
 def list_users(*users: str) -> GroupList:

@@ -17,13 +17,14 @@ def check_page(settings: Settings) -> None:
 def content_security_policy(html: str, connection: Connection) -> str:
     """Return the Content-Security-Policy (W3C, level 3) that allows exactly this page.
 
-    It allows the page's script and style by their hashes, calls of this app and a WebSocket to the
-    service. Trusted Types, in browsers that have them, refuse text that would become HTML.
+    It allows the page's script and style by their hashes, the module that the script imports from
+    this app, calls of this app and a WebSocket to the service. Trusted Types, in browsers that have
+    them, refuse text that would become HTML.
     """
     return "; ".join(
         [
             "default-src 'none'",
-            f"script-src {_hash_elements(html, 'script')}",
+            f"script-src 'self' {_hash_elements(html, 'script')}",
             f"style-src {_hash_elements(html, 'style')}",
             "img-src data:",
             f"connect-src 'self' {connection.endpoint.replace('http', 'ws', 1)}",
@@ -38,6 +39,6 @@ def content_security_policy(html: str, connection: Connection) -> str:
 
 def _hash_elements(html: str, name: str) -> str:
     """Return the hash of the content of each such element, by which CSP allows it."""
-    texts = re.findall(f"<{name}>(.*?)</{name}>", html, re.DOTALL)
+    texts = re.findall(f"<{name}[^>]*>(.*?)</{name}>", html, re.DOTALL)
     digests = (hashlib.sha256(text.encode()).digest() for text in texts)
     return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)

@@ -1,7 +1,5 @@
-// Documentation: usher.d.ts
-const LOST = "The connection was lost.";
 const HOUR_MS = 3600e3;
-const EMPTY = { records: new Map(), floor: "", newest: "", isReady: false, check: null };
+const EMPTY = { records: new Map(), floor: "", newest: "", isReady: false, check: "" };
 
 export function applyPresence(state = EMPTY, message) {
   const isValid = isPresence(message);
@@ -12,7 +10,7 @@ export function applyPresence(state = EMPTY, message) {
     state: toText(state) === toText(next) ? state : next,
     joined: missing(after, before),
     left: missing(before, after),
-    isBehind: isValid && !!next.check && (next.check[0] !== after.size || next.check[1] !== hash(after)),
+    isBehind: isValid && !["", after.size + hash(after)].includes(next.check),
   };
 }
 
@@ -33,9 +31,9 @@ function isPresence(message) {
     [snapshot, truncated].every((flag) => flag === !!flag);
 }
 
-function merge({ records, floor, newest, isReady, check }, message) {
-  const { asOf, users, gone, snapshot, truncated, count, checksum } = message;
-  records = new Map(records);
+function merge(state, { asOf, users, gone, snapshot, truncated, count, checksum }) {
+  let { floor, newest, isReady, check } = state;
+  const records = new Map(state.records);
   const isList = snapshot && !truncated;
   const set = (name, n) => {
     const [at, current] = records.get(name) ?? [floor, 0];
@@ -43,7 +41,7 @@ function merge({ records, floor, newest, isReady, check }, message) {
   };
   for (const name in users) set(name, users[name]);
   for (const name of isList ? [...gone, ...records.keys()] : gone) set(name, 0);
-  if (asOf >= newest) [newest, check] = [asOf, checksum == null ? null : [count, checksum]];
+  if (asOf >= newest) [newest, check] = [asOf, checksum == null ? "" : count + checksum];
   if (isList && asOf > floor) floor = asOf;
   return { records, floor: forget(records, floor, newest), newest, isReady: isReady || snapshot, check };
 }
@@ -81,12 +79,17 @@ export const enterRoom = (options) =>
 
 const jitter = (ms) => Math.random() * ms;
 
+const recoveryUrl = ({ url }, { connectionId, reconnectionToken }) =>
+  new URL("?" + new URLSearchParams({ awps_connection_id: connectionId, awps_reconnection_token: reconnectionToken }), url);
+
 class Room {
-  #options; #url; #presence; #session; #socket; #timer; #rosterTimer; #resume; #lose;
-  #isOver; #openedAt; #lostAt; #behindAt; #sequenceId;
+  #options; #url; #presence; #session; #socket; #timer; #rosterTimer; #wake; #lose;
+  #isOver; #openedAt; #lostAt; #sequenceId;
   #ackId = 0;
+  #failures = 0;
   #rosterAt = 0;
   #listeners = {};
+  #absent = [];
   #pending = new Map();
   #life = new AbortController();
 
@@ -121,7 +124,7 @@ class Room {
       const frame = { type: "sendToGroup", group: this.group, ackId, dataType, data };
       const message = { frame, resolve, reject };
       this.#pending.set(ackId, message);
-      if (this.state === "open") this.#transmit(message);
+      if (this.state === "open") this.#send(message);
     });
   }
 
@@ -130,22 +133,24 @@ class Room {
     const { userId } = this.#options;
     const query = new URLSearchParams(userId && { userId });
     const roster = await this.#call(`groups/${encodeURIComponent(this.group)}/members?${query}`);
-    this.#apply(roster);
+    const absent = missing(this.users, new Map(Object.entries(roster.users)));
+    const gone = absent.filter((name) => this.#absent.includes(name));
+    this.#apply({ ...roster, gone }, absent);
     return roster;
   }
 
   leave() {
-    this.#end("closed", Error("You left the room."));
+    this.#end("closed", Error("You left."));
   }
 
   #end(state, error) {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#life.abort();
-    this.#lose?.(error, true);
-    clearTimeout(this.#timer);
+    this.#lose?.(true, error);
+    this.#close();
     clearTimeout(this.#rosterTimer);
-    this.#rejectPending(error);
+    this.#reject(error);
     this.#change(state, { error });
     this.#options.reject(error);
   }
@@ -161,64 +166,69 @@ class Room {
 
   async #run() {
     await this.#change("connecting");
-    for (let failures = 0; !this.#isOver; failures++) {
+    for (;;) {
       const error = await this.#connect();
       if (/^4(?!08|29)/.test(error.status)) this.#end("refused", error);
       if (this.#isOver) return;
       if (this.state === "open") {
         this.#lostAt = Date.now();
-        if (this.#lostAt > this.#openedAt + 5e3) failures = 0;
+        if (this.#lostAt - this.#openedAt > 5e3) this.#failures = 0;
       }
-      await this.#pause(error, failures);
+      await this.#pause(error);
     }
   }
 
-  #pause(error, failures) {
+  #pause(error) {
     const { retryAfter } = error;
-    const delay = jitter(Math.min(30e3, 1e3 * 2 ** failures)) + 1e3 * (+retryAfter || 0);
+    const delay = jitter(Math.min(30e3, 1e3 * 2 ** this.#failures++)) + 1e3 * (+retryAfter || 0);
     this.#change(this.#openedAt ? "reconnecting" : "connecting", { error, delay });
     return new Promise((resolve) => {
       this.#timer = setTimeout(resolve, Math.min(delay, HOUR_MS));
-      this.#resume = !retryAfter && resolve;
+      this.#wake = !retryAfter && resolve;
     });
   }
 
   #connect() {
+    this.#close();
     this.#limit(20e3);
     return new Promise((resolve) => {
-      const lose = (this.#lose = (error, isEnd) => {
+      const lose = (this.#lose = (isEnd, error = Error("The connection was lost.")) => {
         this.#lose = null;
         if (isEnd) this.#session = null;
         this.#close();
         resolve(error);
       });
-      this.#open(lose).catch((error) => lose === this.#lose && lose(error));
+      this.#open(lose).catch((error) => lose === this.#lose && lose(false, error));
     });
   }
 
   async #open(lose) {
-    if (Date.now() > this.#lostAt + 30e3) this.#session = null;
+    if (Date.now() - this.#lostAt > 30e3) this.#session = null;
     const url = this.#session ?? (await this.#negotiate());
     if (lose !== this.#lose) return;
     const { WebSocket = globalThis.WebSocket } = this.#options;
     const socket = (this.#socket = new WebSocket(url, "json.reliable.webpubsub.azure.v1"));
     socket.onopen = () => this.#session && this.#ask({ type: "ping" });
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
-    socket.onerror = socket.onclose = ({ code }) => lose(Error(LOST), code === 1008);
+    socket.onerror = () => {};
+    socket.onclose = ({ code }) => lose(code === 1008);
   }
 
   #close() {
     this.#timer = clearTimeout(this.#timer);
-    const socket = this.#socket ?? {};
-    socket.onopen = socket.onmessage = socket.onerror = socket.onclose = () => {};
-    socket.close?.(this.#session ? 4000 : 1000);
-    this.#socket = null;
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#socket = socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close(this.#session ? 4000 : 1000);
   }
 
   #check = ({ type }) => {
-    if (type === "pagehide") this.#lose?.(Error(LOST), true);
+    if (type === "pagehide") this.#lose?.(true);
     else if (this.state === "open") this.#ask({ type: "ping" });
-    else setTimeout(() => this.#resume?.(), jitter(1e3));
+    else {
+      this.#failures = 0;
+      setTimeout(() => this.#wake?.(), jitter(1e3));
+    }
   };
 
   async #negotiate() {
@@ -226,20 +236,19 @@ class Room {
     const body = JSON.stringify({ userId, group });
     const token = await this.#call("", { method: "POST", body });
     this.userId = token.userId;
-    this.group = token.groups[0];
+    [this.group] = token.groups;
     return token.url;
   }
 
-  async #call(path, request) {
-    const { signal } = this.#life;
+  async #call(path, request = {}) {
     const { fetch = globalThis.fetch, headers } = this.#options;
-    const all = { "Content-Type": "application/json", ...(await headers?.()) };
-    const response = await fetch(new URL(path, this.#url), { ...request, headers: all, signal });
+    request.headers = { "Content-Type": "application/json", ...(await headers?.()) };
+    const response = await fetch(new URL(path, this.#url), { ...request, signal: this.#life.signal });
     const { ok, status } = response;
-    const body = await response.json().catch(() => null);
-    if (ok && body) return body;
+    const problem = await response.json().catch(() => null);
+    if (ok && problem) return problem;
     const retryAfter = response.headers.get("Retry-After");
-    throw Object.assign(Error(body?.detail ?? `The response status was ${status}.`), { status, problem: body, retryAfter });
+    throw Object.assign(Error(problem?.detail ?? `The status was ${status}.`), { status, problem, retryAfter });
   }
 
   #ask(frame) {
@@ -252,7 +261,7 @@ class Room {
   }
 
   #limit(ms) {
-    this.#timer ??= setTimeout(() => this.#lose?.(Error(LOST)), ms);
+    this.#timer ??= setTimeout(() => this.#lose?.(), ms);
   }
 
   #receive(frame) {
@@ -261,8 +270,8 @@ class Room {
     const { type, event, sequenceId } = frame;
     if (sequenceId <= this.#sequenceId) return;
     if (sequenceId) this.#post({ type: "sequenceAck", sequenceId: (this.#sequenceId = sequenceId) });
-    if (event === "connected") this.#keepSession(frame);
-    if (event === "disconnected") this.#lose?.(Error(frame.message), true);
+    if (event === "connected") this.#session = recoveryUrl(this.#socket, frame);
+    if (event === "disconnected") this.#lose?.(true, Error(frame.message));
     if (type === "ack") this.#settle(frame);
     if (type === "message") this.#hear(frame);
   }
@@ -271,20 +280,15 @@ class Room {
     this.#openedAt = Date.now();
     if (!isRecovered) {
       this.#sequenceId = 0;
-      this.#rejectPending(Error("The message may be lost."));
-      this.#askRoster(3e3 + jitter(2e3));
+      this.#reject(Error("The message may be lost."));
+      this.#plan();
     }
     this.#change("open", { isRecovered });
     this.#options.resolve(this);
-    for (const message of this.#pending.values()) this.#transmit(message);
+    for (const message of this.#pending.values()) this.#send(message);
   }
 
-  #keepSession({ connectionId, reconnectionToken }) {
-    const query = new URLSearchParams({ awps_connection_id: connectionId, awps_reconnection_token: reconnectionToken });
-    this.#session = new URL("?" + query, this.#socket.url);
-  }
-
-  #transmit(message) {
+  #send(message) {
     message.isSent = true;
     this.#ask(message.frame);
   }
@@ -293,10 +297,10 @@ class Room {
     const message = this.#pending.get(ackId);
     this.#pending.delete(ackId);
     if (success || error.name === "Duplicate") message?.resolve();
-    else message?.reject(Error(error.message));
+    message?.reject(Error(error?.message));
   }
 
-  #rejectPending(error) {
+  #reject(error) {
     for (const [ackId, { isSent, reject }] of this.#pending) {
       if ((isSent || this.#isOver) && this.#pending.delete(ackId)) reject(error);
     }
@@ -307,32 +311,28 @@ class Room {
     if (userId != null || data?.type !== "presence") {
       this.#emit("message", { userId, data, dataType, at: new Date() });
     } else if (data.group === this.group) {
-      this.#emit("presence", data);
+      this.#emit("presence", data, group);
       this.#apply(data);
     }
   }
 
-  #apply(message) {
+  #apply(message, absent = this.#absent) {
+    if (this.#presence?.isReady) message = { ...message, truncated: true };
     const before = hash(this.users);
     const { state, joined, left, isBehind } = applyPresence(this.#presence, message);
     this.#presence = state;
-    const { asOf, snapshot, checksum } = message;
-    if (isBehind) {
-      this.#behindAt = asOf;
-      this.#askRoster(jitter(2e3) + Math.max(0, this.#rosterAt + 10e3 - Date.now()));
-    } else if (state.isReady && asOf === state.newest && (snapshot || checksum)) {
-      this.#rosterTimer = clearTimeout(this.#rosterTimer);
-    }
+    this.#absent = isBehind ? absent : [];
+    if (isBehind) this.#plan();
+    else if (state.isReady) this.#rosterTimer = clearTimeout(this.#rosterTimer);
     for (const name of joined) if (name !== this.userId) this.#emit("joined", name);
     for (const name of left) if (name !== this.userId) this.#emit("left", name);
     if (hash(this.users) !== before) this.#emit("users", this.users);
   }
 
-  #askRoster(ms, isLast) {
-    this.#rosterTimer ??= setTimeout(async () => {
+  #plan() {
+    this.#rosterTimer ??= setTimeout(() => {
       this.#rosterTimer = null;
-      const { asOf } = await this.refresh().catch(() => ({}));
-      if (asOf < this.#behindAt && !isLast) this.#askRoster(3e3, true);
-    }, ms);
+      this.refresh().catch(() => {});
+    }, Math.max(3e3 + jitter(2e3), this.#rosterAt + 10e3 - Date.now()));
   }
 }

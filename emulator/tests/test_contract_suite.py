@@ -1,5 +1,6 @@
 """The contract suite itself, run against targets that agree, differ or cannot be reached."""
 
+import ast
 import asyncio
 import sys
 from pathlib import Path
@@ -8,10 +9,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from contract.table import EVIDENCE
 from contract.target import Target
 from webpubsub_emulator.server import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent
+SUITE = sorted((ROOT / "tests" / "contract").glob("test_*.py"))
 KEY = "a-key-that-would-be-recognised-anywhere"
 
 
@@ -31,22 +34,46 @@ def connection_string(endpoint: str, key: str = KEY) -> str:
     return f"Endpoint={endpoint};AccessKey={key};Version=1.0;"
 
 
+def marks(statement: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Return the marks that a test has."""
+    attributes = (each.attr for each in statement.decorator_list if isinstance(each, ast.Attribute))
+    return [name for name in attributes if name in EVIDENCE]
+
+
+@pytest.mark.parametrize("file", SUITE, ids=[file.stem for file in SUITE])
+def test_each_statement_says_where_it_comes_from(file: Path) -> None:
+    """Each test has one of the three marks."""
+    statements = [
+        node
+        for node in ast.parse(file.read_text("utf-8")).body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name[:5] == "test_"
+    ]
+    assert statements
+    assert [each.name for each in statements if len(marks(each)) != 1] == []
+
+
 async def test_a_target_that_agrees() -> None:
     """The table has each statement, what was not asked and why, and the counts."""
     async with Emulator(access_key=KEY) as emulator:
         status, output = await run_suite(
-            emulator.connection_string, "-k", "cookies or (acks and success)"
+            emulator.connection_string,
+            *("-k", "cookies or (acks and success) or invocations_need_no_role or has_no_response"),
         )
     table = output[output.index("= contract =") :].splitlines()[1:]
     assert status == 0
-    assert table[:7] == [
+    assert table[:10] == [
         "acks",
-        "  agrees     an ack reports success [joinGroup]",
-        "  agrees     an ack reports success [leaveGroup]",
-        "  agrees     an ack reports success [sendToGroup]",
+        "  agrees     an ack reports success [joinGroup]  (specified)",
+        "  agrees     an ack reports success [leaveGroup]  (specified)",
+        "  agrees     an ack reports success [sendToGroup]  (specified)",
+        "invocations",
+        "  not asked  a cancelled invocation has no response  "
+        "(specified; needs an event handler of the tests)",
+        "  agrees     invocations need no role  (inferred)",
         "user events",
-        "  not asked  cookies return with later events  (needs an event handler of the tests)",
-        "3 agree, 0 differ, 1 not asked",
+        "  not asked  cookies return with later events  "
+        "(specified; needs an event handler of the tests)",
+        "4 agree, 0 differ, 2 not asked",
     ]
 
 
@@ -64,10 +91,10 @@ async def test_a_target_that_differs() -> None:
         status, output = await run_suite(target, "--showlocals", "-k", picked)
     assert status == 1
     for line in (
-        "  agrees     the health call needs no token",
-        "  DIFFERS    another key is refused",
-        "  DIFFERS    the first frame names user and connection",
-        "  DIFFERS    the claims include audience issuer and times",
+        "  agrees     the health call needs no token  (recorded)",
+        "  DIFFERS    another key is refused  (specified)",
+        "  DIFFERS    the first frame names user and connection  (specified)",
+        "  DIFFERS    the claims include audience issuer and times  (recorded)",
     ):
         assert line in output.splitlines()
     assert ", 0 not asked" in output

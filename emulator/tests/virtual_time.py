@@ -3,7 +3,9 @@
 import asyncio
 import selectors
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -24,7 +26,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._now
 
 
-def run[T](coroutine: Coroutine[Any, Any, T]) -> tuple[T, float]:
+def run(coroutine: Coroutine[Any, Any, T]) -> tuple[T, float]:
     """Return the coroutine's result and the virtual seconds that it took."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         result = runner.run(coroutine)

@@ -14,6 +14,7 @@ var open = [
   '/api/asyncapi.yaml'
   '/api/health'
   '/api/openapi.yaml'
+  '/api/usher.js'
 ]
 
 resource app 'Microsoft.Web/sites@2025-03-01' existing = {

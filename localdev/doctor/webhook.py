@@ -49,7 +49,7 @@ async def _judge_validation(context: Context, answer: Answer, host: str) -> Find
         case 401 if answer.is_platform_login:
             means = "App Service Authentication rejects the request before the host checks the key."
             return failure(saw, means, fixes.exclude_webhook())
-        case 401:
+        case 401 | 403:  # 403 for a key of the app that is not for this webhook (recorded)
             means = "The key is not this app's system key webpubsub_extension."
             return failure(saw, means, fixes.use_system_key())
         case 404:

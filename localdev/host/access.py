@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from localdev.host.errors import HostError
+from localdev.host.errors import StartError
 from localdev.host.settings import find_setting
 
 DEFAULT_CONNECTION = "WebPubSubConnectionString"
@@ -27,7 +27,8 @@ class ServiceAccess:
 def read_accesses(names: Sequence[str], environ: Mapping[str, str]) -> tuple[ServiceAccess, ...]:
     """Return the connections that guard a function: the named ones, else the default.
 
-    An empty result means that nothing is checked. A name that has no setting raises HostError.
+    An empty result means that nothing is checked. A name that has no setting, and a connection
+    string that the extension cannot read, raise StartError; an empty one counts as none.
     Source: Microsoft.Azure.WebJobs.Extensions.WebPubSub WebPubSubServiceAccessUtil.cs.
     """
     if not names:
@@ -35,10 +36,10 @@ def read_accesses(names: Sequence[str], environ: Mapping[str, str]) -> tuple[Ser
         return (default,) if default else ()
     accesses = []
     for name in names:
-        access = _read_access(name, environ)
-        if access is None:
-            raise HostError(f"the connection '{name}' has no app setting")
-        accesses.append(access)
+        if access := _read_access(name, environ):
+            accesses.append(access)
+        elif find_setting(environ, name) is None:
+            raise StartError(f"the connection '{name}' has no app setting")
     return tuple(accesses)
 
 
@@ -99,12 +100,12 @@ def _parse_connection_string(name: str, text: str) -> ServiceAccess:
         if not equals:
             continue
         if key.strip().lower() in parts:
-            raise HostError(f"the connection '{name}' names a property twice")
+            raise StartError(f"the connection '{name}' names a property twice")
         parts[key.strip().lower()] = value.strip()
     if "endpoint" not in parts:
-        raise HostError(f"the connection '{name}' has no Endpoint")
+        raise StartError(f"the connection '{name}' has no Endpoint")
     if not _is_port(parts.get("port", "1")):
-        raise HostError(f"the connection '{name}' has an invalid Port")
+        raise StartError(f"the connection '{name}' has an invalid Port")
     return ServiceAccess(_host_of(parts["endpoint"], name), parts.get("accesskey"))
 
 
@@ -118,5 +119,5 @@ def _host_of(endpoint: str, name: str) -> str:
     except ValueError:
         host = None
     if not host:
-        raise HostError(f"the connection '{name}' has an endpoint that is not a URL")
+        raise StartError(f"the connection '{name}' has an endpoint that is not a URL")
     return host

@@ -6,7 +6,6 @@ answers.py.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl
 
 type Headers = Sequence[tuple[str, str]]
 
@@ -25,11 +24,12 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response of a function or of the host itself."""
+    """A response of a function or of the host itself; ``closes``: it ends the connection."""
 
     status: int
     headers: Headers = ()
     body: bytes = b""
+    closes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +40,13 @@ class Outcome:
     value: object = None
 
 
-def parse_query(query_string: str) -> dict[str, str]:
-    """Return one value per key: repeated ones joined with a comma, empty ones dropped.
-
-    Keys that differ only in case are one key. Sources: Microsoft.Extensions.Primitives
-    StringValues.cs and azure-functions-host GrpcMessageConversionExtensions.cs.
-    """
-    names: dict[str, str] = {}
-    values: dict[str, list[str]] = {}
-    for key, value in parse_qsl(query_string):
-        values.setdefault(names.setdefault(key.lower(), key), []).append(value)
-    return {key: ",".join(found) for key, found in values.items()}
-
-
 def join_headers(headers: Headers) -> dict[str, str]:
     """Return one value per header in lower case, repeated ones joined with a comma."""
-    grouped = group_headers((name.lower(), value) for name, value in headers)
-    return {name: ",".join(values) for name, values in grouped.items()}
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        joined[key] = f"{joined[key]},{value}" if key in joined else value
+    return joined
 
 
 def group_headers(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -1,16 +1,20 @@
-"""CORS for the functions' routes, as Core Tools configures it from local.settings.json."""
+"""CORS before everything that the host serves, as Core Tools configures it.
+
+Sources: azure-functions-core-tools StartHostAction.cs (WithOrigins), aspnetcore CorsService.cs;
+recordings of the host.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from localdev.host.bindings import Answer, Headers
+from localdev.host.bindings import Answer, Headers, join_headers
 
-MAX_AGE_SECONDS = 600
+ANY_ORIGIN = ("*",)
 
 
 @dataclass(frozen=True, slots=True)
 class CorsPolicy:
-    """Which origins may read responses (``*`` for all), and whether browsers may send cookies."""
+    """Which origins may read responses (only ``*`` for all), and whether browsers send cookies."""
 
     origins: tuple[str, ...]
     credentials: bool = False
@@ -21,27 +25,34 @@ class CorsPolicy:
         ``headers`` has its names in lower case. Other origins get a response without permission.
         """
         wanted = headers.get("access-control-request-method")
-        if method != "OPTIONS" or not self.origins or not wanted or "origin" not in headers:
+        if method != "OPTIONS" or not self.origins or wanted is None or "origin" not in headers:
             return None
-        permission = self.response_headers(headers)
+        permission = self._response_headers(headers["origin"])
         if not permission:
             return Answer(204)
-        extra = [
-            ("Access-Control-Allow-Methods", wanted),
-            ("Access-Control-Max-Age", str(MAX_AGE_SECONDS)),
-        ]
-        if "access-control-request-headers" in headers:
-            asked = headers["access-control-request-headers"]
-            extra.append(("Access-Control-Allow-Headers", asked))
+        extra = [("Access-Control-Allow-Methods", wanted)] if wanted else []
+        if asked := headers.get("access-control-request-headers"):
+            names = ",".join(name.strip() for name in asked.split(","))
+            extra.append(("Access-Control-Allow-Headers", names))
         return Answer(204, (*permission, *extra))
 
-    def response_headers(self, headers: Mapping[str, str]) -> Headers:
-        """Return the response headers for this request's origin, none if it is not allowed."""
-        origin = headers.get("origin")
-        if origin is None or not ("*" in self.origins or origin in self.origins):
+    def permit(self, answer: Answer, origin: str | None) -> Answer:
+        """Return the answer with the headers for the request's origin; they replace its own."""
+        permission = self._response_headers(origin)
+        if not permission:
+            return answer
+        replaced = join_headers(permission).keys() - {"vary"}
+        kept = (pair for pair in answer.headers if pair[0].lower() not in replaced)
+        return replace(answer, headers=(*kept, *permission))
+
+    def _response_headers(self, origin: str | None) -> Headers:
+        if not origin:
+            return ()
+        if self.origins == ANY_ORIGIN:
+            return (("Access-Control-Allow-Origin", "*"),)
+        if origin not in self.origins:
             return ()
         permission = (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
-        # Browsers refuse "any origin" together with cookies, so `*` never carries them.
-        if self.credentials and "*" not in self.origins:
+        if self.credentials:
             return (*permission, ("Access-Control-Allow-Credentials", "true"))
         return permission

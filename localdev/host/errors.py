@@ -1,5 +1,9 @@
-"""The error that stops the host from starting. Error responses to requests are not exceptions."""
+"""The errors that stop the host or the app. Error responses to requests are not exceptions."""
 
 
 class HostError(Exception):
     """The app or its settings cannot be served; the text says what to change and has no secrets."""
+
+
+class StartError(HostError):
+    """The app cannot start, so Azure answers every request with 503; the text says why."""

@@ -37,15 +37,20 @@ class Keys:
         keys = (self.master, self.function) if level == "function" else (self.master,)
         return _is_one_of(shown, keys)
 
-    def opens_webhook(self, extension: str, shown: str) -> bool:
-        """Return whether the key is valid for that extension's webhook.
+    def check_webhook(self, extension: str, shown: str) -> int | None:
+        """Return the status of a denial, or None if the key is valid for that extension's webhook.
 
-        The extension's system key and the master key are valid, function keys are not. The
-        extension's name is case-insensitive.
+        401 without a valid key; 403 with a key that is valid elsewhere, such as a function key.
+        The extension's name is case-insensitive.
         """
-        has_key = extension.lower() == "webpubsub"
-        keys = (self.master, self.webpubsub_extension) if has_key else (self.master,)
-        return _is_one_of(shown, keys)
+        keys = {"webpubsub": (self.master, self.webpubsub_extension)}
+        if _is_one_of(shown, keys.get(extension.lower(), (self.master,))):
+            return None
+        return 403 if _is_one_of(shown, (self.function, self.webpubsub_extension)) else 401
+
+    def opens_admin(self, shown: str) -> bool:
+        """Return whether the key is valid for the addresses below ``/admin/``."""
+        return _is_one_of(shown, (self.master,))
 
 
 def make_keys() -> Keys:

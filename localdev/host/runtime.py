@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
-from http.cookies import SimpleCookie
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +25,7 @@ from azure_functions_runtime.utils import threadpool
 
 from localdev.host.bindings import Answer, HttpRequest, Outcome
 from localdev.host.errors import HostError
+from localdev.host.http_answers import answer_text, check_answer, write_cookie
 
 logger = logging.getLogger(__name__)
 
@@ -168,17 +168,12 @@ def _string_datums(values: Mapping[str, str]) -> dict[str, Any]:
 
 def _read_answer(datum: Any) -> Answer:
     if datum.type == "string":
-        headers = [("content-type", "text/plain; charset=utf-8")]
-        return Answer(200, headers, datum.value.encode())
+        return answer_text(datum.value)
     members = datum.value
     headers = [(name, value.value) for name, value in members["headers"].items()]
-    headers += [("Set-Cookie", text) for text in _cookie_texts(members["cookies"] or [])]
-    return Answer(int(members["status_code"].value), headers, members["body"].value)
-
-
-def _cookie_texts(cookies: list[SimpleCookie]) -> list[str]:
-    # Differs from Azure: there a cookie without a path gets path=/ and its value is escaped.
-    return [morsel.OutputString() for cookie in cookies for morsel in cookie.values()]
+    cookies = (cookie for each in members["cookies"] or [] for cookie in each.values())
+    headers += [("Set-Cookie", write_cookie(cookie)) for cookie in cookies]
+    return check_answer(Answer(int(members["status_code"].value), headers, members["body"].value))
 
 
 def _read_value(datum: Any) -> object:

@@ -50,19 +50,14 @@ def read_local_settings(app_dir: Path) -> LocalSettings:
     if document.get("IsEncrypted"):
         raise HostError(f"{LOCAL_SETTINGS} is encrypted; run `func settings decrypt` first")
     host = _object_at(document, "Host", LOCAL_SETTINGS)
-    origins = str(host.get("CORS") or "").split(",")
-    return LocalSettings(
-        values=_texts(_object_at(document, "Values", LOCAL_SETTINGS)),
-        cors_origins=tuple(origin.strip().rstrip("/") for origin in origins if origin.strip()),
-        cors_credentials=bool(host.get("CORSCredentials")),
-    )
+    values = _texts(_object_at(document, "Values", LOCAL_SETTINGS))
+    return LocalSettings(values, *_read_cors(host))
 
 
 def read_route_prefix(app_dir: Path) -> str:
-    """Read ``extensions.http.routePrefix`` of host.json, ``api`` by default, without slashes."""
+    """Read ``extensions.http.routePrefix`` of host.json, ``api`` by default."""
     extensions = _object_at(_read_object(app_dir / "host.json"), "extensions", "host.json")
-    http = _object_at(extensions, "http", "host.json")
-    return str(http.get("routePrefix", "api")).strip("/")
+    return str(_object_at(extensions, "http", "host.json").get("routePrefix", "api"))
 
 
 def find_setting(environ: Mapping[str, str], name: str) -> str | None:
@@ -87,6 +82,16 @@ def resolve_settings(text: str, environ: Mapping[str, str]) -> str:
         return value
 
     return re.sub("%([^%]+)%", value_of, text)
+
+
+def _read_cors(host: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:
+    # As in Core Tools: only commas separate origins, so one after a space never matches, and
+    # neither does one with a slash at its end. Only the case of the setting is ignored.
+    origins = tuple(filter(None, str(host.get("CORS") or "").lower().split(",")))
+    credentials = str(host.get("CORSCredentials")).lower() == "true"
+    if credentials and origins == ("*",):
+        raise HostError(f"{LOCAL_SETTINGS}: CORSCredentials does not go together with CORS `*`")
+    return origins, credentials
 
 
 def _section_key(name: str) -> str:

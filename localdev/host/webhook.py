@@ -16,7 +16,7 @@ from localdev.host.access import (
 )
 from localdev.host.answers import text_answer
 from localdev.host.bindings import Answer, Headers, join_headers
-from localdev.host.errors import HostError
+from localdev.host.errors import HostError, StartError
 from localdev.host.event_context import ContextError, EventContext, read_context
 from localdev.host.events import BodyError, DataTypeError, argument_value, event_values
 from localdev.host.settings import find_setting, resolve_settings
@@ -56,14 +56,17 @@ class EventCall:
 def read_listener(
     function_name: str, binding: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Listener:
-    """Read a trigger's binding; raises HostError if Azure would start no listener for it.
+    """Read a trigger's binding.
+
+    Raises HostError if Azure would start no listener for it, and StartError if that would stop the
+    whole app.
 
     Source: Microsoft.Azure.WebJobs.Extensions.WebPubSub WebPubSubTriggerBindingProvider.cs.
     """
     hub = resolve_settings(str(binding.get("hub") or ""), environ)
     hub = hub or find_setting(environ, "WebPubSubHub") or ""
     if not hub:
-        raise HostError("no hub: give the trigger a `hub` or set WebPubSubHub")
+        raise StartError("no hub: give the trigger a `hub` or set WebPubSubHub")
     return Listener(
         function_name=function_name,
         hub=hub,
@@ -82,16 +85,11 @@ class Webhook:
     """All listeners of one app, and the checks that every event request goes through."""
 
     def __init__(self, listeners: Iterable[Listener]) -> None:
-        """Register the listeners; two for the same events raise HostError."""
+        """Register the listeners; of two for the same events the first gets them (recorded)."""
         self._listeners: dict[str, Listener] = {}
         for listener in listeners:
             # Python's lower() replaces .NET's InvariantCultureIgnoreCase.
-            if self._listeners.setdefault(listener.route.lower(), listener) is not listener:
-                raise HostError(
-                    f"two functions are for the same event {listener.route}: "
-                    f"{self._listeners[listener.route.lower()].function_name} and "
-                    f"{listener.function_name}"
-                )
+            self._listeners.setdefault(listener.route.lower(), listener)
 
     @property
     def listeners(self) -> tuple[Listener, ...]:
@@ -119,8 +117,6 @@ class Webhook:
         return _make_call(listener, context, body)
 
     def _validate(self, headers: Headers) -> Answer:
-        # Differs from Azure: an app without any webPubSubTrigger responds 400 here. Azure does not
-        # load the extension then and responds 404.
         origin = join_headers(headers).get("webhook-request-origin")
         if origin is None:
             return Answer(500)

@@ -17,8 +17,9 @@ import aiohttp
 
 from localdev.child_commands import obey
 from localdev.light_client import LightClient, upgrade_request
+from localdev.presence import present_users
 from localdev.storm.messages import AnnouncementLog, Inbox
-from localdev.storm.outcome import percentiles
+from localdev.storm.outcome import percentiles, write_users
 
 SUBPROTOCOL = "json.webpubsub.azure.v1"
 STEP_SECONDS = 60.0
@@ -70,17 +71,19 @@ class StormClients:
         self.first = self.clients[0] if self.clients else None
         return self._connection_ids()
 
-    async def connect_others(self, host: str, group: str, last: int, rate: float) -> list[str]:
-        """Connect users 2 to `last`, `rate` per second; return the ids of all connections.
+    async def connect_others(
+        self, host: str, group: str, last: int, users: int, rate: float
+    ) -> list[str]:
+        """Connect clients 2 to `last`, `rate` per second; return the ids of all connections.
 
-        A client does not wait for the clients before it.
+        They are tabs of `users` users. A client does not wait for the clients before it.
         """
         self.started_at = time.monotonic()
         async with _open_session() as session, asyncio.TaskGroup() as tasks:
             for number in range(2, last + 1):
                 due = self.started_at + (number - 2) / rate
                 await asyncio.sleep(due - time.monotonic())
-                query = {"userId": f"u{number}", "group": group}
+                query = {"userId": f"u{(number - 1) % users + 1}", "group": group}
                 tasks.create_task(self._connect(session, host, query))
         return self._connection_ids()
 
@@ -102,6 +105,7 @@ class StormClients:
             "duplicates": sum(inbox.duplicates for inbox in inboxes),
             "repeated": sum(inbox.repeated for inbox in inboxes),
             "first_received": self._first_received(),
+            "presence": self._count_presence(),
         }
 
     def _connection_ids(self) -> list[str]:
@@ -165,7 +169,15 @@ class StormClients:
 
         Only this client was in the group before all others, so only it must receive every join.
         """
-        return self.first.inbox.shown if self.first and not self.first.is_gone else None
+        if not self.first or self.first.is_gone:
+            return None
+        inbox = self.first.inbox
+        return inbox.shown + sum(present_users(inbox.presence).values())
+
+    def _count_presence(self) -> Counter[str]:
+        """Return how many open clients show the same users, by these users in JSON."""
+        inboxes = [client.inbox for client in self.clients if not client.is_gone]
+        return Counter(write_users(present_users(inbox.presence)) for inbox in inboxes)
 
 
 def _open_session() -> aiohttp.ClientSession:

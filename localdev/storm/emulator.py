@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localdev.child_commands import obey
-from webpubsub_emulator.faults import Faults, parse_fault
-from webpubsub_emulator.server import Emulator
+from webpubsub_emulator import Emulator, Faults, parse_fault
 
 
 @dataclass(frozen=True, slots=True)

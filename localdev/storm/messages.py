@@ -3,8 +3,11 @@
 import json
 import re
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from localdev.presence import EMPTY, State, apply_presence, is_presence
 
 END_TEXT = "the storm is over"  # sent to the group after the last join
 
@@ -18,12 +21,14 @@ class Announcement:
     """A message about joins, shared by all clients of a process that received it.
 
     `key` is the message's id, or its whole text in text format: messages with the same key are
-    duplicates. `users` are the users it names, `count` is the number of joins it announces.
+    duplicates. `users` are the users it names, `count` is the number of joins it announces. A
+    `presence` message announces a state instead.
     """
 
     key: str
     users: tuple[str, ...]
     count: int
+    presence: Mapping[str, Any] | None = None
     arrivals: array[float] = field(default_factory=lambda: array("d"))
 
 
@@ -42,7 +47,8 @@ class Inbox:
     """What one client received.
 
     `shown` counts the joins that the client shows, `duplicates` the messages that it drops, and
-    `repeated` the users that it nevertheless shows twice.
+    `repeated` the users that it nevertheless shows twice. `presence` is what the presence messages
+    say.
     """
 
     log: AnnouncementLog
@@ -51,6 +57,7 @@ class Inbox:
     shown: int = 0
     duplicates: int = 0
     repeated: int = 0
+    presence: State = EMPTY
     _keys: set[str] = field(default_factory=set)
     _users: set[str] = field(default_factory=set)
 
@@ -70,6 +77,9 @@ class Inbox:
 
     def _add(self, announcement: Announcement, now: float) -> None:
         announcement.arrivals.append(now)
+        if announcement.presence is not None:
+            self.presence = apply_presence(self.presence, announcement.presence).state
+            return
         if announcement.key in self._keys:
             self.duplicates += 1
             return
@@ -84,6 +94,8 @@ def read_announcement(message: dict[str, Any]) -> Announcement | None:
     data = message["data"]
     if message["dataType"] == "text":
         return _read_text(data, f" joined {message['group']}")
+    if is_presence(data):
+        return Announcement(f"as of {data['asOf']}", (), 0, presence=data)
     if data["type"] != "joined":
         return None
     if "count" in data:

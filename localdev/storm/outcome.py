@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Any
 
-from webpubsub_emulator.faults import Fault
+from webpubsub_emulator import Fault
 
 type Percentiles = tuple[float, float]  # p50 and p99
+
+PRESENCE = "presence"  # the format whose messages have the users of the group
+MOST_LISTED_USERS = 200  # a longer list is truncated, and then has no count
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class Plan:
     def name(self) -> str:
         """The run's column in the report."""
         return f"digest {'on' if self.has_digest else 'off'}"
+
+    @property
+    def distinct_users(self) -> int:
+        """How many users the clients belong to: in presence format they are tabs of at most 200."""
+        return min(self.users, MOST_LISTED_USERS) if self.format == PRESENCE else self.users
 
     @property
     def settings(self) -> dict[str, str]:
@@ -52,6 +60,8 @@ class Join:
     is_sent: bool
     failure: str | None
     send_seconds: float
+    messages: int
+    lists: int = 0
 
 
 @dataclass(slots=True)
@@ -83,6 +93,14 @@ class Records:
     def send_seconds(self) -> list[float]:
         """Return how long the service took to accept each message that it accepted."""
         return [join.send_seconds for join in self.joins if join.is_sent]
+
+    def messages(self) -> int:
+        """Return how many messages the service accepted for the group."""
+        return sum(join.messages for join in self.joins)
+
+    def lists(self) -> int:
+        """Return how often the group was listed."""
+        return sum(join.lists for join in self.joins)
 
     def announced(self) -> int:
         """Return how many joins the accepted messages announced."""
@@ -131,7 +149,9 @@ class Outcome:
     `unannounced` counts the joins without an announcement, by reason. `first_heard` is the number
     of joins that the first client received, or None if its connection closed. `doubles` are
     deliveries that a client dropped as duplicates, and `repeated` are users that a client showed
-    twice although it drops duplicates. `stages` has the duration of each step of a join.
+    twice although it drops duplicates. `lists` is how often the app listed the group for presence
+    messages, and `wrong` the number of clients that then show other users, or other numbers of
+    connections, than the service. `stages` has the duration of each step of a join.
     """
 
     joins: int
@@ -148,6 +168,8 @@ class Outcome:
     doubles: int
     repeated: int
     quiet_seconds: float
+    lists: int
+    wrong: int
     stages: Mapping[str, Percentiles | None]
     faults: Mapping[str, int]
 
@@ -168,6 +190,11 @@ class Outcome:
                 not self.announced <= received <= most
             ),
             f"{self.repeated} users were shown twice": self.repeated > 0,
+            f"{self.wrong} clients show other users than the service": self.wrong > 0
+            and not may_fail,
+            f"the group was listed {self.lists} times in {self.quiet_seconds:.1f} s": (
+                self.lists > len(self.announced_by_instance) * (self.quiet_seconds + 2)
+            ),
             f"{self.doubles} duplicates arrived": self.doubles > 0 and not may_fail,
             f"{failures} clients failed": failures > 0 and not may_fail,
             f"{unannounced} joins were not announced": unannounced > 0 and not may_be_unannounced,
@@ -218,10 +245,13 @@ def percentiles(samples: Iterable[float]) -> Percentiles | None:
 def describe(
     received: Mapping[str, Any],
     records: Records,
-    members: Collection[str],
+    members: Mapping[str, str],
     faults: Mapping[str, int],
 ) -> Outcome:
-    """Combine what the clients received, the app recorded and the service lists."""
+    """Combine what the clients received, the app recorded and the service lists.
+
+    `members` are the connections that the service lists, with their users.
+    """
     opened_at: dict[str, float] = received["opened_at"]
     started_at: float = received["started_at"]
     return Outcome(
@@ -229,19 +259,31 @@ def describe(
         seconds=max(opened_at.values(), default=started_at) - started_at,
         failures=received["failures"],
         members=len(members),
-        missing=len(opened_at.keys() - set(members) - set(received["closed"])),
+        missing=len(opened_at.keys() - members.keys() - set(received["closed"])),
         announced=records.announced(),
         announced_by_instance=records.announced_by_instance(),
         unannounced=records.unannounced(opened_at),
         first_heard=received["first_received"],
-        announcements=len(records.send_seconds()),
+        announcements=records.messages(),
         deliveries=received["deliveries"],
         doubles=received["duplicates"],
         repeated=received["repeated"],
         quiet_seconds=received["last_arrival"] - started_at,
+        lists=records.lists(),
+        wrong=_count_wrong(received["presence"], members) if records.lists() else 0,
         stages=_stages(received, records),
         faults=faults,
     )
+
+
+def write_users(users: Mapping[str, int]) -> str:
+    """Return users and their numbers of connections as a text that compares."""
+    return json.dumps(dict(sorted(users.items())))
+
+
+def _count_wrong(shown: Mapping[str, int], members: Mapping[str, str]) -> int:
+    truth = write_users(Counter(members.values()))
+    return sum(clients for users, clients in shown.items() if users != truth)
 
 
 def _stages(received: Mapping[str, Any], records: Records) -> dict[str, Percentiles | None]:
@@ -263,12 +305,15 @@ def _explain(joins: list[Join]) -> str:
 
 
 def _read_join(record: dict[str, Any], instance: int, now: float) -> Join:
+    is_sent = record["sendStatus"] == 202
     return Join(
         instance=instance,
         connection_id=record["connectionId"],
         at=now,
         announced=record.get("announced"),
-        is_sent=record["sendStatus"] == 202,
+        is_sent=is_sent,
         failure=record.get("failure"),
         send_seconds=record.get("sendMilliseconds", 0) / 1000,
+        messages=record.get("messages", int(is_sent)),
+        lists=record.get("lists", 0),
     )

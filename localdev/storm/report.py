@@ -26,6 +26,7 @@ ROWS: dict[str, Cell] = {
     "members listed by the service": lambda run: f"{run.last.members:,}",
     "joins announced": lambda run: f"{run.last.announced:,}",
     "announcement messages": lambda run: f"{run.last.announcements:,}",
+    "lists of the group": lambda run: f"{run.last.lists:,}",
     "deliveries": lambda run: f"{run.last.deliveries:,}",
     "duplicate deliveries": lambda run: f"{run.last.doubles:,}",
     "seconds to the last delivery": lambda run: f"{run.last.quiet_seconds:.1f}",
@@ -112,6 +113,7 @@ def _notes(run: Run) -> list[str]:
         *_counts("clients failed", run.last.failures),
         *_counts("joins were not announced", run.last.unannounced),
         *_counts("faults happened", run.last.faults),
+        *_presence_share(run),
         *(
             note
             for name, uses in PROCESSES.items()
@@ -122,6 +124,15 @@ def _notes(run: Run) -> list[str]:
 
 def _counts(what: str, counts: Mapping[str, int]) -> list[str]:
     return [f"{count:,} {what}: {reason}" for reason, count in sorted(counts.items())]
+
+
+def _presence_share(run: Run) -> list[str]:
+    """Compare with one message for each join, which everybody gets who is there already."""
+    if not run.last.lists:
+        return []
+    joins = run.last.joins
+    share = run.last.deliveries / max(joins * (joins + 1) // 2, 1)
+    return [f"{share:.1%} of the deliveries of one message for each join"]
 
 
 def _growth(name: str, after: Sequence[float]) -> list[str]:

@@ -88,7 +88,8 @@ async def _connect_clients(stack: StormStack, clients: Child, plan: Plan) -> lis
     await stack.emulator.call("replace_faults", faults=texts, seed=plan.seed)
     first = await clients.call("connect_first", **place)
     await _wait_for(stack, lambda: stack.records.have_joined(first))
-    joined = await clients.call("connect_others", **place, last=plan.users, rate=plan.rate)
+    numbers = {"last": plan.users, "users": plan.distinct_users, "rate": plan.rate}
+    joined = await clients.call("connect_others", **place, **numbers)
     await _wait_for(stack, lambda: stack.records.have_joined(joined))
     counts: list[int] = await stack.emulator.call("replace_faults", faults=[], seed=0)
     return counts
@@ -126,10 +127,14 @@ async def _print_progress(stack: StormStack, plan: Plan, number: int) -> AsyncIt
         task.cancel()
 
 
-async def _send_end_and_list_members(stack: StormStack) -> list[str]:
-    """Send the last message to the group; return the connections that the service lists in it."""
+async def _send_end_and_list_members(stack: StormStack) -> dict[str, str]:
+    """Send the last message to the group; return the connections that the service lists in it.
+
+    Each connection has its user.
+    """
     async with WebPubSubServiceClient.from_connection_string(
         stack.connection_string, stack.hub
     ) as service:
         await service.send_to_group(GROUP, END_TEXT, content_type="text/plain")
-        return [member.connection_id async for member in service.list_connections(group=GROUP)]
+        members = service.list_connections(group=GROUP)
+        return {member.connection_id: str(member.user_id) async for member in members}

@@ -14,7 +14,7 @@ from localdev.doctor.examination import examine
 from localdev.doctor.findings import Finding, Level, Report
 from localdev.doctor.target import Target
 from localdev.stack import HostProcess, run_host, sample_settings
-from webpubsub_emulator.server import Emulator
+from webpubsub_emulator import Emulator
 
 type Forward = Callable[[], Awaitable[web.Response]]
 type Respond = Callable[[web.Request, Forward], Awaitable[web.Response]]

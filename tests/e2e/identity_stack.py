@@ -8,6 +8,7 @@ endpoint issues data plane tokens that the emulator accepts.
 import asyncio
 import json
 import secrets
+import signal
 import time
 from contextlib import AsyncExitStack
 
@@ -15,9 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from localdev.stack import run_host
-from webpubsub_emulator.command import add_event_handler, stop_signal
-from webpubsub_emulator.server import Emulator
-from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
+from webpubsub_emulator import ACCESS_KEY, Emulator, sign_data_plane_token
 
 RESOURCE = "https://webpubsub.azure.com"
 
@@ -51,7 +50,8 @@ def identity_application(secret: str) -> web.Application:
 
 async def main() -> None:
     """Run the stack until a signal stops it."""
-    stopped, secret = stop_signal(), secrets.token_hex()
+    stopped, secret = asyncio.Event(), secrets.token_hex()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with AsyncExitStack() as running:
         emulator = await running.enter_async_context(Emulator(control=True))
         server = await running.enter_async_context(TestServer(identity_application(secret)))
@@ -63,7 +63,7 @@ async def main() -> None:
             "IDENTITY_HEADER": secret,
         }
         host = await running.enter_async_context(run_host(settings))
-        add_event_handler(emulator, "chat", f"{host.address}/runtime/webhooks/webpubsub")
+        emulator.add_event_handler("chat", f"{host.address}/runtime/webhooks/webpubsub")
         facts = {
             "connectionString": emulator.connection_string,
             "hub": "chat",

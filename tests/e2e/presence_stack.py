@@ -17,10 +17,9 @@ from azure.messaging.webpubsubclient.models import (
 )
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
+from localdev.presence import EMPTY, apply_presence, present_users
 from localdev.stack import HostProcess, run_host, sample_settings
-from tests.presence.reducer import EMPTY, apply_presence, present_users
-from webpubsub_emulator.faults import Faults
-from webpubsub_emulator.server import Emulator
+from webpubsub_emulator import Emulator, Faults
 
 SECONDS = 60  # the longest wait for a message; a busy machine is no failure
 SETTINGS = {

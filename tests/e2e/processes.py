@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from localdev.stack import ROOT, sample_settings
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY
 
 START_SECONDS = 20
 STOP_SECONDS = 15

@@ -21,8 +21,7 @@ from localdev import demo
 from localdev.stack import ROOT, sample_settings
 from tests.e2e.conftest import UP
 from tests.e2e.processes import START_SECONDS, run
-from webpubsub_emulator.faults import FAULTS
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY, FAULTS
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
@@ -33,8 +32,15 @@ COMMANDS = (
 
 
 def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return call_from(Path.cwd(), *arguments, **environment)
+
+
+def call_from(
+    folder: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*DEV, *arguments],
+        cwd=folder,
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -82,6 +88,21 @@ def test_the_demo_shows_every_step() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     hidden = re.sub("http://[0-9.:]+|connection [0-9a-f]+", "*", done.stdout)
     assert [line.strip() for line in hidden.splitlines() if line.strip()] == TRANSCRIPT
+
+
+def test_the_demo_shows_presence() -> None:
+    """Tabs, a reload and a killed process, as another member sees them."""
+    done = call("demo", "--presence")
+    seen = [line.strip() for line in done.stdout.splitlines() if line.startswith("      ana sees")]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert seen == [
+        "ana sees: ana is here",
+        "ana sees: bo is here",
+        "ana sees: bo has 2 tabs",
+        "ana sees: bo has 1 tab",
+        "ana sees nothing",
+        "ana sees: bo has left",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +166,7 @@ def test_a_busy_port_is_one_line_without_traceback(arguments: list[str]) -> None
         ["emulator", "--fault", "rest-error:status=404"],
         ["emulator", "--seed", "many"],
         ["host", "--control"],
+        ["host", "--app", "no/such/folder"],
         ["storm", "--users", "0"],
         ["storm", "--rate", "fast"],
         ["storm", "--digest", "maybe"],
@@ -314,6 +336,61 @@ def test_emulator_and_host_alone(tmp_path: Path) -> None:
             assert list(h.facts) == ["host"]
 
 
+PROBE_APP = ROOT / "tests" / "localdev" / "host" / "apps" / "probe"
+OWN_PAGE = """
+
+@app.route("own", methods=["GET"])
+def own(req: func.HttpRequest) -> func.HttpResponse:
+    with open("host.json") as file:
+        return func.HttpResponse(f"{os.environ['ProbeText']}, {json.load(file)['version']}")
+"""
+
+
+async def test_host_with_another_app(tmp_path: Path) -> None:
+    """It has its own settings, CORS and keys; relative files are in its folder."""
+    app = tmp_path / "app"
+    shutil.copytree(PROBE_APP, app, ignore=shutil.ignore_patterns("__*"))
+    with (app / "function_app.py").open("a") as file:
+        file.write(OWN_PAGE)
+    settings = {"Values": {"ProbeText": "from the file"}, "Host": {"CORS": "http://page.example"}}
+    (app / "local.settings.json").write_text(json.dumps(settings))
+    command = ["localdev", "host", "--app", str(app), "--json", "--port", "0", "--keys"]
+    with run(command, tmp_path / "log") as running:
+        host, key = running.facts["host"], running.facts["keys"]["function"]
+        headers = {"Origin": "http://page.example"}
+        async with aiohttp.ClientSession(host, headers=headers) as session:
+            async with session.get("/api/own") as response:
+                assert await response.text() == "from the file, 2.0"
+                assert response.headers["Access-Control-Allow-Origin"] == headers["Origin"]
+            for query, status in (("", 401), (f"?code={key}", 200)):
+                async with session.get(f"/api/lvl/func{query}") as response:
+                    assert response.status == status
+        assert "items_special: httpTrigger GET " in running.log()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("app = 1", "Could not find top level function app"),
+        (None, "no functions found"),
+    ],
+)
+def test_host_with_an_app_that_does_not_load(
+    tmp_path: Path, source: str | None, message: str
+) -> None:
+    """One message with the folder and the error; the folder may be relative to the caller's."""
+    (tmp_path / "broken").mkdir()
+    if source:
+        (tmp_path / "broken" / "function_app.py").write_text(source)
+    done = call_from(tmp_path, "host", "--app", "broken", "--port", "0")
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("dev.py: ")
+    assert str(tmp_path / "broken") in line
+    assert message in line
+
+
 @pytest.mark.parametrize(
     "command", [["localdev", "emulator", "--json", "--port", "0"], UP], ids=["emulator", "up"]
 )
@@ -359,6 +436,7 @@ def test_the_deployed_files_are_an_app(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [
         "asyncapi",
+        "browser_module",
         "connect",
         "connected",
         "demo",

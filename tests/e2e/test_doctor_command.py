@@ -13,7 +13,7 @@ from aiohttp.test_utils import unused_port
 from localdev.stack import ROOT, sample_settings
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY
 
 CHECKS = (
     *("app", "settings", "package", "health", "cors", "negotiate", "clock"),

@@ -21,9 +21,7 @@ from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from localdev.host.states import encode_states
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
-from tests.e2e.test_events import connect_body, post_event
-from webpubsub_emulator.tokens import ACCESS_KEY
-from webpubsub_emulator.upstream import sign
+from tests.e2e.test_events import connect_body, event_headers, post_event
 
 GUARDED = {"USHER_AUTH": "anonymous", "USHER_POLICY_FILE": "policy.json"}
 
@@ -169,7 +167,7 @@ async def test_connect_refuses_a_valid_token_for_a_group_that_the_policy_denies(
     [
         ({"ce-signature": f"sha256={'0' * 64}"}, 401),
         ({"ce-signature": ""}, 401),
-        ({"ce-signature": sign("another-connection", ACCESS_KEY)}, 401),
+        ({"ce-signature": event_headers("connect", "another-connection")["ce-signature"]}, 401),
         ({"ce-hub": "other"}, 404),
         ({"WebHook-Request-Origin": "other.example"}, 401),
         ({"ce-connectionState": encode_states({"groups": "lobby"})}, 200),
@@ -384,6 +382,7 @@ ADDRESSES = {
     "openapi.yaml": "203.0.113.4",
     "demo": "203.0.113.5",
     "asyncapi.yaml": "203.0.113.6",
+    "usher.js": "203.0.113.7",
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from localdev.host.states import encode_states
 from tests.e2e.processes import Running
-from webpubsub_emulator.tokens import ACCESS_KEY
+from webpubsub_emulator import ACCESS_KEY
 
 
 @pytest.fixture

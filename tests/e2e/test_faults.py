@@ -21,7 +21,7 @@ from tests.e2e.clients import negotiate
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.e2e.room import Room, wait_until
-from webpubsub_emulator.faults import FAULTS
+from webpubsub_emulator import FAULTS
 
 USERS = ("ana", "bo", "cy")
 JOINED = ["ana joined", "bo joined", "cy joined"]

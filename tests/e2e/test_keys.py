@@ -8,8 +8,7 @@ import pytest
 from tests.e2e.clients import enter, new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
-from webpubsub_emulator.tokens import ACCESS_KEY
-from webpubsub_emulator.upstream import sign
+from tests.e2e.test_events import event_headers
 
 ORIGIN = {"WebHook-Request-Origin": "127.0.0.1"}
 # A client without groups has left: the app has nothing to do.
@@ -19,7 +18,7 @@ EVENT = {
     "ce-eventName": "disconnected",
     "ce-hub": "chat",
     "ce-connectionId": "c-1",
-    "ce-signature": sign("c-1", ACCESS_KEY),
+    "ce-signature": event_headers("disconnected", "c-1")["ce-signature"],
 }
 REQUESTS = [("OPTIONS", ORIGIN, None), ("GET", ORIGIN, None), ("POST", EVENT, '{"reason": null}')]
 
@@ -56,12 +55,12 @@ async def test_the_journey(stack: Running) -> None:
 
 
 async def test_the_webhook_needs_the_right_key(stack: Running) -> None:
-    """Without a key, with a wrong one and with the function key: 401 and no body."""
+    """401 without a key or with a wrong one, 403 with the function key (recorded); no body."""
     keys = stack.facts["keys"]
     assert list(keys) == ["master", "function", "webpubsub_extension"]
-    denied = [(401, "")] * 3
-    assert await call_webhook(stack) == denied
-    for key in ("wrong", keys["function"]):
+    assert await call_webhook(stack) == [(401, "")] * 3
+    for key, status in (("wrong", 401), (keys["function"], 403)):
+        denied = [(status, "")] * 3
         assert await call_webhook(stack, params={"code": key}) == denied
         assert await call_webhook(stack, headers={"x-functions-key": key}) == denied
 

@@ -21,7 +21,7 @@ from tests.e2e.processes import EVERYTHING
 from tests.e2e.room import wait_until
 from tests.messages.description import messages_of, why_not
 from tests.messages.sent import SentMessages
-from webpubsub_emulator.server import Emulator
+from webpubsub_emulator import Emulator
 
 JSON = "json.webpubsub.azure.v1"
 RELIABLE = "json.reliable.webpubsub.azure.v1"
@@ -106,12 +106,18 @@ class Client:
         assert why_not(kind, {"type": kind, **fields}) is None
         await self.socket.send_json({"type": kind, **fields})
 
-    async def receive(self, *kinds: str) -> dict[str, Any]:
-        """Return the next frame, which must be the only one of the described frames."""
+    async def receive(self, kind: str) -> dict[str, Any]:
+        """Return the next frame, which must be of this kind and of no other."""
+        received, frame = await self.receive_any()
+        assert received == kind, frame
+        return frame
+
+    async def receive_any(self) -> tuple[str, dict[str, Any]]:
+        """Return the next frame and its kind, of which the description has exactly one."""
         frame: dict[str, Any] = await self.socket.receive_json(timeout=SECONDS)
         reasons = {one: why_not(one, frame) for one in messages_of("client")}
-        assert [one for one, why in reasons.items() if why is None] == list(kinds), reasons
-        return frame
+        (kind,) = [one for one, why in reasons.items() if why is None] or [str(reasons)]
+        return kind, frame
 
 
 @pytest.mark.parametrize("subprotocol", [JSON, RELIABLE])
@@ -151,6 +157,27 @@ async def test_every_frame_of_a_visit_is_described(
     check_events(stack)
     sent = [one for one in sent_messages.check() if f"/groups/{room}/:send" in one["path"]]
     assert len(sent) == 4  # two joins and two leaves
+
+
+@pytest.mark.parametrize("stack", ["presence"], indirect=True)
+async def test_every_frame_of_presence_is_described(
+    stack: Stack, sent_messages: SentMessages
+) -> None:
+    """A snapshot for the newcomer, and a message for the group, in any order."""
+    room = new_room()
+    async with aiohttp.ClientSession() as session:
+        url = (await negotiate(stack.host, userId="ana", group=room))["url"]
+        async with session.ws_connect(url, protocols=[RELIABLE]) as socket:
+            ana = Client(socket)
+            await ana.receive("connected")
+            frames = [await ana.receive_any() for _ in range(2)]
+            assert sorted(kind for kind, _ in frames) == ["announcement", "serverMessage"]
+            assert {frame["data"]["snapshot"] for _, frame in frames} == {True, False}
+            assert [frame["data"]["users"] for _, frame in frames] == [{"ana": 1}] * 2
+    await wait_until(lambda: has_events(stack, disconnected=1))
+    check_events(stack)
+    sent = [one for one in sent_messages.check() if f"/groups/{room}/:send" in one["path"]]
+    assert len(sent) == 2  # a join, and a leave after the grace
 
 
 async def has_events(stack: Stack, **counts: int) -> bool:

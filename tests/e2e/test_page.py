@@ -19,6 +19,7 @@ from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.e2e.room import Room, wait_until
 from tests.e2e.visitors import PHONE, Visitor, open_browser
+from tests.presence.node import MODULE
 
 # One browser serves all tests of this file, so they share its event loop.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 type OpenPage = Callable[..., Awaitable[Visitor]]
 
 TEXT = "text/plain"
+ARRIVED = "Messages sent in the meantime have arrived."
+MISSING = "Messages sent in the meantime may be missing."
 MARKUP = "<img src=x onerror=alert(1)>"
 # Returns each visible text with the contrast of its colour to its background (WCAG 2.2, 1.4.3).
 # A canvas converts the colours, because computed colours may be in any colour space.
@@ -52,6 +55,15 @@ CONTRASTS = """() => {
       return [element.innerText, ratio];
     });
 }"""
+
+# Returns how many pixels each placeholder leaves free.
+SPACES = """() => [...document.querySelectorAll("[placeholder]")].map((input) => {
+  const style = getComputedStyle(input);
+  const context = document.createElement("canvas").getContext("2d");
+  context.font = style.font;
+  const room = input.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  return room - context.measureText(input.placeholder).width;
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -169,29 +181,47 @@ async def test_the_browser_enforces_the_content_security_policy(open_page: OpenP
     assert "Content Security Policy" in ana.errors[-1]
 
 
-async def test_after_a_dropped_connection_the_page_reconnects(
+async def test_after_a_dropped_connection_the_page_recovers_it(
     open_page: OpenPage, room: Room
 ) -> None:
-    """It requests a new token, reads the roster, and says that messages may be missing."""
+    """It needs no new token, misses no message, and nobody sees a leave."""
+    ana, bo = await open_page(), await open_page()
+    await ana.enter("ana", room.name)
+    await ana.expect_steps("200", "200", "202")
+    await bo.enter("bo", room.name)
+    await ana.expect_message(f"bo joined {room.name}")
+    await set_random(ana, 1)
+    await drop(room, "ana")
+    await ana.expect_status("The connection was lost. Retrying in 1 s.")
+    await bo.send("Where are you?")
+    await ana.expect_message(f"Reconnected. {ARRIVED}")
+    await ana.expect_message("Where are you?")
+    await ana.expect_status("All three steps succeeded")
+    assert ana.requests.count("negotiate") == 1
+    await ana.send("I am back")
+    await bo.expect_message("I am back")
+    assert await bo.page.get_by_text("ana left").count() == 0
+
+
+async def test_a_connection_that_cannot_be_recovered_is_replaced(
+    open_page: OpenPage, room: Room
+) -> None:
+    """The page requests a new token, waits for its announcement, and reads the roster."""
     ana = await open_page()
     await ana.enter("ana", room.name)
     await ana.expect_steps("200", "200", "202")
-    before = len(ana.requests)
-    await drop(room, "ana")
-    await ana.expect_status("Retrying")
-    await ana.expect_message("Reconnected. Messages sent in the meantime are missing.")
+    await room.control("POST", "/restart")
+    await ana.expect_message(f"Reconnected. {MISSING}")
     await ana.expect_steps("200", "200", "202")
+    await ana.expect_status("All three steps succeeded")
     await ana.expect_roster("ana")
-    members = f"groups/{room.name}/members?userId=ana"
-    assert ana.requests[before:][:2] == ["negotiate", members]
-    await ana.send("I am back")
-    await ana.expect_message("I am back")
+    assert ana.requests.count("negotiate") == 2
 
 
 async def test_waits_grow_to_a_maximum_and_a_stable_connection_resets_them(
     open_page: OpenPage, room: Room
 ) -> None:
-    """The waits are 1, 2, 4, 8, 16, 30, 30 s, and the jitter removes up to half of each."""
+    """The waits are at most 1, 2, 4, 8, 16, 30, 30 s, and the jitter takes any part of each."""
     ana = await open_page()
     clock = ana.page.clock
     await ana.page.route("**/api/negotiate", lambda route: route.fulfill(status=503))
@@ -200,15 +230,15 @@ async def test_waits_grow_to_a_maximum_and_a_stable_connection_resets_them(
     await set_random(ana, 1)
     await ana.enter("ana", room.name)
     for attempt, seconds in enumerate((1, 2, 4, 8, 16, 30, 30), start=1):
-        random = attempt % 2
-        await ana.expect_status("The response status was 503. Retrying")
+        random = 1 if attempt % 2 else 0.5
+        await ana.expect_status("The status was 503. Retrying")
         # One millisecond before the end: no request is sent yet.
-        await clock.run_for(seconds * (500 + 500 * random) - 1)
+        await clock.run_for(int(seconds * 1000 * random) - 1)
         assert ana.requests.count("negotiate") == attempt
-        await set_random(ana, 1 - random)
+        await set_random(ana, 1.5 - random)
         async with ana.page.expect_response("**/api/negotiate"):
             await clock.run_for(1)
-    await ana.expect_status("The response status was 503. Retrying in 15 s.")
+    await ana.expect_status("The status was 503. Retrying in 15 s.")
     await ana.page.unroute_all()
     await clock.run_for(15_000)
     await ana.expect_steps("200", "200", "202")
@@ -217,12 +247,12 @@ async def test_waits_grow_to_a_maximum_and_a_stable_connection_resets_them(
     await ana.expect_status("The connection was lost. Retrying in 30 s.")
     await clock.run_for(30_000)
     await ana.expect_steps("200", "200", "202")
-    await clock.run_for(5_000)
+    await clock.run_for(5_001)
     await drop(room, "ana")
     await ana.expect_status("The connection was lost. Retrying in 1 s.")
 
 
-async def set_random(visitor: Visitor, value: int) -> None:
+async def set_random(visitor: Visitor, value: float) -> None:
     """Make `Math.random()` return this value on the page."""
     await visitor.page.evaluate(f"Math.random = () => {value}")
 
@@ -237,6 +267,7 @@ async def test_the_page_waits_as_long_as_retry_after_requires(
 
     ana = await open_page()
     await ana.page.route("**/api/negotiate", refuse)
+    await set_random(ana, 0)
     await ana.enter("ana", room.name)
     await ana.expect_status("Too many of you. Retrying in 17 s.")
 
@@ -244,7 +275,7 @@ async def test_the_page_waits_as_long_as_retry_after_requires(
 async def test_a_connection_that_does_not_answer_a_ping_is_replaced(
     open_page: OpenPage, room: Room
 ) -> None:
-    """The page sends the ping when the network is back."""
+    """The page sends it when the network is back or another one, and recovers the connection."""
     answers: list[str | bytes] = []
     is_dead = False
 
@@ -269,15 +300,34 @@ async def test_a_connection_that_does_not_answer_a_ping_is_replaced(
     go_online = "dispatchEvent(new Event('online'))"
     await ana.page.evaluate(go_online)
     await wait_until(is_answered)
-    await ana.page.clock.fast_forward(6_000)
+    await ana.page.clock.fast_forward(11_000)
     await ana.expect_status("All three steps succeeded")
     assert ana.requests.count("negotiate") == 1
     is_dead = True
-    await ana.page.evaluate(go_online)
-    await ana.page.clock.fast_forward(6_000)
+    await ana.page.evaluate("navigator.connection.dispatchEvent(new Event('change'))")
+    await ana.page.clock.fast_forward(11_000)
     is_dead = False
-    await ana.expect_message("Reconnected. Messages sent in the meantime are missing.")
-    assert ana.requests.count("negotiate") == 2
+    await ana.expect_message(f"Reconnected. {ARRIVED}")
+    assert ana.requests.count("negotiate") == 1
+
+
+async def test_a_page_that_the_browser_keeps_has_left_and_returns(
+    open_page: OpenPage, room: Room
+) -> None:
+    """As after the back button: at `pagehide` it leaves, and at `pageshow` it enters again."""
+    ana = await open_page()
+    await ana.page.clock.install()
+    await ana.enter("ana", room.name)
+    await ana.expect_steps("200", "200", "202")
+    await ana.page.clock.pause_at("2100-01-01")  # the browser freezes the page
+    await ana.page.evaluate("dispatchEvent(new Event('pagehide'))")
+    await wait_until(lambda: is_empty(room))
+    assert ana.requests.count("negotiate") == 1
+    await ana.page.evaluate("dispatchEvent(new Event('pageshow'))")
+    await ana.page.clock.resume()
+    await ana.expect_message(f"Reconnected. {MISSING}")
+    await ana.expect_steps("200", "200", "202")
+    assert await room.members()
 
 
 async def test_a_missing_announcement_leaves_the_statuses_unknown(
@@ -292,6 +342,7 @@ async def test_a_missing_announcement_leaves_the_statuses_unknown(
     await ana.page.clock.fast_forward(10_000)
     await ana.expect_steps("200", "?", "?")
     await ana.expect_status("Connected, but no announcement arrived.")
+    await expect(ana.page.get_by_role("status")).to_have_attribute("data-state", "unconfirmed")
     await expect(ana.page.get_by_text("No announcement within 10 s")).to_have_count(2)
     await ana.take_screenshot("not-announced")
     await ana.send("Can you read this?")
@@ -316,24 +367,20 @@ async def test_without_access_to_the_roster_the_page_follows_the_announcements(
     await expect(note).to_be_visible()
 
 
-async def test_the_roster_is_refreshed_without_an_announced_leave(
+async def test_a_leave_without_an_announcement_is_found_at_the_next_one(
     open_page: OpenPage, room: Room
 ) -> None:
-    """Otherwise a user whose leave was not announced would stay in the list."""
+    """Every announcement makes the page read the roster again; it never polls."""
     await room.join("bo")
     ana = await open_page()
-    await ana.page.clock.install()
     await ana.enter("ana", room.name)
     await ana.expect_roster("ana", "bo")
     await room.set_faults("event-lost:event=disconnected")
     await room.leave("bo")
     await room.wait_for_event("bo", "disconnected")
-
-    async def is_alone() -> bool:
-        await ana.page.clock.fast_forward(38_000)
-        return await ana.page.locator("#roster bdi").all_text_contents() == ["ana"]
-
-    await wait_until(is_alone)
+    await room.set_faults()
+    await room.join("cy")
+    await ana.expect_roster("ana", "cy")
     assert await ana.page.get_by_text("bo left").count() == 0
 
 
@@ -346,6 +393,8 @@ async def test_a_summary_confirms_the_join_of_a_user_that_it_names(
     summary = {"type": "joined", "id": "1", "group": room.name, "userIds": ["eve", "ana"]}
     await room.set_faults("event-lost:event=connected")
     ana = await open_page()
+    # Otherwise the service's list would soon show that `eve` is not here.
+    await ana.page.route("**/members**", lambda route: route.fulfill(status=503))
     await ana.enter("ana", room.name)
     await ana.expect_status("Waiting for the announcement")
     await ana.expect_roster("ana")
@@ -355,9 +404,7 @@ async def test_a_summary_confirms_the_join_of_a_user_that_it_names(
         else:
             await service.send_to_group(room.name, text, content_type="text/plain")
     await ana.expect_message(text)
-    # Immediately, before the roster is read again.
-    names = await ana.page.locator("#roster bdi").all_text_contents()
-    assert names == (["ana", "eve"] if is_json else ["ana"])
+    await ana.expect_roster(*(["ana", "eve"] if is_json else ["ana"]))
     await ana.expect_steps("200", "200", "202")
 
 
@@ -555,6 +602,48 @@ async def test_a_phone_never_scrolls_sideways(open_page: OpenPage, room: Room) -
     assert width == PHONE["width"]
 
 
+@pytest.mark.parametrize("width", [320, 390, 960])
+async def test_no_placeholder_is_cut(open_page: OpenPage, width: int) -> None:
+    ana = await open_page(viewport={"width": width, "height": 640})
+    spaces = await ana.page.evaluate(SPACES)
+    assert len(spaces) == 1
+    assert not [space for space in spaces if space < 0]
+
+
+async def test_a_refusal_by_the_policy_names_the_policy(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Other refusals do not, and the next attempt hides it."""
+    log = tmp_path_factory.mktemp("policy") / "log"
+    with run(UP, log, {"USHER_POLICY_FILE": "policy.json"}) as running:
+        ana = await Visitor.open(browser, running.facts["host"])
+        hint = ana.page.get_by_text("policy.json opens rooms")
+        await ana.expect_refusal("ana", "a/b")
+        await expect(hint).to_be_hidden()
+        await ana.expect_refusal("ana", "vault")
+        await expect(hint).to_be_visible()
+        await ana.enter("ana", "lobby")
+        await ana.expect_steps("200", "200", "202")
+        await expect(hint).to_be_hidden()
+        await ana.page.context.close()
+
+
+async def test_a_user_who_closes_one_of_two_tabs_stays_in_the_list(
+    open_page: OpenPage, room: Room
+) -> None:
+    """The text says that the user left, but the service's list decides."""
+    ana, second, bo = await open_page(), await open_page(), await open_page()
+    for visitor, name in ((ana, "ana"), (second, "ana"), (bo, "bo")):
+        await visitor.enter(name, room.name)
+        await visitor.expect_steps("200", "200", "202")
+    await bo.expect_roster("ana", "bo")
+    await second.page.close()
+    await bo.expect_message(f"ana left {room.name}")
+    await bo.expect_roster("ana", "bo")
+    await expect(bo.page.locator("#roster li").first).to_have_text("Aana")
+    await bo.expect_roster("ana", "bo")
+
+
 async def test_in_anonymous_mode_the_page_admits_guests_only(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -618,6 +707,7 @@ async def test_a_repeated_json_announcement_is_shown_once(
 
 
 async def test_the_page_is_off_by_default(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The browser module is served: other pages use it."""
     log = tmp_path_factory.mktemp("off") / "log"
     command = ["localdev", "host", "--json", "--port", "0"]
     with run(command, log, {"USHER_DEMO": ""}) as running:
@@ -627,4 +717,16 @@ async def test_the_page_is_off_by_default(tmp_path_factory: pytest.TempPathFacto
         ):
             problem = await response.json()
             assert response.content_type == "application/problem+json"
+        await check_module(running.facts["host"])
     assert (problem["status"], problem["type"]) == (404, "urn:problem-type:usher:not-found")
+
+
+async def check_module(host: str) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{host}/api/usher.js") as response,
+    ):
+        assert await response.read() == MODULE.read_bytes()
+        assert response.content_type == "text/javascript"
+        assert response.headers["Cache-Control"] == "public, max-age=300"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"

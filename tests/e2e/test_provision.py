@@ -20,7 +20,7 @@ import pytest_asyncio
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.e2e.room import Room
-from webpubsub_emulator.faults import Faults, parse_fault
+from webpubsub_emulator import Faults, parse_fault
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

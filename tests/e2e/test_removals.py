@@ -2,7 +2,12 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,10 +17,16 @@ import pytest_asyncio
 from tests.e2e.clients import new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
-from tests.e2e.room import Room
+from tests.e2e.room import Room, wait_until
+from tests.usher.settings import make_settings
+from tests.usher.store.azurite import KEY as AZURITE_KEY
+from tests.usher.store.azurite import run_azurite
+from usher.store.bans import Bans
+from usher.store.sqlite import SqliteStore
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+SOME_ID = f"{'0' * 32}-{'0' * 16}"
 PROTOCOL = "json.webpubsub.azure.v1"
 
 
@@ -222,18 +233,170 @@ async def test_the_function_key_is_required(door: Door, method: str, path: str) 
     assert (response.status, nothing) == (401, None)
 
 
-async def test_a_connection_that_slips_through_is_taken_out(door: Door) -> None:
-    """Its `connect` was accepted before the removal, and its `connected` comes after all of it."""
+# --- an instance that dies, and other stores ------------------------------------------------
+
+
+class DeadInstance:
+    """An instance that writes a ban, and dies before it ends anything."""
+
+    def __init__(self, stack: Running) -> None:
+        store = SqliteStore(stack.log_file.parent / "bans.sqlite")
+        self._bans = Bans(store, make_settings())
+
+    async def ban(self, user: str, group: str | None) -> None:
+        await self._bans.add(user, group, 60, "spam")
+
+
+@pytest.mark.parametrize("is_hub", [True, False], ids=["hub", "group"])
+async def test_a_connection_that_slips_through_is_taken_out(door: Door, is_hub: bool) -> None:
+    """`connect` admitted it before the ban; only its `connected` comes after it."""
     mallory, room = new_user(), new_room()
-    faults = Room(door.stack, door.session, room)
-    await faults.set_faults("event-delayed:ms=6000,event=connected")
+    members = Room(door.stack, door.session, room)
+    await members.set_faults("event-delayed:ms=1500,event=connected")
     try:
         _, token = await door.negotiate(mallory, room)
-        # The emulator is slower than the removal here: both rounds of it end before the event.
-        removing = asyncio.create_task(door.remove(mallory, group=room))
         async with door.session.ws_connect(token["url"], protocols=[PROTOCOL]) as ws:
-            await removing
-            await wait_for(ws, **{"from": "server"})
-        door.stack.wait_for_record(record="removal", userId=mallory, group=room)
+            assert (await ws.receive_json(timeout=10))["event"] == "connected"
+            assert set(await members.members()) == {mallory}
+            await DeadInstance(door.stack).ban(mallory, None if is_hub else room)
+            if is_hub:
+                assert (await is_closed(ws)).endswith(" Reason: removed: spam")
+            else:
+                frame = await wait_for(ws, **{"from": "server"})
+                assert frame["data"] == {"type": "removed", "group": room, "reason": "spam"}
+            assert await members.members() == {}
     finally:
-        await faults.set_faults()
+        await members.set_faults()
+    record = door.stack.wait_for_record(record="removal", userId=mallory)
+    assert record["connectionId"]
+    assert not door.stack.records(record="join", userId=mallory, addStatus=200)
+
+
+async def test_the_same_call_ends_what_a_dead_instance_left(door: Door) -> None:
+    mallory, room = new_user(), new_room()
+    async with await door.enter(mallory, room) as ws:
+        await DeadInstance(door.stack).ban(mallory, None)
+        response, removal = await door.remove(mallory, minutes=60, reason="spam")
+        assert (response.status, removal["connectionsClosed"]) == (200, True)
+        await is_closed(ws)
+
+
+async def test_many_connections_race_a_removal(door: Door) -> None:
+    """With late visibility and slow events, on real sockets. In the end nobody is in."""
+    room = new_room()
+    members = Room(door.stack, door.session, room)
+    await members.set_faults(
+        "late-visibility:ms=800", "event-delayed:ms=900,rate=0.5", "rest-slow:ms=50,rate=0.3"
+    )
+    try:
+        outcomes = await asyncio.gather(*(race(door, members, number) for number in range(12)))
+    finally:
+        await members.set_faults()
+    assert any(outcomes)  # some connections were open when the removal began
+
+
+async def race(door: Door, members: Room, number: int) -> bool:
+    """Connect again and again while the user is removed; return whether a connection was open."""
+    mallory = f"{new_user()}-{number}"
+    _, token = await door.negotiate(mallory, members.name)
+    sockets: list[aiohttp.ClientWebSocketResponse] = []
+
+    async def connect() -> None:
+        for _ in range(8):
+            with suppress(aiohttp.WSServerHandshakeError):
+                sockets.append(await door.session.ws_connect(token["url"], protocols=[PROTOCOL]))
+            await asyncio.sleep(0.1)
+
+    removing = asyncio.create_task(door.remove(mallory))
+    connecting = asyncio.create_task(connect())
+    response, _ = await removing
+    assert response.status == 201
+    await connecting
+
+    async def is_out() -> bool:
+        return mallory not in await members.members()
+
+    await wait_until(is_out)
+    for ws in sockets:
+        await ws.close()
+    return bool(sockets)
+
+
+async def test_bans_are_off(door: Door, tmp_path: Path) -> None:
+    """A removal can close connections, and nothing else."""
+    with run([*UP, "--control"], tmp_path / "log", {"USHER_BANS": "off"}) as stack:
+        off = Door(stack, door.session)
+        room = new_room()
+        async with await off.enter("mallory", room) as ws:
+            for method, path, body in [
+                ("POST", "", {"userId": "mallory"}),
+                ("GET", "", None),
+                ("GET", f"/{SOME_ID}", None),
+                ("DELETE", f"/{SOME_ID}", None),
+            ]:
+                response, problem = await off.call(method, path, body)
+                assert (response.status, problem["type"]) == (
+                    409,
+                    "urn:problem-type:usher:bans-off",
+                )
+            response, removal = await off.remove("mallory", minutes=0)
+            assert (response.status, removal["connectionsClosed"]) == (200, True)
+            await is_closed(ws)
+        assert (await off.negotiate("mallory", room))[0] == 200
+
+
+async def test_bans_in_a_table(door: Door, tmp_path: Path) -> None:
+    """The journey with Azurite; when the table is gone, users are refused."""
+    room = new_room()
+    with ExitStack() as running:
+        with run_azurite() as text:
+            settings = {"USHER_BANS": "table", "AzureWebJobsStorage": text}
+            stack = running.enter_context(run([*UP, "--control"], tmp_path / "log", settings))
+            tabled = Door(stack, door.session)
+            _, old = await tabled.negotiate("mallory", room)
+            async with await tabled.enter("mallory", room) as ws:
+                response, removal = await tabled.remove("mallory", reason="spam")
+                assert response.status == 201
+                assert (await is_closed(ws)).endswith(" Reason: removed: spam")
+            assert (await tabled.negotiate("mallory", room))[0] == 403
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await door.session.ws_connect(old["url"], protocols=[PROTOCOL])
+            assert (await tabled.call("DELETE", f"/{removal['id']}"))[0].status == 204
+            _, token = await tabled.negotiate("mallory", room)
+        status, problem = await tabled.negotiate("bo", room)
+        assert (status, problem["type"]) == (503, "urn:problem-type:usher:store-failed")
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await door.session.ws_connect(token["url"], protocols=[PROTOCOL])
+        assert caught.value.status == 500
+        assert (await tabled.remove("bo"))[0].status == 503
+        assert "AccountKey" not in stack.log()
+        assert AZURITE_KEY not in stack.log()
+
+
+# --- the command line ------------------------------------------------------------------------
+
+
+async def test_the_commands(door: Door) -> None:
+    mallory = new_user()
+    url = ("--url", door.stack.facts["host"], "--key-from-env", "USHER_KEY")
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "localdev", *arguments, *url],
+            env=os.environ | {"USHER_KEY": door.key["x-functions-key"]},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    options = ("--user", mallory, "--group", "lobby", "--minutes", "5", "--reason", "spam")
+    done = await asyncio.to_thread(call, "remove", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    removal = json.loads(done.stdout)
+    assert (removal["userId"], removal["group"], removal["minutes"]) == (mallory, "lobby", 5)
+    done = await asyncio.to_thread(call, "removals")
+    assert removal["id"] in [json.loads(line)["id"] for line in done.stdout.splitlines()]
+    done = await asyncio.to_thread(call, "remove", "--user", "a/b")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "400 userId must" in done.stderr

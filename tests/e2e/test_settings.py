@@ -91,6 +91,30 @@ async def test_a_broken_connection_string_is_not_shown(tmp_path: Path) -> None:
         assert SECRET not in app.log()
 
 
+@pytest.mark.parametrize(
+    ("connection", "reason"),
+    [
+        ('"Endpoint=http://127.0.0.1:1;{}"', "has no Endpoint"),
+        ("Endpoint=http://127.0.0.1:1;{0};{0}", "names a property twice"),
+    ],
+)
+async def test_a_connection_string_that_stops_the_host(
+    tmp_path: Path, connection: str, reason: str
+) -> None:
+    """As in Azure, nothing of the app answers any more; the terminal says why in one line."""
+    broken = connection.format(f"AccessKey={SECRET}")
+    with run_app(tmp_path, WebPubSubConnectionString=broken) as app:
+        async with aiohttp.ClientSession(app.facts["host"]) as session:
+            for path in ("/api/health", "/api/negotiate", "/", "/runtime/webhooks/webpubsub"):
+                response = await session.get(path)
+                assert response.status == 503
+                assert await response.text() == "Function host is not running."
+        (line,) = (line for line in app.log().splitlines() if line.startswith("ERROR: "))
+        assert "'WebPubSubConnectionString'" in line
+        assert reason in line
+        assert SECRET not in app.log()
+
+
 async def test_anonymous_mode_admits_guests_of_allowed_origins_by_post(tmp_path: Path) -> None:
     """Each guest gets a new user id and cannot choose it."""
     settings = {"USHER_AUTH": "anonymous", "USHER_ALLOWED_ORIGINS": "https://a.example"}

@@ -122,7 +122,7 @@ def test_key_vault_references_are_read_with_the_app_s_identity() -> None:
     assert chain(resource(APP, "app").properties["keyVaultReferenceIdentity"]) == "identity.id"
 
 
-def test_app_service_authentication_excludes_health_and_the_descriptions() -> None:
+def test_app_service_authentication_excludes_what_has_no_caller() -> None:
     """Of events the host checks the system key, unless they carry a token of the service."""
     properties = resource("app/authentication.bicep", "authentication").properties
     rules = properties["globalValidation"]
@@ -134,6 +134,7 @@ def test_app_service_authentication_excludes_health_and_the_descriptions() -> No
         "/api/asyncapi.yaml",
         "/api/health",
         "/api/openapi.yaml",
+        "/api/usher.js",
     ]
     assert "excludedPaths: eventsWithIdentity ? open : concat([webhook], open)" in text(
         tree("app/authentication.bicep")

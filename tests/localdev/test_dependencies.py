@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from hashlib import sha256
 from importlib.metadata import distribution, requires
@@ -251,3 +252,16 @@ def test_each_release_has_a_bill_of_materials() -> None:
     assert "types: [published]" in workflow
     assert "dev.py sbom > usher.cdx.json" in workflow
     assert 'gh release upload "$TAG" usher.cdx.json' in workflow
+
+
+def test_the_emulator_is_tested_with_the_same_versions() -> None:
+    """For older Pythons, check.yaml installs a group of the emulator's own."""
+
+    def group(file: str, name: str) -> set[str]:
+        content = tomllib.loads((ROOT / file).read_text("utf-8"))
+        return {*content["dependency-groups"][name]}
+
+    known = {f"{name}=={version}" for name, version in pins(FILE.read_text("utf-8")).items()}
+    assert group("emulator/pyproject.toml", "test") <= known | group("pyproject.toml", "dev")
+    check = (ROOT / ".github/workflows/check.yaml").read_text("utf-8")
+    assert "--group emulator/pyproject.toml:test" in check

@@ -6,7 +6,8 @@ from typing import Any
 from localdev.__main__ import COMMANDS
 from localdev.arguments import HOST_PORT
 from localdev.stack import ROOT
-from webpubsub_emulator.command import PORT as EMULATOR_PORT
+
+EMULATOR_PORT = 8080  # as the emulator's README says
 
 
 def read(name: str) -> Any:

@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from localdev.presence import Rules, State, apply_presence, present_users
 from tests.presence.histories import INSTANCES
-from tests.presence.reducer import Rules, State, apply_presence, present_users
+from tests.presence.replay import Result
 from tests.presence.world import NEVER, Connection, Sent, World, moment_of, noise
 from usher.groups.presence import write_snapshot
 from usher.service.group_list import GroupList
 
 LONGEST_DELAY = 2500  # of a message
 ROSTER_WAIT = (3000, 5000)  # before a client asks, at random
-ROSTER_PAUSE = 10_000  # between two questions that are not about the same difference
+ROSTER_PAUSE = 10_000  # at least, between two requests
 ROSTER_CACHE = 3000  # for which an instance keeps its answer
 PERCENT_LOST = PERCENT_DOUBLED = 5
 PERCENT_DELAYED = 10
@@ -54,12 +55,12 @@ class Client:
     seen: Counter[str]
     state: State | None = None
     applied: list[Message] = field(default_factory=list)
-    results: list[tuple[list[str], list[str], bool]] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     snapshot: str = ""
     ask_at: int = NEVER
     asked_at: int = -NEVER
-    missing: frozenset[str] = frozenset()  # who is shown, and was not in the last answer
+    absent: frozenset[str] = frozenset()  # who is shown, and was not in the last answer
 
     def run(self, inbox: Iterator[Delivery], end: int) -> None:
         """Live until `end`, or until the last connection is closed."""
@@ -67,7 +68,7 @@ class Client:
         for connection in self.connections:
             stop = min(connection.deaf, end)
             self.ask_at = connection.opened + self._wait(connection.opened)
-            self.missing = frozenset()
+            self.absent = frozenset()
             while min(now := delivery.at if delivery else NEVER, self.ask_at) < stop:
                 if now <= self.ask_at and delivery:
                     self.receive(now, delivery.body)
@@ -85,23 +86,28 @@ class Client:
         if message["snapshot"] and self.is_ready:
             message = message | {"truncated": True}
         if not self._apply(now, message):
-            self.missing = frozenset()
+            self.absent = frozenset()
             self.ask_at = NEVER if self.is_ready else self.ask_at
         elif self.ask_at == NEVER:
             self.ask_at = max(now + self._wait(now), self.asked_at + ROSTER_PAUSE)
 
     def ask(self, now: int) -> None:
-        """Ask the roster. Who is missing in two answers has left; in one, it may be a reload."""
+        """Ask the roster. Who is absent in two answers has left; in one, it may be a reload."""
         self.seen["roster requests"] += 1
         answer = self._read_roster(now)
-        absent = present_users(self.state).keys() - answer["users"].keys()
-        gone = sorted(self.missing & absent)
+        absent = self.users.keys() - answer["users"].keys()
+        gone = sorted(self.absent & absent)
         if self.is_ready and self.rules.confirms_leaves:
             answer |= {"truncated": True, "gone": gone}
         self.seen["leaves by two answers"] += len(gone)
         is_behind, self.asked_at = self._apply(now, answer), now
         self.ask_at = now + ROSTER_PAUSE if is_behind else NEVER
-        self.missing = frozenset(absent if is_behind else ())
+        self.absent = frozenset(absent if is_behind else ())
+
+    @property
+    def users(self) -> dict[str, int]:
+        """Those whom the client shows, with their numbers of connections."""
+        return present_users(self.state)
 
     @property
     def is_ready(self) -> bool:
@@ -120,7 +126,7 @@ class Client:
         result = apply_presence(self.state, message, self.rules)
         self.state = result.state
         self.applied.append(message)
-        self.results.append(result[1:])
+        self.results.append((result.joined, result.left, result.is_behind))
         for kind, names in (("joined", result.joined), ("left", result.left)):
             self.lines += [Line(kind, name, message["asOf"], self.snapshot, now) for name in names]
         if message["snapshot"] and not message["truncated"]:

@@ -139,10 +139,22 @@ def shrink(history: History, fails: Callable[[History], bool]) -> History:
     while is_smaller:
         is_smaller = False
         for candidate in _smaller(history):
-            if fails(candidate):
+            if _ends_with_an_event(candidate) and fails(candidate):
                 history, is_smaller = candidate, True
                 break
     return history
+
+
+def _ends_with_an_event(history: History) -> bool:
+    """Return whether the last operation opens a closed tab, or closes an open one."""
+    *operations, last = history["operations"]
+    is_open = False
+    for operation in operations:
+        if operation.get("tab") == last["tab"]:
+            is_open = operation["op"] not in ("close", "kill") and (
+                is_open or operation["op"] == "open"
+            )
+    return bool(is_open == (last["op"] == "close"))
 
 
 def _smaller(history: History) -> Iterator[History]:

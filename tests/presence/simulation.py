@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from localdev.presence import Rules
 from tests.presence.clients import (
     LONGEST_DELAY,
     ROSTER_PAUSE,
@@ -16,14 +17,15 @@ from tests.presence.clients import (
     run_clients,
 )
 from tests.presence.histories import History
-from tests.presence.reducer import Rules, present_users
+from tests.presence.replay import Replayed
 from tests.presence.world import NEVER, NOON, Connection, World, serve
 from tests.virtual_time import VirtualTimeLoop
 
-# After the last event: what the app takes besides the grace (a window, two lists more, sharing),
-# and the delay of its messages; then the longest way of a client to two answers of the roster.
+# After the last event, the app takes the grace, a window, and two lists more; its messages take a
+# while, too. Then a client that is behind needs two answers of the roster at the most.
 APP_WAIT = 1000 + 2 * 2000 + LONGEST_DELAY
 ROSTER_LONGEST = ROSTER_WAIT[1] + 2 * ROSTER_PAUSE
+ENDS_WRONG = "a client ends with other users than the service"
 # Leaves of a user's other tabs may still be announced for so long, by the other instance.
 OTHER_TABS = APP_WAIT
 
@@ -38,6 +40,10 @@ class Run:
     clients: list[Client]
     end: int
 
+    def replayed(self) -> list[Replayed]:
+        """Return what the clients' reducers did."""
+        return [Replayed(one.applied, one.results, one.users) for one in self.clients]
+
     def find_fault(self) -> str:
         """Return what is wrong, or an empty text."""
         return next((fault for client in self.clients for fault in self._faults(client)), "")
@@ -45,18 +51,15 @@ class Run:
     def _faults(self, client: Client) -> Iterator[str]:
         name = f"client {client.connections[0].number}"
         if client.connections[-1].deaf > self.end:
-            users, listed = present_users(client.state), self._present()
-            if users != listed:
-                yield f"{name} ends with {users}, and the service with {listed}"
+            listed = dict(Counter(self.world.present(self.end).values()))
+            if client.users != listed:
+                yield f"{ENDS_WRONG}: {name} has {client.users}, the service {listed}"
         for line in client.lines:
             if fault := self._fault_of(line):
-                yield f"{name}: {fault}: {line}"
+                yield f"{fault}: {name}, {line}"
         for earlier, later in pairwise(sorted(client.lines, key=lambda line: line.name)):
             if earlier[:2] == later[:2]:
-                yield f"{name} shows twice: {later}"
-
-    def _present(self) -> dict[str, int]:
-        return dict(Counter(self.world.present(self.end).values()))
+                yield f"a user joins or leaves twice: {name}, {later}"
 
     def _fault_of(self, line: Line) -> str:
         if line.kind == "joined":
@@ -74,6 +77,8 @@ class Run:
         second = round((datetime.fromisoformat(as_of) - NOON).total_seconds()) * 1000
         absent_from = -NEVER
         for one in self._connections_of(user):
+            if one.visible >= one.gone:
+                continue  # no list ever had it
             if absent_from <= second + 999 and second <= one.visible > absent_from:
                 yield absent_from, one.visible
             absent_from = max(absent_from, one.gone)
@@ -100,7 +105,8 @@ class Simulation:
     """Runs histories on one virtual clock. `seen` counts what happened in them."""
 
     def __init__(self, rules: Rules | None = None) -> None:
-        self.rules, self.seen = rules or Rules(), Counter[str]()
+        self.rules = rules or Rules()
+        self.seen = self.rules.uses
         self._runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
 
     def __enter__(self) -> "Simulation":

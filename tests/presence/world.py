@@ -25,7 +25,7 @@ NEVER = 10**9
 
 
 def noise(*keys: int) -> int:
-    """Return a number that depends on the keys alone: the same in every run."""
+    """Return a number that depends on the keys alone, as Python hashes integers without a salt."""
     return hash(keys) >> 7
 
 
@@ -118,6 +118,7 @@ class World:
     _kill = _close
 
     def _reload(self, operation: dict[str, Any]) -> None:
+        self.seen["reloads within the grace"] += operation["gap"] < self.history["grace"]
         if self._close(operation):
             self._connect(operation, operation["at"] + operation["gap"], operation["connection"])
 

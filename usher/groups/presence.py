@@ -42,9 +42,9 @@ class Change:
     def supersedes(self, earlier: Self) -> bool:
         """Return whether this change makes an earlier one, which still waits, needless.
 
-        A leave ends the join of its connection. The leaves of a user wait for the user's next
-        change: a join says how many connections there are, and a leave has a grace of its own.
-        Connections without a user are not one user, whose leaves could wait for each other.
+        A leave ends the join of its connection. A user's next change announces the earlier leaves:
+        a join at once, a leave after a grace of its own. Connections without a user are many
+        people, whose leaves must not wait for each other.
         """
         if earlier.is_join:
             return not self.is_join and earlier.connection_id == self.connection_id
@@ -67,10 +67,10 @@ def count_connections(listed: GroupList) -> dict[str, int]:
     return dict(Counter(listed.connections.values()))
 
 
-def write_snapshot(group: str, listed: GroupList) -> dict[str, Any]:
-    """Return the message that has all users of a list."""
+def write_snapshot(group: str, listed: GroupList, names: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the message that has all users of a list, and which of these names are gone."""
     users = count_connections(listed)
-    return _write(group, listed, users, users, [], is_snapshot=True)
+    return _write(group, listed, users, users, sorted({*names} - users.keys()), is_snapshot=True)
 
 
 def write_changes(group: str, listed: GroupList, names: Iterable[str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from usher.service.group_list import GroupList
 
 CONTENT_TYPE = "application/json"
 WINDOW_SECONDS = 1.0  # between two lists of a group
-MOST_MISSES = 2  # stale lists that are corrected; the third one is believed
+MOST_MISSES = 2  # stale lists of one change; the third list is believed
 MOST_REMEMBERED = 10_000  # groups; the oldest is forgotten first
 
 
@@ -46,11 +46,8 @@ class _Batch:
     changes: list[Change] = field(default_factory=list)
     is_open: bool = True  # its list has not begun
 
-    def take(self, change: Change) -> list[Change]:
-        """Remove the changes that this one supersedes, and return them."""
-        taken = [one for one in self.changes if change.supersedes(one)]
-        self.changes = [one for one in self.changes if one not in taken]
-        return taken
+    def drop_superseded(self, change: Change) -> None:
+        self.changes = [one for one in self.changes if not change.supersedes(one)]
 
 
 class PresenceAnnouncer:
@@ -70,20 +67,16 @@ class PresenceAnnouncer:
 
     async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
         """Wait for the list that this event needs, and send what it says; or let another do it."""
-        changes = self._read(event, outcome.group)
+        is_join = event.name == "connected"
+        change = Change(event.connection_id, event.user_id or "", is_join, event.time)
+        for waiting in self._batches.get(outcome.group, ()):
+            waiting.drop_superseded(change)
         # Who was removed does not come back: the grace is for reloads.
-        delay = 0.0 if changes[0].is_join or event.is_removal else self._grace
+        changes, delay = [change], 0.0 if is_join or event.is_removal else self._grace
         while changes:
             batch = await self._collect(changes, delay, outcome)
             changes = await self._send(batch, outcome) if batch else []
             delay = WINDOW_SECONDS
-
-    def _read(self, event: ConnectionEvent, group: str) -> list[Change]:
-        """Return the change of an event, and the leaves that wait and that it takes over."""
-        is_join = event.name == "connected"
-        change = Change(event.connection_id, event.user_id or "", is_join, event.time)
-        taken = [one for batch in self._batches.get(group, ()) for one in batch.take(change)]
-        return [change, *(one for one in taken if not one.is_join)]
 
     async def _collect(self, changes: list[Change], delay: float, outcome: Outcome) -> list[Change]:
         """Return the changes to announce now; nothing if another handler announces them."""
@@ -94,8 +87,10 @@ class PresenceAnnouncer:
         if not is_new:
             return []
         outcome.budget.deadline += batch.due - now
-        await asyncio.sleep(batch.due - now)
-        batch.is_open, collected, batch.changes = False, batch.changes, []
+        try:
+            await asyncio.sleep(batch.due - now)
+        finally:
+            batch.is_open, collected, batch.changes = False, batch.changes, []
         return collected
 
     def _find_batch(self, group: str, now: float, due: float) -> tuple[_Batch, bool]:
@@ -134,13 +129,15 @@ class PresenceAnnouncer:
     async def _send_messages(
         self, listed: GroupList, users: Set[str], newcomers: Sequence[str], outcome: Outcome
     ) -> None:
-        snapshot = presence.write_snapshot(outcome.group, listed)
+        group = outcome.group
         if 0 < self._crowd < len(newcomers):
-            await self._send_to_group(snapshot, outcome)
+            message = presence.write_snapshot(group, listed, users)
+            await self._send_to_group(message, outcome)
             return
+        snapshot = presence.write_snapshot(group, listed)
         calls = [self._send_to_connection(one, snapshot, outcome) for one in newcomers]
         if users:
-            message = presence.write_changes(outcome.group, listed, users)
+            message = presence.write_changes(group, listed, users)
             calls.append(self._send_to_group(message, outcome))
         await _run_all(calls)
 

@@ -11,16 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from webpubsub_emulator.faults import FAULTS, Fault, FaultError, Faults, parse_fault
+    from webpubsub_emulator.fixture import EmulatorFixture
+    from webpubsub_emulator.journal import EventRecord
+    from webpubsub_emulator.recording import ClientConnection, SentMessage
     from webpubsub_emulator.server import Emulator
     from webpubsub_emulator.tokens import ACCESS_KEY, sign_data_plane_token
 
 __all__ = [
     "ACCESS_KEY",
     "FAULTS",
+    "ClientConnection",
     "Emulator",
+    "EmulatorFixture",
+    "EventRecord",
     "Fault",
     "FaultError",
     "Faults",
+    "SentMessage",
     "parse_fault",
     "sign_data_plane_token",
 ]
@@ -30,10 +37,14 @@ __all__ = [
 _MODULES = {
     "ACCESS_KEY": "tokens",
     "FAULTS": "faults",
+    "ClientConnection": "recording",
     "Emulator": "server",
+    "EmulatorFixture": "fixture",
+    "EventRecord": "journal",
     "Fault": "faults",
     "FaultError": "faults",
     "Faults": "faults",
+    "SentMessage": "recording",
     "parse_fault": "faults",
     "sign_data_plane_token": "tokens",
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from aiohttp import web
 
@@ -40,4 +41,4 @@ class Call:
         return await self.request.read()
 
 
-type Handler = Callable[[Call], Awaitable[web.Response]]
+Handler: TypeAlias = Callable[[Call], Awaitable[web.Response]]

@@ -4,15 +4,16 @@ The table of protocols is in subprotocols.py.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from webpubsub_emulator.client_modes import PublishMode
 from webpubsub_emulator.client_requests import ClientRequest
+from webpubsub_emulator.client_responses import ClientResponse
 from webpubsub_emulator.messages import Frame
 from webpubsub_emulator.outgoing import OutgoingMessage
 from webpubsub_emulator.unacknowledged import UnacknowledgedMessages
 
-type Failure = Literal["Forbidden", "Duplicate", "InternalServerError"]
+Failure: TypeAlias = Literal["Forbidden", "Duplicate", "InternalServerError"]
 
 
 class ClosingCode(NamedTuple):
@@ -55,6 +56,9 @@ class ClientProtocol(Protocol):
 
     def failure(self, ack_id: int | None, failure: Failure, message: str) -> Frame | None:
         """Return the answer to a request that failed."""
+
+    def respond(self, response: ClientResponse) -> Frame | None:
+        """Return the answer to a request that has no ack id."""
 
     def new_unacknowledged(self) -> UnacknowledgedMessages | None:
         """Return an empty store for recovery, or None if such clients cannot recover."""

@@ -12,6 +12,9 @@ from webpubsub_emulator.messages import MESSAGE_LIMIT, Frame
 # How long a client may take to read its last frames before its TCP connection is aborted.
 CLOSE_SECONDS = 10.0
 
+# The first byte of a control frame (RFC 6455, section 5.2).
+_PING, _PONG = 0x89, 0x8A
+
 
 class SlowClientError(Exception):
     """More frames are queued for the client than allowed."""
@@ -27,9 +30,8 @@ def new_websocket(subprotocol: str | None) -> web.WebSocketResponse:
         max_msg_size=MESSAGE_LIMIT + 1,
         # Keeps aiohttp from waiting for a slow client. ClientSocket does that.
         writer_limit=sys.maxsize,
-        # Differs from Azure: no pings are sent. On one machine TCP reports every client that dies,
-        # and a timer for each client would cost memory.
-        heartbeat=None,
+        # The reader has to see pings and pongs (keep_alive.py).
+        autoping=False,
     )
     if subprotocol:
         websocket.headers["Sec-WebSocket-Protocol"] = subprotocol
@@ -45,7 +47,7 @@ class ClientSocket:
 
     __slots__ = (
         *("hub", "_request", "_queue", "_closing", "is_gone", "_pause", "_task", "_deadline"),
-        *("_websocket", "_writer", "_transport", "_room"),
+        *("is_silent", "_websocket", "_writer", "_transport", "_room"),
     )
 
     def __init__(self, hub: str, request: web.BaseRequest) -> None:
@@ -54,6 +56,7 @@ class ClientSocket:
         self._queue: FrameQueue | None = FrameQueue()
         self._closing: tuple[int, bytes] | None = None
         self.is_gone = False  # nothing is sent any more, and what is received is ignored
+        self.is_silent = False  # nothing came since the last ping; the reader sets it to false
         self._pause: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -100,6 +103,25 @@ class ClientSocket:
         if self._queue is None:
             self._task = asyncio.create_task(self._write_rest())
 
+    def ping(self) -> bool:
+        """Send a WebSocket ping. Return false if nothing came since the last one.
+
+        A client that is slow, or whose frames are not read now, is neither pinged nor judged.
+        """
+        if self._queue is not None or self._pause is not None or self._closing is not None:
+            self.is_silent = False
+            return True
+        if self.is_silent:
+            return False
+        self.is_silent = True
+        self._write_control(_PING, b"")
+        return True
+
+    def pong(self, data: bytes) -> None:
+        """Answer a WebSocket ping of the client."""
+        if self._closing is None:  # no frame may follow the close frame
+            self._write_control(_PONG, data)
+
     def drop(self) -> None:
         """End the TCP connection without another frame."""
         self._retire()
@@ -142,7 +164,9 @@ class ClientSocket:
 
     def _flush(self) -> None:
         while self._queue and self._transport.get_write_buffer_size() <= self._room:
-            self._write(self._queue.popleft())
+            frame = self._queue.popleft()
+            if not frame.is_expired:
+                self._write(frame)
         if not self._queue:
             self._queue = None
 
@@ -161,3 +185,8 @@ class ClientSocket:
         # Not aiohttp's `send_frame`, which makes the header and a coroutine for each client.
         if not self._transport.is_closing():
             self._transport.write(frame.wire)
+
+    def _write_control(self, opcode: int, data: bytes) -> None:
+        # Not shared with _write, which every message to every client calls.
+        if not self._transport.is_closing():
+            self._transport.write(bytes((opcode, len(data))) + data)

@@ -10,11 +10,14 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from webpubsub_emulator.faults import FAULTS, Fault, FaultError, Faults, parse_fault
 from webpubsub_emulator.handler_settings import read_settings
 from webpubsub_emulator.server import Emulator
+from webpubsub_emulator.units import connection_limit
 
 PORT = 8080
 FAULT_HELP = "inject this fault; repeatable. The faults are " + ", ".join(FAULTS)
@@ -22,6 +25,12 @@ CONTROL_HELP = (
     "serve /control on the emulator's port, for this machine only and without authentication: "
     "inspect the state, change faults, drop connections and restart while the emulator runs"
 )
+UNITS_HELP = (
+    "refuse clients beyond the connections of so many units, 1,000 each, with 429; "
+    "free means the 20 of the Free tier; without it there is no limit"
+)
+
+HOW_TO_USE = "Pass this connection string to any Web PubSub SDK, in place of an Azure resource's."
 
 
 class CommandError(Exception):
@@ -64,10 +73,16 @@ def add_control_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control", action="store_true", help=CONTROL_HELP)
 
 
-def build_emulator(options: argparse.Namespace, port: int) -> Emulator:
+def build_emulator(
+    options: argparse.Namespace, port: int, connection_limit: int | None = None
+) -> Emulator:
     """Return an emulator with the faults and the control endpoint of the options, not started."""
-    faults = Faults(options.fault, options.seed)
-    return Emulator(port=port, faults=faults, control=options.control)
+    return Emulator(
+        port=port,
+        faults=Faults(options.fault, options.seed),
+        control=options.control,
+        connection_limit=connection_limit,
+    )
 
 
 def add_event_handler(emulator: Emulator, hub: str, url_template: str) -> None:
@@ -104,6 +119,7 @@ def stop_signal() -> asyncio.Event:
 
 def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=prog, description="Run the Web PubSub emulator.")
+    parser.add_argument("--version", action=_ShowVersion)
     text = f"{PORT} by default; 0 means any free port"
     parser.add_argument("--port", type=int, default=PORT, help=text)
     parser.add_argument(
@@ -114,8 +130,9 @@ def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Nam
         metavar="HUB=URL",
         help="send all events of HUB to URL, in which {hub} and {event} are replaced; repeatable",
     )
-    text = "event handlers with patterns, in JSON; they come before the ones of --handler"
+    text = "hubs with settings and event handlers, in JSON; these come before the ones of --handler"
     parser.add_argument("--handlers", type=Path, metavar="FILE", help=text)
+    parser.add_argument("--units", type=_read_units, metavar="UNITS", help=UNITS_HELP)
     add_fault_options(parser)
     add_control_option(parser)
     text = "print one line of JSON on stdout when ready"
@@ -123,10 +140,31 @@ def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Nam
     return parser.parse_args(arguments)
 
 
+class _ShowVersion(argparse.Action):
+    """Print the version of the installed package and exit."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        # Not imported at the start, because it would make every start slower.
+        from importlib.metadata import version
+
+        print(version("webpubsub-emulator"))
+        parser.exit()
+
+
 def _read_fault(text: str) -> Fault:
     try:
         return parse_fault(text)
     except FaultError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _read_units(text: str) -> int:
+    try:
+        return connection_limit(text)
+    except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
@@ -145,28 +183,41 @@ def _configure_logging(level: str) -> None:
 
 async def _serve(options: argparse.Namespace) -> int:
     stopped = stop_signal()
-    emulator = build_emulator(options, options.port)
+    emulator = build_emulator(options, options.port, options.units)
     if options.handlers is not None:
         _add_handlers(emulator, options.handlers)
     for hub, url in options.handler:
         add_event_handler(emulator, hub, url)
     async with emulator as running:
-        facts = {"connectionString": running.connection_string, **control_fact(running)}
-        announce_ready(options.json, facts)
+        _announce(options.json, running)
         await stopped.wait()
     return 0
 
 
+def _announce(as_json: bool, running: Emulator) -> None:
+    """Print the connection string: in a line of JSON, or alone on its line, ready to copy."""
+    if as_json:
+        facts = {"connectionString": running.connection_string, **control_fact(running)}
+        announce_ready(as_json, facts)
+        return
+    print(running.connection_string, HOW_TO_USE, sep="\n")
+    announce_ready(as_json, control_fact(running))
+
+
 def _add_handlers(emulator: Emulator, file: Path) -> None:
-    """Add the event handlers of a file. Raises CommandError, which names the place in it."""
+    """Take the hubs of a file. Raises CommandError, which names the place in it."""
     try:
-        for hub, setting in read_settings(file.read_text("utf-8")):
-            emulator.add_event_handler(
-                hub,
-                setting.url_template,
-                system_events=setting.system_events,
-                user_event_pattern=setting.user_event_pattern,
-            )
+        for hub, settings, event_handlers in read_settings(file.read_text("utf-8")):
+            emulator.configure_hub(hub, **asdict(settings))
+            for setting in event_handlers:
+                emulator.add_event_handler(
+                    hub,
+                    setting.url_template,
+                    system_events=setting.system_events,
+                    user_event_pattern=setting.user_event_pattern,
+                    group_events=setting.group_events.names,
+                    group_filters=setting.group_events.filters,
+                )
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.") from None
     except ValueError as error:

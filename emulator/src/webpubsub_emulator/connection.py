@@ -103,7 +103,13 @@ class Connection:
         self.unacknowledged = self.protocol.new_unacknowledged()
         self.connection_state = answer.connection_state
 
-    def next_event(self, kind: Literal["sys", "user"], name: str, payload: Payload) -> Event:
+    def next_event(
+        self,
+        kind: Literal["sys", "user", "gp"],
+        name: str,
+        payload: Payload,
+        group: str | None = None,
+    ) -> Event:
         """Return the connection's next event, numbered in the order of these calls."""
         number = self._event_count
         self._event_count += 1
@@ -117,6 +123,7 @@ class Connection:
             user_id=self.user_id,
             subprotocol=self.subprotocol,
             connection_state=self.connection_state,
+            group=group,
             cookies=self.cookies,
         )
 

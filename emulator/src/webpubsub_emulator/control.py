@@ -6,6 +6,7 @@ Azure has no such endpoint, so it is off by default. It has no authentication.
 import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import TypeAlias
 
 from aiohttp import web
 
@@ -32,7 +33,7 @@ class ControlError(Exception):
         self.detail = detail
 
 
-type _Handler = Callable[[web.Request], Awaitable[web.Response]]
+_Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class Control:
@@ -121,7 +122,7 @@ def _answers(handler: _Handler) -> _Handler:
         except ControlError as error:
             return _problem(error)
         except web.HTTPRequestEntityTooLarge as error:
-            return _problem(ControlError(HTTPStatus.CONTENT_TOO_LARGE, error.text or ""))
+            return _problem(ControlError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, error.text or ""))
 
     return answer
 

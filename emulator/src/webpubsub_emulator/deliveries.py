@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from webpubsub_emulator.upstream import UpstreamResponse, is_retryable
 
+TIMEOUT = "timeout"  # the failure of a delivery that took too long
 RETRY_DELAYS = (1.0, 3.0, 5.0)  # seconds before the second, third and fourth attempt
 
 
@@ -35,7 +36,7 @@ async def deliver(
         async with asyncio.timeout(seconds):
             await _attempt_repeatedly(attempt, delays, delivery)
     except TimeoutError:
-        delivery.response, delivery.failure = None, "timeout"
+        delivery.response, delivery.failure = None, TIMEOUT
     return delivery
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from webpubsub_emulator.deliveries import Delivery
 from webpubsub_emulator.events import Event
 from webpubsub_emulator.faults import Fault, Faults
 
-type _Send = Callable[[], Awaitable[Delivery]]
+_Send: TypeAlias = Callable[[], Awaitable[Delivery]]
 
 
 class EventFaults:

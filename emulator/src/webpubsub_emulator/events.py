@@ -31,13 +31,14 @@ class Event:
 
     hub: str
     connection_id: str
-    kind: Literal["sys", "user"]
+    kind: Literal["sys", "user", "gp"]
     name: str
     number: int  # counts the connection's events from 0, in their logical order
     payload: Payload
     user_id: str | None = None
     subprotocol: str | None = None
     connection_state: str | None = None
+    group: str | None = None  # only for the kind "gp", which are the joins and leaves of groups
     # The connection's own cookies, not a copy: deliveries send them and add to them.
     cookies: Cookies = field(default_factory=Cookies, compare=False, repr=False)
 
@@ -97,6 +98,11 @@ def connected_payload() -> Payload:
 
 def disconnected_payload(reason: str) -> Payload:
     return _json_payload({"reason": reason})
+
+
+def membership_payload(group: str) -> Payload:
+    """Return the body of a group's event (npm's web-pubsub-express, "GroupJoinedRequest")."""
+    return _json_payload({"group": group})
 
 
 def _json_payload(value: dict[str, object]) -> Payload:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 # How deep parentheses, `not` and calls may be nested. Each level takes some of Python's stack.
 # Differs from Azure: Microsoft's emulator reads 100 levels.
@@ -73,7 +73,7 @@ class Chain:
     operands: tuple["Node", ...]
 
 
-type Node = Constant | Identifier | Call | Not | Comparison | Membership | Chain
+Node: TypeAlias = Constant | Identifier | Call | Not | Comparison | Membership | Chain
 
 
 class _Token(NamedTuple):

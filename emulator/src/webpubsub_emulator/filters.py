@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from webpubsub_emulator.filter_syntax import (
     Call,
@@ -76,7 +76,7 @@ class _TokenError(Exception):
     """A part that is unknown. The FilterError quotes the expression around it."""
 
 
-type Kind = Literal["null", "bool", "int", "string", "collection"]
+Kind: TypeAlias = Literal["null", "bool", "int", "string", "collection"]
 
 
 class _Value(NamedTuple):
@@ -188,7 +188,7 @@ _OPERATIONS: dict[type, Callable[[Any, Subject], _Value]] = {
 
 # --- functions -------------------------------------------------------------------------
 
-type _Function = Callable[[list[_Value], Call], _Value]
+_Function: TypeAlias = Callable[[list[_Value], Call], _Value]
 
 
 def _texts(values: list[_Value], node: Call) -> list[str] | None:

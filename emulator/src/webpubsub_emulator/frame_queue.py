@@ -31,12 +31,21 @@ class FrameQueue:
         return len(self._frames) > FRAME_LIMIT or self._bytes > BYTES_LIMIT
 
     def append(self, frame: Frame) -> None:
-        """Add the newest frame. Its bytes are not copied."""
+        """Add the newest frame. Its bytes are not copied.
+
+        A full queue first loses its oldest frames, as long as they are expired.
+        """
         self._frames.append(frame)
         self._bytes += len(frame.data)
+        if self.is_overfull:
+            self._drop_expired()
 
     def popleft(self) -> Frame:
         """Remove and return the oldest frame. Raises IndexError if there is none."""
         frame = self._frames.popleft()
         self._bytes -= len(frame.data)
         return frame
+
+    def _drop_expired(self) -> None:
+        while self._frames and self._frames[0].is_expired:
+            self.popleft()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
 LENGTH_LIMIT = 1024
 STAR_LIMIT = 5  # unescaped stars in a pattern; two stars in a row count as two
@@ -19,7 +20,7 @@ class Wildcard(Enum):
     ANY = "**"
 
 
-type _Part = str | Wildcard
+_Part: TypeAlias = str | Wildcard
 
 
 @dataclass(frozen=True, slots=True)

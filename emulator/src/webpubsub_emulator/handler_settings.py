@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from webpubsub_emulator.events import Event
+from webpubsub_emulator.group_events import NO_GROUP_EVENTS, GroupEvents, new_group_events
+from webpubsub_emulator.hub_settings import HUB_KEYS, HubSettings, read_hub_settings
 from webpubsub_emulator.json_text import parse_json
 from webpubsub_emulator.names import is_hub_name
 
@@ -15,6 +17,7 @@ from webpubsub_emulator.names import is_hub_name
 SYSTEM_EVENTS = ("connect", "connected", "disconnected")
 
 _PLACEHOLDER = re.compile(r"\{(hub|event)\}", re.IGNORECASE)
+_HANDLER_KEYS = ("urlTemplate", "systemEvents", "userEventPattern", "groupPresenceEvents")
 _LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -22,13 +25,14 @@ _LISTED_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 class EventHandlerSetting:
     """One event handler of a hub. Raises ValueError if a value is invalid.
 
-    System and user events are matched independently, with names in any case. The pattern is "*"
-    or a list of event names with commas between them. An empty pattern matches no user event.
+    System, user and group events are matched independently, with names in any case. The pattern is
+    "*" or a list of event names with commas between them. An empty pattern matches no user event.
     """
 
     url_template: str = field(repr=False)  # its query may have a code in it
     system_events: tuple[str, ...] = SYSTEM_EVENTS
     user_event_pattern: str = "*"
+    group_events: GroupEvents = NO_GROUP_EVENTS
 
     def __post_init__(self) -> None:
         check_template(self.url_template)
@@ -37,6 +41,8 @@ class EventHandlerSetting:
 
     def takes(self, event: Event) -> bool:
         """Return whether this event handler gets the event, if no earlier one does."""
+        if event.kind == "gp":
+            return self.group_events.include(event.name, event.group)
         if event.kind == "sys":
             return event.name in (name.lower() for name in self.system_events)
         names = _listed(self.user_event_pattern)
@@ -94,8 +100,16 @@ def check_hub_name(hub: str) -> None:
         raise ValueError(f"{hub!r} is not a hub name.")
 
 
-def read_settings(text: str) -> list[tuple[str, EventHandlerSetting]]:
-    """Return the event handlers in a JSON text, each with its hub, in their order.
+class HubFile(NamedTuple):
+    """What a file of settings says about one hub."""
+
+    hub: str
+    settings: HubSettings
+    event_handlers: list[EventHandlerSetting]
+
+
+def read_settings(text: str) -> list[HubFile]:
+    """Return the hubs in a JSON text, with their event handlers in their order.
 
     Each hub has the form of the ARM resource Microsoft.SignalRService/webPubSub/hubs:
     {"hubs": {"chat": {"eventHandlers": [{"urlTemplate": "..."}]}}}. As in Azure, an event
@@ -104,22 +118,24 @@ def read_settings(text: str) -> list[tuple[str, EventHandlerSetting]]:
     content = _object(parse_json(text), ("hubs",))
     with _at("hubs"):
         hubs = _object(content.get("hubs"))
-    return [(hub, setting) for hub, value in hubs.items() for setting in _read_hub(hub, value)]
+    return [_read_hub(hub, value) for hub, value in hubs.items()]
 
 
-def _read_hub(hub: str, value: Any) -> list[EventHandlerSetting]:
+def _read_hub(hub: str, value: Any) -> HubFile:
     with _at(f"hub {hub}"):
         check_hub_name(hub)
-        # Differs from Azure: no `anonymousConnectPolicy` (it is "deny") and no `eventListeners`.
-        handlers = _object(value, ("eventHandlers",)).get("eventHandlers")
+        # Differs from Azure: no `eventListeners`.
+        fields = _object(value, ("eventHandlers", *HUB_KEYS))
         with _at("eventHandlers"):
-            return [_read_handler(index, one) for index, one in enumerate(_list(handlers))]
+            handlers = enumerate(_list(fields.get("eventHandlers", [])))
+            event_handlers = [_read_handler(index, one) for index, one in handlers]
+        return HubFile(hub, read_hub_settings(fields), event_handlers)
 
 
 def _read_handler(index: int, value: Any) -> EventHandlerSetting:
     with _at(f"[{index}]"):
         # Differs from Azure: no `auth`. Events have no Authorization header.
-        fields = _object(value, ("urlTemplate", "systemEvents", "userEventPattern"))
+        fields = _object(value, _HANDLER_KEYS)
         with _at("urlTemplate"):
             url_template = _text(fields.get("urlTemplate"))
             check_template(url_template)
@@ -129,7 +145,20 @@ def _read_handler(index: int, value: Any) -> EventHandlerSetting:
         with _at("userEventPattern"):
             pattern = _text(fields.get("userEventPattern", ""))
             check_pattern(pattern)
-    return EventHandlerSetting(url_template, system_events, pattern)
+        with _at("groupPresenceEvents"):
+            group_events = _read_group_events(fields.get("groupPresenceEvents"))
+    return EventHandlerSetting(url_template, system_events, pattern, group_events)
+
+
+def _read_group_events(value: Any) -> GroupEvents:
+    if value is None:
+        return NO_GROUP_EVENTS
+    fields = _object(value, ("eventNames", "groupFilters"))
+    return new_group_events(_texts(fields.get("eventNames")), _texts(fields.get("groupFilters")))
+
+
+def _texts(value: Any) -> list[str]:
+    return [] if value is None else [_text(one) for one in _list(value)]
 
 
 @contextmanager

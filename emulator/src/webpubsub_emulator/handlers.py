@@ -13,17 +13,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from webpubsub_emulator.deliveries import RETRY_DELAYS, Delivery, deliver
+from webpubsub_emulator.deliveries import RETRY_DELAYS, TIMEOUT, Delivery, deliver
 from webpubsub_emulator.event_faults import EventFaults
 from webpubsub_emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
 from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.handler_settings import EventHandlerSetting, check_hub_name
 from webpubsub_emulator.journal import EventRecord, Journal
+from webpubsub_emulator.messages import ErrorDetail
 from webpubsub_emulator.transport import Transport
 from webpubsub_emulator.upstream import (
     Sender,
     UpstreamRequest,
-    UpstreamResponse,
     build_request,
     read_connect_answer,
     read_event_answer,
@@ -31,6 +31,11 @@ from webpubsub_emulator.upstream import (
 from webpubsub_emulator.validator import Validator
 
 EVENT_SECONDS = 100.0  # for the delivery of an event with its retries
+
+# How an invocation fails. The names are the ones of failed acks (webpubsub.v1.response.json).
+FAILED = ErrorDetail("InternalServerError", "Internal server error")
+NO_HANDLER = ErrorDetail("NotFound", "No event handler takes the event.")
+TIMED_OUT = ErrorDetail("Timeout", "The event handler did not answer in time.")
 
 _log = logging.getLogger("emulator")
 
@@ -72,6 +77,11 @@ class EventHandlers:
         """Return the event handlers of each hub that has some, in their order."""
         return {hub: tuple(settings) for hub, settings in self._settings.items() if settings}
 
+    def want(self, hub: str, name: str, group: str) -> bool:
+        """Return whether an event handler takes this event of this group."""
+        settings = self._settings.get(hub, ())
+        return any(setting.group_events.include(name, group) for setting in settings)
+
     def use(self, transport: Transport) -> None:
         """Send over this transport. The caller closes it after `close`."""
         self._transport = transport
@@ -86,21 +96,26 @@ class EventHandlers:
         if setting is None:
             started.set()
             return ConnectAnswer()
-        return read_connect_answer(await self._deliver(event, setting, started))
+        return read_connect_answer((await self._deliver(event, setting, started)).response)
 
     async def ask(self, event: Event, started: asyncio.Event) -> EventAnswer | None:
         """Deliver a user event. Return None if it failed or has no event handler."""
+        answer = await self.invoke(event, started)
+        return answer if isinstance(answer, EventAnswer) else None
+
+    async def invoke(self, event: Event, started: asyncio.Event) -> EventAnswer | ErrorDetail:
+        """Deliver a user event. Return why it failed, if it did."""
         setting = self._find(event)
         if setting is None:
             # Differs from Azure: no event listeners. In Azure one that takes the event is enough.
             started.set()
             _log.warning("no event handler: event=%s hub=%s", event.name, event.hub)
-            return None
-        response = await self._deliver(event, setting, started)
-        answer = read_event_answer(response)
-        if answer is None and response is not None and response.is_success:
+            return NO_HANDLER
+        delivery = await self._deliver(event, setting, started)
+        answer = read_event_answer(delivery.response)
+        if answer is None and delivery.response is not None and delivery.response.is_success:
             _log.warning("unreadable answer: event=%s hub=%s", event.name, event.hub)
-        return answer
+        return answer or (TIMED_OUT if delivery.failure == TIMEOUT else FAILED)
 
     async def notify(self, event: Event, started: asyncio.Event) -> None:
         """Deliver an event whose answer has no effect."""
@@ -115,7 +130,7 @@ class EventHandlers:
 
     async def _deliver(
         self, event: Event, setting: EventHandlerSetting, started: asyncio.Event
-    ) -> UpstreamResponse | None:
+    ) -> Delivery:
         try:
             if await self._validator.is_allowed(setting.url(event.hub, "validate")):
                 delivery = await self._post(event, setting.url(event.hub, event.name), started)
@@ -125,7 +140,7 @@ class EventHandlers:
             started.set()
         _log_delivery(event, delivery)
         self._journal.events.append(_record(event, delivery))
-        return delivery.response
+        return delivery
 
     async def _post(self, event: Event, url: str, started: asyncio.Event) -> Delivery:
         """Send any event that has an event handler: once, or as an active fault says."""

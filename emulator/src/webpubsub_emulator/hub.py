@@ -15,11 +15,15 @@ from webpubsub_emulator.events import (
     connected_payload,
 )
 from webpubsub_emulator.hub_endings import NORMAL_CLOSURE, Endings
+from webpubsub_emulator.hub_group_states import GroupStates
 from webpubsub_emulator.hub_groups import Groups
+from webpubsub_emulator.hub_invocations import Invocations
+from webpubsub_emulator.hub_memberships import Memberships
 from webpubsub_emulator.hub_recovery import Recovery
 from webpubsub_emulator.hub_requests import Requests
 from webpubsub_emulator.hub_sending import Sending
-from webpubsub_emulator.messages import Frame
+from webpubsub_emulator.hub_streams import Streams
+from webpubsub_emulator.messages import ErrorDetail, Frame
 from webpubsub_emulator.registry import Registry, Watch
 
 ENDED = "The connection ended."
@@ -41,11 +45,23 @@ class Hub:
     def __init__(self, name: str, watch: Watch | None = None) -> None:
         self.name = name
         self.connections = Registry(watch)
-        self.groups = Groups(self.connections)
-        self.endings = Endings(self.connections)
+        self.memberships = Memberships(self.connections)
+        self.groups = Groups(self.connections, self.memberships)
+        self.endings = Endings(self.connections, self.memberships)
         self.sending = Sending(self.connections, self.endings)
         self.recovery = Recovery(self.connections, self.endings)
-        self._requests = Requests(self.connections, self.sending, self.endings)
+        self._invocations = Invocations(self.connections)
+        self._streams = Streams(self.connections, self.sending)
+        self.group_states = GroupStates(self.sending)
+        self.memberships.also_left.append(self.group_states.left)
+        self.endings.also += (self._invocations.end, self._streams.abandon, self.group_states.end)
+        self._requests = Requests(
+            self.memberships,
+            self.sending,
+            self.endings,
+            self.group_states,
+            self._invocations.requests | self._streams.requests,
+        )
         self._arriving: dict[str, tuple[Connection, Handshake]] = {}
 
     def client_arrived(self, handshake: Handshake, mode: PublishMode | None = None) -> Event:
@@ -60,6 +76,11 @@ class Hub:
         connection.user_id = handshake.user_id
         return connection.next_event("sys", "connect", connect_payload(handshake))
 
+    @property
+    def occupied(self) -> int:
+        """The number of connections, and of clients that have arrived and are not open yet."""
+        return len(self.connections.everyone()) + len(self._arriving)
+
     def client_refused(self, connection_id: str) -> None:
         """Forget a client that the app or the service refused."""
         connection, _ = self._arriving.pop(connection_id)
@@ -73,10 +94,11 @@ class Hub:
         connection.move(Input.OPENED)
         connection.accept(handshake, answer)
         self.connections.add(connection)
-        for group in answer.groups or handshake.groups:
-            self.connections.join(connection, group)
         connected = connection.next_event("sys", "connected", connected_payload())
-        return [*_greet(connection, reconnection_token), Notify(connected)]
+        effects = [*_greet(connection, reconnection_token), Notify(connected)]
+        for group in answer.groups or handshake.groups:
+            effects += self.memberships.join(connection, group)
+        return effects
 
     def client_sent(self, connection_id: str, frame: Frame) -> list[Effect]:
         """Carry out a whole WebSocket message, or hold it while a user event is pending."""
@@ -92,6 +114,29 @@ class Hub:
         """Pass on the app's answer to the pending user event; None means that the event failed."""
         connection = self.connections.get(connection_id)
         return [] if connection is None else self._requests.answered(connection, answer)
+
+    def invocation_answered(
+        self, connection_id: str, invocation_id: str, answer: EventAnswer | ErrorDetail
+    ) -> list[Effect]:
+        """Pass on the app's answer to an invocation."""
+        return self._invocations.answered(connection_id, invocation_id, answer)
+
+    def stream_idle(self, connection_id: str, stream_id: str) -> list[Effect]:
+        """Close a stream that was idle for its timeout, if it is still open."""
+        return self._streams.idle(connection_id, stream_id)
+
+    def client_recovered(self, connection_id: str, reconnection_token: str) -> list[Effect]:
+        """Continue a connection of `recovery.candidate` on a new socket.
+
+        A client that has streams gets the frame `connected` again, because npm's client goes on
+        with its streams only then. Client-spec (1.2) allows the frame. Other clients get none, as
+        at Microsoft's emulator.
+        """
+        connection = self.connections.get(connection_id)
+        if connection is None or not self._streams.are_used_by(connection):
+            return self.recovery.recover(connection_id)
+        greeting = _greet(connection, reconnection_token)
+        return [*greeting, *self.recovery.recover(connection_id)]
 
     def client_closed(self, connection_id: str, code: int, reason: str) -> list[Effect]:
         """End the connection after a close frame, once the frames before it are carried out.
@@ -122,6 +167,13 @@ class Hub:
         """End a connection that the caller gave up: a WebSocket violation, or a slow client."""
         connection = self.connections.get(connection_id)
         return [] if connection is None else self.endings.end(connection, reason)
+
+    def forget_everyone(self) -> None:
+        """Forget every connection, without any event."""
+        self.connections.clear()
+        self._invocations.clear()
+        self._streams.clear()
+        self.group_states.clear()
 
 
 def _greet(connection: Connection, reconnection_token: str) -> list[Effect]:

@@ -1,10 +1,11 @@
 """How connections end: closed by the app, after a violation, or because the client is gone."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from webpubsub_emulator.connection import Connection, Input
+from webpubsub_emulator.connection import Connection, Input, State
 from webpubsub_emulator.effects import Close, Effect, Notify, Send, Withdraw
 from webpubsub_emulator.events import disconnected_payload
+from webpubsub_emulator.hub_memberships import Memberships
 from webpubsub_emulator.registry import Registry
 
 CLOSED_BY_APP = "Application server closed the connection."
@@ -14,16 +15,26 @@ NORMAL_CLOSURE = 1000  # the client does not want to come back (RFC 6455, sectio
 class Endings:
     """Ends connections of one hub."""
 
-    def __init__(self, connections: Registry) -> None:
+    def __init__(self, connections: Registry, memberships: Memberships) -> None:
         self._connections = connections
+        self._memberships = memberships
+        # What else ends with a connection. Each function returns its effects.
+        self.also: list[Callable[[Connection], list[Effect]]] = []
 
     def end(self, connection: Connection, reason: str) -> list[Effect]:
-        """Forget a connection whose socket is gone or is closed otherwise."""
+        """Forget a connection whose socket is gone or is closed otherwise.
+
+        Inferred: it leaves its groups, and the app gets these events before "disconnected".
+        """
         connection.move(Input.ENDED)
+        groups = sorted(connection.groups)
+        # First of all, so that nothing below is sent to this connection.
         self._connections.remove(connection)
-        event = connection.next_event("sys", "disconnected", disconnected_payload(reason))
         withdrawal = [Withdraw(connection.id)] if connection.pending else []
-        return [*withdrawal, Notify(event)]
+        also = [effect for end in self.also for effect in end(connection)]
+        left = [effect for group in groups for effect in self._memberships.left(connection, group)]
+        event = connection.next_event("sys", "disconnected", disconnected_payload(reason))
+        return [*withdrawal, *also, *left, Notify(event)]
 
     def fail(self, connection: Connection, code: int, text: str) -> list[Effect]:
         """Close a connection for a reason that lies in the connection."""
@@ -49,9 +60,12 @@ class Endings:
     def _close_each(
         self, connections: Iterable[Connection], reason: str, excluded: Collection[str]
     ) -> list[Effect]:
-        # A list, because each connection that ends leaves the registry.
-        leaving = [connection for connection in connections if connection.id not in excluded]
-        return [effect for one in leaving for effect in self._close(one, reason)]
+        effects: list[Effect] = []
+        # A list, because each connection that ends leaves the registry. One end may cause others.
+        for connection in [one for one in connections if one.id not in excluded]:
+            if connection.state is not State.CLOSED:
+                effects += self._close(connection, reason)
+        return effects
 
     def _close(self, connection: Connection, reason: str) -> list[Effect]:
         message = f"{CLOSED_BY_APP} Reason: {reason}" if reason else CLOSED_BY_APP

@@ -6,6 +6,7 @@ from typing import Any
 
 from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.faults import Faults
+from webpubsub_emulator.group_events import GroupEvents
 from webpubsub_emulator.handler_settings import EventHandlerSetting
 from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.journal import CallRecord, EventRecord, Journal
@@ -50,7 +51,14 @@ def _describe_handler(setting: EventHandlerSetting) -> dict[str, Any]:
         "urlTemplate": setting.url_template.partition("?")[0],
         "systemEvents": list(setting.system_events),
         "userEventPattern": setting.user_event_pattern,
+        "groupPresenceEvents": _describe_group_events(setting.group_events),
     }
+
+
+def _describe_group_events(events: GroupEvents) -> dict[str, Any] | None:
+    if not events.names:
+        return None
+    return {"eventNames": list(events.names), "groupFilters": list(events.filters)}
 
 
 def describe_faults(faults: Faults) -> dict[str, Any]:

@@ -19,6 +19,22 @@ class EventRecord:
     failure: str  # why there is no answer; empty with an answer
     attempts: int
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether nobody meant this outcome.
+
+        A refused client is the app's decision, and a fault is the test's.
+        """
+        if self.status is None:
+            return not self.failure.startswith("fault ")
+        is_refusal = self.name == "connect" and 400 <= self.status < 500
+        return not (200 <= self.status < 300 or is_refusal)
+
+    def __str__(self) -> str:
+        """Return the outcome on one line."""
+        outcome = self.failure if self.status is None else f"status {self.status}"
+        return f"event {self.name}: {outcome} (attempts: {self.attempts})"
+
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
@@ -31,8 +47,8 @@ class CallRecord:
 
 
 class Journal:
-    """The last KEPT events and the last KEPT calls, oldest first."""
+    """The last events and the last calls, oldest first. With None it keeps all of them."""
 
-    def __init__(self) -> None:
-        self.events: deque[EventRecord] = deque(maxlen=KEPT)
-        self.calls: deque[CallRecord] = deque(maxlen=KEPT)
+    def __init__(self, kept: int | None = KEPT) -> None:
+        self.events: deque[EventRecord] = deque(maxlen=kept)
+        self.calls: deque[CallRecord] = deque(maxlen=kept)

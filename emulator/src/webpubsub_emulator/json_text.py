@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
@@ -14,7 +14,7 @@ class Member(NamedTuple):
     raw: str
 
 
-type Members = dict[str, Member]
+Members: TypeAlias = dict[str, Member]
 
 
 def _refuse_constant(name: str) -> NoReturn:

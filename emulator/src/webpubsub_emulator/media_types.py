@@ -28,11 +28,6 @@ def content_type_of(payload: Payload) -> str:
     return _CONTENT_TYPES[payload.data_type]
 
 
-def is_protobuf(content_type: str | None) -> bool:
-    """Return whether this is the type of protobuf data, which only JSON frames can carry."""
-    return content_type is not None and _media_type(content_type) == _CONTENT_TYPES["protobuf"]
-
-
 def payload_from_body(content_type: str | None, body: bytes) -> Payload:
     """Return the body as message data, with text in UTF-8. Without a Content-Type it is binary.
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import TypeAlias
 
 HEADER_PREFIX = "x-webpubsub-metadata-"
 # Limits in bytes. The total is for all keys and values of a message.
@@ -10,7 +11,7 @@ VALUE_LIMIT = 1024
 TOTAL_LIMIT = 8 * 1024
 
 # Keys and values in their order. No key comes twice.
-type Metadata = tuple[tuple[str, str], ...]
+Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 # The characters of a header's name (RFC 9110, section 5.6.2).
 _KEY = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")

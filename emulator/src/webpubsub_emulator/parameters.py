@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from multidict import MultiMapping
 
@@ -16,7 +17,7 @@ PAGE_LIMIT = 200
 DEFAULT_MINUTES = 60
 INT32_MAX = 2**31 - 1
 
-type Query = MultiMapping[str]
+Query: TypeAlias = MultiMapping[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Parameters:
     top: int | None = None
     continuation_token: str | None = None
     target_name: str = ""
+    ttl_seconds: int = 0
 
 
 def read_filter(text: str | None, target: str) -> Filter | None:
@@ -72,19 +74,19 @@ def read_close_connection(query: Query) -> Parameters:
 
 
 def read_send(query: Query) -> Parameters:
-    _check_ttl(query)
+    ttl_seconds = _ttl_seconds(query)
     where = read_filter(query.get("filter"), "filter")
-    return Parameters(excluded=_excluded(query), where=where)
+    return Parameters(excluded=_excluded(query), where=where, ttl_seconds=ttl_seconds)
 
 
 def read_send_to_user(query: Query) -> Parameters:
-    _check_ttl(query)
-    return Parameters(where=read_filter(query.get("filter"), "filter"))
+    ttl_seconds = _ttl_seconds(query)
+    where = read_filter(query.get("filter"), "filter")
+    return Parameters(where=where, ttl_seconds=ttl_seconds)
 
 
 def read_send_to_connection(query: Query) -> Parameters:
-    _check_ttl(query)
-    return Parameters()
+    return Parameters(ttl_seconds=_ttl_seconds(query))
 
 
 def read_token(query: Query) -> Parameters:
@@ -125,9 +127,8 @@ def _excluded(query: Query) -> frozenset[str]:
     return frozenset(query.getall("excluded", []))
 
 
-def _check_ttl(query: Query) -> None:
-    # Differs from Azure: only checked. No message expires, however long it waits for a client.
-    _integer(query, "messageTtlSeconds", 0, TTL_MAX_SECONDS)
+def _ttl_seconds(query: Query) -> int:
+    return _integer(query, "messageTtlSeconds", 0, TTL_MAX_SECONDS) or 0
 
 
 def _check_client_type(client_type: str) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from webpubsub_emulator.group_patterns import GroupPattern, Wildcard, parse_pattern
 from webpubsub_emulator.names import is_group_name
 
-type Action = Literal["joinLeaveGroup", "sendToGroup"]
+Action: TypeAlias = Literal["joinLeaveGroup", "sendToGroup", "getGroupState", "setGroupState"]
 ACTIONS: tuple[Action, ...] = ("joinLeaveGroup", "sendToGroup")
+# Actions of roles only, not of REST calls (the roles of Microsoft's chat SDKs). Inferred: they too
+# have roles for one group and for the groups of a pattern.
+STATE_ACTIONS: tuple[Action, ...] = ("getGroupState", "setGroupState")
 
 # The names of actions in REST calls, in lower case: the name itself, or its number in the
 # enumeration WebPubSubPermission of the official .NET client.
@@ -68,11 +71,17 @@ class Permissions:
         Unknown roles, and roles beyond the limits, are ignored.
         """
         ordered = sorted(roles)
-        return cls({action: _read_roles(action, ordered) for action in ACTIONS})
+        rules = {action: _read_roles(action, ordered) for action in ACTIONS}
+        for action in STATE_ACTIONS:
+            # Without such a role there is nothing to keep for the connection.
+            if any(role.startswith(f"webpubsub.{action}") for role in ordered):
+                rules[action] = _read_roles(action, ordered)
+        return cls(rules)
 
     def allow(self, action: Action, group: str) -> bool:
         """Return whether the connection may do this with this group now."""
-        return self._rules[action].allow(group)
+        rules = self._rules.get(action)
+        return rules is not None and rules.allow(group)
 
     def rules(self, action: Action) -> dict[str, object]:
         """Return the action's rules as JSON values. A group's own rule wins over the others."""
@@ -90,6 +99,11 @@ class Permissions:
         Raises PermissionLimitError.
         """
         self._rules[action].change(group, False)
+
+
+def forbidden_text(action: str, group: str) -> str:
+    """Return what a client reads that may not do this with a group, such as "send to"."""
+    return f"The client does not have permission to {action} group '{group}'."
 
 
 def _read_roles(action: Action, roles: list[str]) -> _Rules:

@@ -8,7 +8,9 @@ from typing import Any
 from webpubsub_emulator.client_modes import PublishMode
 from webpubsub_emulator.client_protocol import ClosingCode, Failure
 from webpubsub_emulator.client_requests import ClientRequest, FrameError
+from webpubsub_emulator.client_responses import ClientResponse, InvocationResult
 from webpubsub_emulator.json_requests import parse_request
+from webpubsub_emulator.json_responses import response_fields, states_fields, stream_fields
 from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.outgoing import OutgoingMessage
 from webpubsub_emulator.unacknowledged import UnacknowledgedMessages
@@ -17,7 +19,7 @@ UNSUPPORTED_DATA = 1003  # the close code (RFC 6455, section 7.4.1)
 
 
 def _message_frame(message: OutgoingMessage) -> Frame:
-    return Frame(message.encoded(open_envelope) + b"}")
+    return Frame(message.encoded(open_envelope) + b"}", lifetime=message.lifetime)
 
 
 class JsonProtocol:
@@ -52,6 +54,12 @@ class JsonProtocol:
         error = {"name": failure, "message": message}
         return json_frame({"type": "ack", "ackId": ack_id, "success": False, "error": error})
 
+    def respond(self, response: ClientResponse) -> Frame:
+        fields = response_fields(response)
+        if isinstance(response, InvocationResult) and response.payload is not None:
+            return Frame(_open_object(fields, response.payload) + b"}")
+        return json_frame(fields)
+
     def new_unacknowledged(self) -> UnacknowledgedMessages | None:
         return None
 
@@ -75,9 +83,16 @@ def open_envelope(message: OutgoingMessage) -> bytes:
     """Return a message's JSON object without its closing brace, so that a member can be added."""
     head: dict[str, Any] = {"type": "message", "from": "server"}
     if message.group is not None:
+        if message.states is not None:
+            return _json_bytes(states_fields(message.group, message.states))[:-1]
         head["from"] = "group"
         head |= {"fromUserId": message.from_user_id, "group": message.group}
-    payload = message.payload
+    if message.stream is not None:
+        head["stream"] = stream_fields(message.stream)
+    return _open_object(head, message.payload)
+
+
+def _open_object(head: dict[str, Any], payload: Payload) -> bytes:
     head["dataType"] = payload.data_type
     return _json_bytes(head)[:-1] + b',"data":' + _data(payload) + _metadata(payload)
 

@@ -24,4 +24,5 @@ class ReliableJsonProtocol(JsonProtocol):
 
 def numbered_frame(message: OutgoingMessage, sequence_id: int) -> Frame:
     """Return the frame of a message with the receiver's own sequence id."""
-    return Frame(message.encoded(open_envelope) + b',"sequenceId":%d}' % sequence_id)
+    data = message.encoded(open_envelope) + b',"sequenceId":%d}' % sequence_id
+    return Frame(data, lifetime=message.lifetime)

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from webpubsub_emulator.client_modes import PublishMode
 from webpubsub_emulator.client_protocol import ClosingCode, Failure
 from webpubsub_emulator.client_requests import ClientRequest, SendEvent, SendToGroup
+from webpubsub_emulator.client_responses import ClientResponse
 from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.outgoing import OutgoingMessage
 
 
 def _bare_frame(message: OutgoingMessage) -> Frame:
-    return Frame(message.payload.content, message.payload.data_type in ("text", "json"))
+    is_text = message.payload.data_type in ("text", "json")
+    return Frame(message.payload.content, is_text, message.lifetime)
 
 
 class SimpleProtocol:
@@ -46,6 +48,9 @@ class SimpleProtocol:
         return None
 
     def failure(self, ack_id: int | None, failure: Failure, message: str) -> None:
+        return None
+
+    def respond(self, response: ClientResponse) -> None:
         return None
 
     def new_unacknowledged(self) -> None:

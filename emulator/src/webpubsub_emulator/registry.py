@@ -1,14 +1,15 @@
 """A hub's connections, by id, by group and by user. Nothing is sent from here."""
 
 from collections.abc import Callable, Collection, Iterable
+from typing import TypeAlias
 
 from webpubsub_emulator.connection import Connection
 from webpubsub_emulator.filters import Filter, Subject
 
-type _Index = dict[str, dict[str, Connection]]
+_Index: TypeAlias = dict[str, dict[str, Connection]]
 
 # Called with the group, the connection, and whether it joined or left.
-type Watch = Callable[[str, Connection, bool], None]
+Watch: TypeAlias = Callable[[str, Connection, bool], None]
 
 
 class Registry:

@@ -22,34 +22,38 @@ from webpubsub_emulator.routes import API_VERSIONS
 
 async def add_connection_to_group(call: Call) -> web.Response:
     connection_id = call.names["connectionId"]
-    if not call.hub.groups.add(connection_id, call.names["group"]):
+    effects = call.hub.groups.add(connection_id, call.names["group"])
+    if effects is None:
         raise not_found("Error.Connection.NotExisted", "Connection", connection_id)
+    call.run(effects)
     return web.Response()
 
 
 async def remove_connection_from_group(call: Call) -> web.Response:
-    call.hub.groups.remove(call.names["connectionId"], call.names["group"])
+    call.run(call.hub.groups.remove(call.names["connectionId"], call.names["group"]))
     return web.Response(status=204)
 
 
 async def remove_connection_from_all_groups(call: Call) -> web.Response:
-    call.hub.groups.remove_from_all(call.names["connectionId"])
+    call.run(call.hub.groups.remove_from_all(call.names["connectionId"]))
     return web.Response(status=204)
 
 
 async def add_user_to_group(call: Call) -> web.Response:
-    if not call.hub.groups.add_user(call.names["userId"], call.names["group"]):
+    effects = call.hub.groups.add_user(call.names["userId"], call.names["group"])
+    if effects is None:
         raise not_found("Warning.User.NotExisted", "User", call.names["userId"])
+    call.run(effects)
     return web.Response()
 
 
 async def remove_user_from_group(call: Call) -> web.Response:
-    call.hub.groups.remove_user(call.names["userId"], call.names["group"])
+    call.run(call.hub.groups.remove_user(call.names["userId"], call.names["group"]))
     return web.Response(status=204)
 
 
 async def remove_user_from_all_groups(call: Call) -> web.Response:
-    call.hub.groups.remove_user_from_all(call.names["userId"])
+    call.run(call.hub.groups.remove_user_from_all(call.names["userId"]))
     return web.Response(status=204)
 
 
@@ -67,14 +71,14 @@ class _GroupsRequest:
 async def add_connections_to_groups(call: Call) -> web.Response:
     asked = await _read_groups_request(call)
     with naming_filter("Filter"):
-        call.hub.groups.add_matching(asked.groups, asked.where)
+        call.run(call.hub.groups.add_matching(asked.groups, asked.where))
     return web.Response()
 
 
 async def remove_connections_from_groups(call: Call) -> web.Response:
     asked = await _read_groups_request(call)
     with naming_filter("Filter"):
-        call.hub.groups.remove_matching(asked.groups, asked.where)
+        call.run(call.hub.groups.remove_matching(asked.groups, asked.where))
     return web.Response()
 
 

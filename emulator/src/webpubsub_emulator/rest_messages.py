@@ -5,10 +5,10 @@ from dataclasses import replace
 from aiohttp import web
 
 from webpubsub_emulator.calls import Call
-from webpubsub_emulator.media_types import MediaTypeError, is_protobuf, payload_from_body
+from webpubsub_emulator.media_types import MediaTypeError, payload_from_body
 from webpubsub_emulator.messages import Payload
 from webpubsub_emulator.metadata import MetadataError, metadata_from_headers
-from webpubsub_emulator.problems import bad_request, not_implemented, unsupported_media_type
+from webpubsub_emulator.problems import bad_request, unsupported_media_type
 
 
 async def send_to_all(call: Call) -> web.Response:
@@ -37,13 +37,9 @@ async def send_to_connection(call: Call) -> web.Response:
 
 
 async def _read_payload(call: Call) -> Payload:
-    """Return the message in body and headers. Raises RestError (400, 415, 501)."""
+    """Return the message in body and headers. Raises RestError (400, 415)."""
     body = await call.read_body()
     content_type = call.request.headers.get("Content-Type")
-    # Differs from Azure: 501 says what the emulator lacks. The REST specification does not have
-    # this type, so the service answers 415.
-    if is_protobuf(content_type):
-        raise not_implemented("A body of application/x-protobuf")
     try:
         payload = payload_from_body(content_type, body)
     except MediaTypeError:
@@ -54,4 +50,4 @@ async def _read_payload(call: Call) -> Payload:
         metadata = metadata_from_headers(call.request.headers.items())
     except MetadataError as error:
         raise bad_request(str(error)) from None
-    return replace(payload, metadata=metadata)
+    return replace(payload, metadata=metadata, ttl_seconds=call.parameters.ttl_seconds)

@@ -1,5 +1,6 @@
 """REST paths: how they are split and compared with an operation's path, and the api-versions."""
 
+from typing import TypeAlias
 from urllib.parse import unquote
 
 API_VERSIONS = ("2021-10-01", "2022-11-01", "2023-07-01", "2024-01-01", "2024-12-01")
@@ -7,7 +8,7 @@ API_VERSIONS = ("2021-10-01", "2022-11-01", "2023-07-01", "2024-01-01", "2024-12
 # The names that the REST specification 2024-12-01 gives to the variable segments of its paths.
 PATH_NAMES = frozenset({"hub", "group", "connectionId", "userId", "permission"})
 
-type Segments = tuple[str, ...]
+Segments: TypeAlias = tuple[str, ...]
 
 
 def split_path(raw_path: str) -> Segments:

@@ -16,11 +16,12 @@ from webpubsub_emulator.events import ConnectAnswer, Event, Handshake, Refusal
 from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.hub_endings import NORMAL_CLOSURE
+from webpubsub_emulator.hub_settings import AllHubSettings, settings_of
 from webpubsub_emulator.messages import Frame
 from webpubsub_emulator.names import is_group_name, is_hub_name
 from webpubsub_emulator.routes import split_path
 from webpubsub_emulator.service import Service
-from webpubsub_emulator.subprotocols import choose_subprotocol
+from webpubsub_emulator.subprotocols import choose_subprotocol, lacks_protobuf
 from webpubsub_emulator.tokens import (
     Client,
     allows_recovery,
@@ -29,6 +30,10 @@ from webpubsub_emulator.tokens import (
 )
 
 CONNECTION_ID_BYTES = 16
+ANONYMOUS = Client(user_id=None, roles=(), groups=(), claims={})
+NO_PROTOBUF = (
+    "The subprotocol {} needs the package protobuf: pip install 'webpubsub-emulator[protobuf]'"
+)
 
 _log = logging.getLogger("emulator")
 
@@ -59,10 +64,13 @@ class _Session:
 class ClientEndpoint:
     """Accepts clients at /client/hubs/{hub} and /client/?hub={hub}."""
 
-    def __init__(self, service: Service, access_key: str, faults: Faults) -> None:
+    def __init__(
+        self, service: Service, access_key: str, faults: Faults, settings: AllHubSettings
+    ) -> None:
         self._service = service
         self._access_key = access_key
         self._faults = faults
+        self._settings = settings
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer any request below /client with a WebSocket or a refusal."""
@@ -70,7 +78,7 @@ class ClientEndpoint:
         try:
             session = await self._admit(request)
         except HandshakeError as error:
-            _log.info("client refused: status=%d", error.status)
+            _log.info("client refused: status=%d %s", error.status, error.text)
             return web.Response(status=error.status, text=error.text)
         if session is None:
             return await _refuse_recovery(request)
@@ -84,14 +92,21 @@ class ClientEndpoint:
         if "awps_connection_id" in request.query:
             return self._recover(request, self._service.hub(hub_name))
         client = self._authenticate(request, hub_name)
+        if self._service.is_full:
+            # ConnectionCountLimitReached (howto-troubleshoot-resource-logs). A recovery comes
+            # earlier, because its connection counts already.
+            raise HandshakeError(429, "The connection limit of the resource is reached.")
         mode = _read_mode(request)
         if not all(is_group_name(group) for group in client.groups):
             raise HandshakeError(400, "The token contains an invalid group name.")
         handshake = _read_handshake(request, client)
+        _check_protobuf(handshake.subprotocols)
         return await self._enter(request, self._service.hub(hub_name), handshake, mode)
 
     def _authenticate(self, request: web.Request, hub_name: str) -> Client:
         token = _token(request)
+        if not token and settings_of(self._settings, hub_name).allows_anonymous:
+            return ANONYMOUS
         target = f"{request.host}/client/hubs/{hub_name}"
         client = check_client_token(token, self._access_key, target) if token else None
         if client is None:
@@ -102,7 +117,6 @@ class ClientEndpoint:
         self, request: web.Request, hub: Hub, handshake: Handshake, mode: PublishMode | None
     ) -> _Session:
         """Open a new connection. It can be addressed before the client gets the upgrade."""
-        # Differs from Azure: no quota. Azure refuses clients beyond it with 429.
         connection_id = handshake.connection_id
         answer = await self._connect(hub, hub.client_arrived(handshake, mode), handshake)
         token = sign_reconnection_token(self._access_key, connection_id)
@@ -136,7 +150,8 @@ class ClientEndpoint:
             token, self._access_key, connection_id
         ):
             return None
-        return self._begin(request, hub, connection_id, hub.recovery.recover(connection_id))
+        effects = hub.client_recovered(connection_id, token)
+        return self._begin(request, hub, connection_id, effects)
 
     def _begin(
         self, request: web.Request, hub: Hub, connection_id: str, effects: list[Effect]
@@ -170,6 +185,10 @@ class ClientEndpoint:
             message = await session.websocket.receive()
             if socket.is_gone:
                 return
+            socket.is_silent = False
+            if message.type in (WSMsgType.PING, WSMsgType.PONG):
+                _answer(socket, message)
+                continue
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 self._service.run(_last_input(hub, session.connection_id, message))
                 return
@@ -179,6 +198,12 @@ class ClientEndpoint:
 
 def _call_later(ms: int, function: Callable[..., None], *arguments: Any) -> None:
     asyncio.get_running_loop().call_later(ms / 1000, function, *arguments)
+
+
+def _answer(socket: ClientSocket, message: WSMessage) -> None:
+    """Answer a WebSocket ping. A pong has no answer."""
+    if message.type is WSMsgType.PING:
+        socket.pong(message.data)
 
 
 def _frame(message: WSMessage) -> Frame:
@@ -254,9 +279,21 @@ def _offered(request: web.Request) -> tuple[str, ...]:
 def _check_subprotocol(
     handshake: Handshake, answer: ConnectAnswer | Refusal
 ) -> ConnectAnswer | Refusal:
-    """Return the answer, or a refusal if the app chose a subprotocol that was not offered."""
+    """Return the answer, or a refusal if the app chose a subprotocol that cannot be used."""
     picked = None if isinstance(answer, Refusal) else answer.subprotocol
-    return answer if picked is None or picked in handshake.subprotocols else Refusal(500)
+    if picked is None:
+        return answer
+    if lacks_protobuf(picked):
+        _log.warning(NO_PROTOBUF.format(picked))
+        return Refusal(501)
+    return answer if picked in handshake.subprotocols else Refusal(500)
+
+
+def _check_protobuf(offered: tuple[str, ...]) -> None:
+    """Refuse a client whose first known subprotocol needs a package that is not installed."""
+    name = choose_subprotocol(offered, None)
+    if name is not None and lacks_protobuf(name):
+        raise HandshakeError(501, NO_PROTOBUF.format(name))
 
 
 async def _refuse_recovery(request: web.Request) -> web.WebSocketResponse:

@@ -38,5 +38,5 @@ class UnacknowledgedMessages:
             self._frames.popleft()
 
     def frames(self) -> Iterable[Frame]:
-        """Return the frames to send again after a recovery, oldest first."""
-        return self._frames
+        """Return the frames to send again after a recovery, oldest first, without expired ones."""
+        return (frame for frame in self._frames if not frame.is_expired)

@@ -17,18 +17,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from contract.table import read_reports, redact, table
+from contract.hubs import FreeHubs, event_handlers
+from contract.table import EVIDENCE, read_reports, redact, table
 from contract.target import Hub, Target
 from processes import run_emulator
 from unit.app import App
 
-# Each test of event handlers takes a hub of its own.
-HANDLED_HUBS = [f"handled{number}" for number in range(100)]
-
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The service under test, and the socket for the event handlers of `HANDLED_HUBS`."""
+    """The service under test, and the socket for the event handlers of `FreeHubs`."""
 
     target: Target
     listening: socket.socket | None = None
@@ -53,22 +51,7 @@ def service(
 
 def write_handlers(file: Path, port: int) -> Path:
     """Write event handlers of all hubs to one file, in the form of a hub's settings in Azure."""
-    hooks = f"http://127.0.0.1:{port}/hooks/{{hub}}"
-    system_events = ["connect", "connected", "disconnected"]
-    everything = {"systemEvents": system_events, "userEventPattern": "*"}
-    hubs = {hub: [{"urlTemplate": f"{hooks}/{{event}}?code=c0de"} | everything]
-            for hub in HANDLED_HUBS}  # fmt: skip
-    hubs["shared"] = [
-        {
-            "urlTemplate": f"{hooks}/one-{{event}}",
-            "systemEvents": ["connect", "disconnected"],
-            "userEventPattern": "A, connected",
-        },
-        {"urlTemplate": f"{hooks}/two-{{event}}"} | everything,
-    ]
-    hubs["narrow"] = [{"urlTemplate": f"{hooks}/{{event}}", "userEventPattern": "other"}]
-    content = {hub: {"eventHandlers": handlers} for hub, handlers in hubs.items()}
-    file.write_text(json.dumps({"hubs": content}))
+    file.write_text(json.dumps(event_handlers(f"http://127.0.0.1:{port}/hooks")))
     return file
 
 
@@ -93,15 +76,15 @@ def emulator_only(target: Target) -> Target:
 
 
 @pytest.fixture(scope="session")
-def free_hubs() -> list[str]:
+def free_hubs() -> FreeHubs:
     """Provide the hubs with event handlers that no test has used yet."""
-    return HANDLED_HUBS.copy()
+    return FreeHubs()
 
 
 @pytest.fixture
-def handled(request: pytest.FixtureRequest, emulator_only: Target, free_hubs: list[str]) -> Hub:
-    """Provide a hub for this test alone whose events go to `app`; a parameter may name it."""
-    return Hub(emulator_only, getattr(request, "param", None) or free_hubs.pop(0))
+def handled(request: pytest.FixtureRequest, emulator_only: Target, free_hubs: FreeHubs) -> Hub:
+    """Provide a hub for this test alone whose events go to `app`; a parameter may choose it."""
+    return Hub(emulator_only, free_hubs.take(getattr(request, "param", "everything")))
 
 
 @pytest.fixture
@@ -114,6 +97,12 @@ async def app(service: Service, handled: Hub) -> AsyncIterator[App]:
     await web.SockSite(runner, service.listening.dup()).start()
     yield handler
     await runner.cleanup()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks that say where a statement comes from; the table shows them."""
+    for name, meaning in EVIDENCE.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object) -> str | None:

@@ -8,6 +8,12 @@ from typing import Any
 
 LABELS = {"passed": "agrees", "failed": "DIFFERS", "error": "DIFFERS", "skipped": "not asked"}
 WIDTH = 100
+# The marks of statements.
+EVIDENCE = {
+    "recorded": "seen at the real service, in a recording or a maintainer's measurement",
+    "specified": "from an RFC, or Microsoft's specifications, documentation, SDKs or emulator",
+    "inferred": "from neighbouring behaviour; no source was found",
+}
 
 _TOKEN = re.compile(r"eyJ[\w.-]*")
 
@@ -25,11 +31,13 @@ class Statement:
     text: str
     outcome: str
     reason: str = ""
+    evidence: str = ""  # a name of EVIDENCE, if the statement has a mark
 
     def line(self) -> str:
         """Return the line of the table."""
         text = self.text if len(self.text) <= WIDTH else f"{self.text[: WIDTH - 1]}…"
-        return f"  {self.outcome:9}  {text}" + (f"  ({self.reason})" if self.reason else "")
+        notes = "; ".join(note for note in (self.evidence, self.reason) if note)
+        return f"  {self.outcome:9}  {text}" + (f"  ({notes})" if notes else "")
 
 
 def read_reports(stats: dict[str, list[Any]]) -> Iterator[Statement]:
@@ -52,7 +60,8 @@ def _statement(report: Any, label: str) -> Statement:
     text = name.replace("_", " ") + (f" {bracket}{parameters}" if bracket else "")
     is_skip = label == "not asked" and isinstance(report.longrepr, tuple)
     reason = report.longrepr[2].removeprefix("Skipped: ") if is_skip else ""
-    return Statement(subject.replace("_", " "), text, label, reason)
+    evidence = next((mark for mark in EVIDENCE if mark in report.keywords), "")
+    return Statement(subject.replace("_", " "), text, label, reason, evidence)
 
 
 def table(statements: Iterable[Statement]) -> Iterator[str]:

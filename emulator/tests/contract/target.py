@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
@@ -15,7 +15,10 @@ from yarl import URL
 
 JSON = "json.webpubsub.azure.v1"
 RELIABLE_JSON = "json.reliable.webpubsub.azure.v1"
+PROTOBUF = "protobuf.webpubsub.azure.v1"
+RELIABLE_PROTOBUF = "protobuf.reliable.webpubsub.azure.v1"
 ANY_GROUP = ["webpubsub.joinLeaveGroup", "webpubsub.sendToGroup"]
+T = TypeVar("T")
 SECONDS = 10  # limit for an answer or a message; a distant service needs some of it
 
 TEXT = {"Content-Type": "text/plain"}
@@ -261,7 +264,7 @@ class Client:
         connection.transport.abort()
 
 
-async def eventually[T](ask: Callable[[], Awaitable[T]], expected: T) -> None:
+async def eventually(ask: Callable[[], Awaitable[T]], expected: T) -> None:
     """Ask until the answer is the expected one; a service may need time."""
     deadline = time.monotonic() + SECONDS
     while (answer := await ask()) != expected:

@@ -13,6 +13,7 @@ def validations(app: App) -> list[str]:
     return [request.method for request in app.received if request.method != "POST"]
 
 
+@pytest.mark.specified
 async def test_validation_comes_once_before_the_first_event(handled: Hub, app: App) -> None:
     """One unsigned OPTIONS request serves all clients that wait for it."""
 
@@ -28,6 +29,7 @@ async def test_validation_comes_once_before_the_first_event(handled: Hub, app: A
     assert not {"ce-signature", "cookie"} & first.headers.keys()
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("status", "origin", "methods", "allowed"),
     [

@@ -5,6 +5,7 @@ import pytest
 from contract.target import ANY_GROUP, Hub
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("kind", ["joinGroup", "leaveGroup", "sendToGroup"])
 async def test_an_ack_reports_success(hub: Hub, kind: str) -> None:
     """It has the ack id and no error."""
@@ -14,6 +15,7 @@ async def test_an_ack_reports_success(hub: Hub, kind: str) -> None:
         assert answer == {"type": "ack", "ackId": 7, "success": True}
 
 
+@pytest.mark.specified
 async def test_a_failure_without_an_ack_id_is_silent(hub: Hub) -> None:
     """The connection stays open and gets no frame."""
     async with hub.connect() as client:
@@ -22,12 +24,14 @@ async def test_a_failure_without_an_ack_id_is_silent(hub: Hub) -> None:
         assert not await hub.has("/groups/g")
 
 
+@pytest.mark.specified
 async def test_an_ack_id_of_null_is_none(hub: Hub) -> None:
     async with hub.connect(role=ANY_GROUP) as client:
         await client.send(type="joinGroup", group="g", ackId=None)
         assert await client.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_an_ack_id_that_was_acknowledged_is_a_duplicate(hub: Hub) -> None:
     """The type of the frame does not matter, and the duplicate has no effect."""
     async with hub.connect(group="g", role=ANY_GROUP) as client:
@@ -41,6 +45,7 @@ async def test_an_ack_id_that_was_acknowledged_is_a_duplicate(hub: Hub) -> None:
         assert await client.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_a_failed_ack_id_may_be_used_again(hub: Hub) -> None:
     """Duplicates are found before permissions are checked."""
     async with hub.connect() as client:
@@ -52,12 +57,14 @@ async def test_a_failed_ack_id_may_be_used_again(hub: Hub) -> None:
         assert await client.ask(1, type="joinGroup", group="g") == "Duplicate"
 
 
+@pytest.mark.specified
 async def test_each_connection_has_its_own_ack_ids(hub: Hub) -> None:
     async with hub.connect(role=ANY_GROUP) as one, hub.connect(role=ANY_GROUP) as two:
         for client in (one, two):
             assert await client.ask(1, type="joinGroup", group="g") == "done"
 
 
+@pytest.mark.specified
 async def test_the_last_thousand_ack_ids_are_remembered(hub: Hub) -> None:
     """An older one is accepted again."""
     async with hub.connect(role=ANY_GROUP) as client:
@@ -69,6 +76,7 @@ async def test_the_last_thousand_ack_ids_are_remembered(hub: Hub) -> None:
         assert await client.ask(0, type="joinGroup", group="g") == "done"
 
 
+@pytest.mark.specified
 async def test_an_event_without_a_handler_fails(hub: Hub) -> None:
     """The client gets InternalServerError, stays connected, and may use the ack id again."""
     async with hub.connect() as client:

@@ -17,11 +17,13 @@ async def status(target: Target, hub: Hub, token: str, path: str = "/:send") -> 
     return answer.status
 
 
+@pytest.mark.recorded
 async def test_the_health_call_needs_no_token(target: Target) -> None:
     answer = await target.call("HEAD", "/api/health", headers=NO_TOKEN)
     assert answer.status == 200
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("ending", ["", "?api-version=2024-12-01", "?anything=else", "/", "/child"])
 async def test_the_audience_is_the_url(target: Target, hub: Hub, ending: str) -> None:
     """The audience may have the query, no query or another query, and the path may continue."""
@@ -29,12 +31,14 @@ async def test_the_audience_is_the_url(target: Target, hub: Hub, ending: str) ->
     assert await status(target, hub, f"Bearer {target.sign(url)}") == 202
 
 
+@pytest.mark.specified
 async def test_the_audience_is_case_insensitive(target: Target, hub: Hub) -> None:
     """Hosts and hub names are case-insensitive, too."""
     token = target.sign(f"{target.endpoint}/API/hubs/{hub.name.upper()}/:Send")
     assert await status(target, hub, f"bearer {token}") == 202
 
 
+@pytest.mark.specified
 async def test_other_claims_are_ignored(target: Target, hub: Hub) -> None:
     """Issuer, key id and unknown claims are not checked."""
     claims = {"aud": f"{target.endpoint}/api/hubs/{hub}/:send", "exp": int(time.time()) + HOUR}
@@ -43,6 +47,7 @@ async def test_other_claims_are_ignored(target: Target, hub: Hub) -> None:
     assert await status(target, hub, f"Bearer {token}") == 202
 
 
+@pytest.mark.specified
 async def test_the_scheme_of_the_audience_is_ignored(target: Target, hub: Hub) -> None:
     """A service behind a gateway sees another scheme."""
     host = target.endpoint.partition("://")[2]
@@ -51,6 +56,7 @@ async def test_the_scheme_of_the_audience_is_ignored(target: Target, hub: Hub) -
         assert await status(target, hub, f"Bearer {token}") == 202
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     "audience",
     [
@@ -70,6 +76,7 @@ async def test_another_audience_is_refused(target: Target, hub: Hub, audience: s
     assert await status(target, hub, f"Bearer {token}") == 401
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("claims", "expected"),
     [
@@ -88,12 +95,14 @@ async def test_clocks_may_differ_by_five_minutes(
     assert await status(target, hub, f"Bearer {token}") == expected
 
 
+@pytest.mark.specified
 async def test_a_token_must_expire(target: Target, hub: Hub) -> None:
     claims: dict[str, Any] = {"aud": f"{target.endpoint}/api/hubs/{hub}/:send"}
     token = jwt.encode(claims, target.access_key, algorithm="HS256")
     assert await status(target, hub, f"Bearer {token}") == 401
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer rubbish", "Basic YTpi"])
 async def test_a_call_without_a_bearer_token_is_refused(
     target: Target, hub: Hub, header: str
@@ -101,6 +110,7 @@ async def test_a_call_without_a_bearer_token_is_refused(
     assert await status(target, hub, header) == 401
 
 
+@pytest.mark.specified
 async def test_another_key_is_refused(target: Target, hub: Hub) -> None:
     """An unsigned token is refused, too."""
     claims = {"aud": f"{target.endpoint}/api/hubs/{hub}/:send", "exp": int(time.time()) + HOUR}

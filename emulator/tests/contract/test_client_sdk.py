@@ -66,6 +66,7 @@ async def listen(client: Any, kind: CallbackType) -> asyncio.Queue[Any]:
     return received
 
 
+@pytest.mark.specified
 @each_protocol
 async def test_the_sdk_joins_publishes_and_leaves(hub: Hub, protocol: str) -> None:
     """It publishes each type of data and receives its own messages."""
@@ -83,6 +84,7 @@ async def test_the_sdk_joins_publishes_and_leaves(hub: Hub, protocol: str) -> No
         await eventually(lambda: hub.has("/groups/g"), expected=False)
 
 
+@pytest.mark.specified
 async def test_the_sdk_raises_what_the_service_refuses(hub: Hub) -> None:
     """The error has the service's name for it."""
     async with make_client(hub, JSON) as client:
@@ -92,6 +94,7 @@ async def test_the_sdk_raises_what_the_service_refuses(hub: Hub) -> None:
         assert caught.value.error_detail.name == "Forbidden"
 
 
+@pytest.mark.specified
 async def test_the_sdk_raises_the_failure_of_an_event_without_a_handler(hub: Hub) -> None:
     async with make_client(hub, JSON) as client:
         with pytest.raises(SendMessageError) as caught:
@@ -100,6 +103,7 @@ async def test_the_sdk_raises_the_failure_of_an_event_without_a_handler(hub: Hub
         assert caught.value.error_detail.name == "InternalServerError"
 
 
+@pytest.mark.specified
 async def test_the_sdk_receives_messages_of_the_server(hub: Hub) -> None:
     """Metadata, which it does not know, do no harm."""
     client = make_client(hub, JSON)
@@ -109,6 +113,7 @@ async def test_the_sdk_receives_messages_of_the_server(hub: Hub) -> None:
         assert (await asyncio.wait_for(received.get(), SECONDS)).data == "x"
 
 
+@pytest.mark.specified
 async def test_the_sdk_receives_the_reason_of_a_close(hub: Hub) -> None:
     """The reason is in the frame before the close frame."""
     client = make_client(hub, JSON, user="ann")
@@ -119,6 +124,7 @@ async def test_the_sdk_receives_the_reason_of_a_close(hub: Hub) -> None:
     assert message == "Application server closed the connection. Reason: late"
 
 
+@pytest.mark.specified
 async def test_the_sdk_recovers_its_connection(hub: Hub) -> None:
     """After the loss of its socket it has the same connection and missed no message."""
     client = make_client(hub, user="ann")
@@ -136,6 +142,7 @@ async def test_the_sdk_recovers_its_connection(hub: Hub) -> None:
         assert (await asyncio.wait_for(received.get(), SECONDS)).sequence_id == 2
 
 
+@pytest.mark.specified
 async def test_the_blocking_sdk_opens_publishes_receives_and_closes(hub: Hub) -> None:
     loop = asyncio.get_running_loop()
     received: asyncio.Queue[Any] = asyncio.Queue()
@@ -155,6 +162,7 @@ async def test_the_blocking_sdk_opens_publishes_receives_and_closes(hub: Hub) ->
 # --- with an event handler ---------------------------------------------------------------
 
 
+@pytest.mark.specified
 @each_protocol
 async def test_the_sdk_sends_events_and_receives_the_answer(
     handled: Hub, app: App, protocol: str
@@ -168,6 +176,7 @@ async def test_the_sdk_sends_events_and_receives_the_answer(
     assert app.last("greet").body == b"hi"
 
 
+@pytest.mark.specified
 async def test_the_sdk_fails_to_open_if_the_app_refuses(handled: Hub, app: App) -> None:
     app.scripts["connect"] = [web.Response(status=403)]
     client = make_blocking_client(handled)

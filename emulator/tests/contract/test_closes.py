@@ -17,6 +17,7 @@ async def receive_reason(client: Client) -> str:
     return str(frame["message"])
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("query", "text"),
     [
@@ -39,12 +40,14 @@ async def test_a_json_client_receives_the_reason_in_a_frame(
         await eventually(lambda: hub.has("/users/ann"), expected=False)
 
 
+@pytest.mark.specified
 async def test_a_simple_client_receives_only_the_close_frame(hub: Hub) -> None:
     async with hub.connect(None, user="ann") as client:
         await hub.call("POST", "/users/ann/:closeConnections?reason=late")
         assert await client.receive_close() == (1000, "")
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     "path", ["/:closeConnections", "/groups/g/:closeConnections", "/users/ann/:closeConnections"]
 )
@@ -64,6 +67,7 @@ async def test_closing_many_connections_spares_excluded_ones(hub: Hub, path: str
             assert await receive_reason(client) == CLOSED_BY_APP
 
 
+@pytest.mark.specified
 async def test_other_groups_and_users_stay_connected(hub: Hub) -> None:
     async with hub.connect(user="bob", group="h") as client:
         for path in ("/groups/g/:closeConnections", "/users/ann/:closeConnections"):
@@ -71,6 +75,7 @@ async def test_other_groups_and_users_stay_connected(hub: Hub) -> None:
         assert await client.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_a_client_that_closes_leaves_its_groups(hub: Hub) -> None:
     async with hub.connect(user="ann", group="g") as client:
         await client.websocket.close(code=1000, message=b"bye")
@@ -78,12 +83,14 @@ async def test_a_client_that_closes_leaves_its_groups(hub: Hub) -> None:
             await eventually(lambda path=path: hub.has(path), expected=False)  # type: ignore[misc]
 
 
+@pytest.mark.specified
 async def test_a_client_without_reliability_ends_with_its_socket(hub: Hub) -> None:
     async with hub.connect() as client:
         client.drop()
         await eventually(lambda: hub.has(client.path), expected=False)
 
 
+@pytest.mark.specified
 async def test_a_comma_does_not_separate_excluded_ids(hub: Hub) -> None:
     """One value with two ids excludes no connection."""
     async with hub.connect() as one, hub.connect() as two:

@@ -17,6 +17,7 @@ async def receives(hub: Hub, text: str, user: str | None) -> bool:
         return bool((await client.receive())["data"] == 1)
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("text", "ann", "anonymous"),
     [
@@ -60,6 +61,7 @@ async def test_a_filter_selects_connections(
     assert (await receives(hub, text, "Ann"), await receives(hub, text, None)) == (ann, anonymous)
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     "text",
     [
@@ -89,6 +91,7 @@ async def test_an_invalid_filter_is_400(hub: Hub, to: str, text: str) -> None:
     assert answer.body["message"].endswith("(Parameter 'filter')")
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("text", "ann"),
     [
@@ -104,6 +107,7 @@ async def test_functions_and_identifiers_are_in_any_case(hub: Hub, text: str, an
     assert await receives(hub, text, "Ann") is ann
 
 
+@pytest.mark.specified
 async def test_null_hides_a_wrong_type_until_a_user_is_compared(hub: Hub) -> None:
     path = f"/:send?filter={escape('contains(userId, 1)')}"
     assert (await hub.call("POST", path, "1")).status == 202
@@ -112,11 +116,13 @@ async def test_null_hides_a_wrong_type_until_a_user_is_compared(hub: Hub) -> Non
         assert (answer.status, answer.body["target"]) == (400, "filter")
 
 
+@pytest.mark.specified
 async def test_a_filter_may_have_a_hundred_clauses(hub: Hub) -> None:
     text = " or ".join(f"userId eq 'u{number}'" for number in range(100))
     assert await receives(hub, text, "u99")
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("to", "text", "selects"),
     [

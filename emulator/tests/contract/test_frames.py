@@ -23,6 +23,7 @@ async def publish(client: Client, **frame: Any) -> dict[str, Any]:
     return await client.exchange(type="sendToGroup", group="g", **frame)
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("frame", "data_type", "data"),
     [
@@ -43,12 +44,14 @@ async def test_published_data_keep_their_type(
     assert await publish(client, **frame) == expected | {"dataType": data_type, "data": data}
 
 
+@pytest.mark.specified
 async def test_protobuf_data_pass_as_base64(client: Client) -> None:
     """Microsoft's emulator closes the connection instead."""
     frame = await publish(client, dataType="protobuf", data="CgE=")
     assert (frame["dataType"], frame["data"]) == ("protobuf", "CgE=")
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("user", ["bob", "", None])
 async def test_a_client_cannot_choose_the_user_of_its_message(
     client: Client, user: str | None
@@ -57,11 +60,13 @@ async def test_a_client_cannot_choose_the_user_of_its_message(
     assert (await publish(client, data=1, fromUserId=user))["fromUserId"] == "ann"
 
 
+@pytest.mark.specified
 async def test_a_message_of_an_anonymous_client_has_no_user(hub: Hub) -> None:
     async with hub.connect(group="g", role=ANY_GROUP) as client:
         assert (await publish(client, data=1)).get("fromUserId") is None
 
 
+@pytest.mark.specified
 async def test_a_message_of_an_anonymous_client_looks_like_one_of_the_server(hub: Hub) -> None:
     """Both have no `fromUserId` (null or absent), so receivers cannot distinguish them."""
     async with hub.connect(group="g", role=ANY_GROUP) as client:
@@ -70,6 +75,7 @@ async def test_a_message_of_an_anonymous_client_looks_like_one_of_the_server(hub
         assert await client.receive() == own
 
 
+@pytest.mark.specified
 async def test_no_echo_excludes_the_sender(hub: Hub, client: Client) -> None:
     async with hub.connect(group="g") as other:
         await client.send(type="sendToGroup", group="g", data=1, noEcho=True)
@@ -77,6 +83,7 @@ async def test_no_echo_excludes_the_sender(hub: Hub, client: Client) -> None:
         assert await client.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_joins_and_leaves_take_effect_with_their_acks(hub: Hub, client: Client) -> None:
     """Without an ack id they get no frame."""
     assert await client.ask(1, type="joinGroup", group="h") == "done"
@@ -88,6 +95,7 @@ async def test_joins_and_leaves_take_effect_with_their_acks(hub: Hub, client: Cl
     assert await hub.has("/groups/i")
 
 
+@pytest.mark.specified
 async def test_frames_that_change_nothing_succeed(client: Client) -> None:
     """Joining twice, leaving without being a member, publishing to an empty group."""
     assert await client.ask(1, type="joinGroup", group="g") == "done"
@@ -95,21 +103,25 @@ async def test_frames_that_change_nothing_succeed(client: Client) -> None:
     assert await client.ask(3, type="sendToGroup", group="never", data=1) == "done"
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("kind", ["ping", "PING"])
 async def test_a_ping_is_answered_with_a_pong(client: Client, kind: str) -> None:
     """Frame types are case-insensitive."""
     assert await client.exchange(type=kind) == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_a_sequence_ack_without_reliability_is_ignored(client: Client) -> None:
     await client.send(type="sequenceAck", sequenceId=1)
     assert await client.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_unknown_keys_are_ignored(client: Client) -> None:
     assert await client.exchange(type="ping", more={"a": 1}) == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_published_metadata_come_with_the_message(client: Client) -> None:
     """Keys keep their case. A message may have metadata and no data."""
     frame = await publish(client, data=1, metadata={"Key": "v", "b": ""})
@@ -120,6 +132,7 @@ async def test_published_metadata_come_with_the_message(client: Client) -> None:
     assert (frame["dataType"], frame["data"], frame["metadata"]) == ("text", "", {"k": "v"})
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("seconds", [0, 300, None])
 async def test_the_time_to_live_may_be_up_to_300_seconds(
     client: Client, seconds: int | None
@@ -132,6 +145,7 @@ def sending(**frame: Any) -> str:
     return json.dumps({"type": "sendToGroup", "group": "g"} | frame)
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     "text",
     [
@@ -185,11 +199,13 @@ async def test_an_invalid_frame_closes_its_connection_with_1007(
         assert await other.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("ack_id", [0, 18446744073709551615])
 async def test_an_ack_id_is_an_unsigned_64_bit_number(client: Client, ack_id: int) -> None:
     assert await client.ask(ack_id, type="joinGroup", group="g") == "done"
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("name", ["E_.-9", pytest.param("e" * 128, id="128 characters")])
 async def test_event_names_may_have_128_characters(client: Client, name: str) -> None:
     """A letter, then letters, digits and a few signs. These events have no handler."""
@@ -197,12 +213,14 @@ async def test_event_names_may_have_128_characters(client: Client, name: str) ->
     assert answer["error"]["name"] == "InternalServerError"
 
 
+@pytest.mark.specified
 async def test_a_binary_frame_closes_with_1003(client: Client) -> None:
     """As in Microsoft's emulator. An older page of the documentation allows binary UTF-8."""
     await client.websocket.send_bytes(b'{"type":"ping"}')
     assert await client.receive_close() == (1003, "The JSON subprotocol requires text messages.")
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("subprotocol", [None, RELIABLE_JSON])
 async def test_a_frame_over_1_mib_closes_with_1009(hub: Hub, subprotocol: str | None) -> None:
     async with hub.connect(subprotocol) as client:
@@ -210,6 +228,7 @@ async def test_a_frame_over_1_mib_closes_with_1009(hub: Hub, subprotocol: str | 
         assert (await client.receive_close())[0] == 1009
 
 
+@pytest.mark.specified
 async def test_a_frame_may_have_1_mib(client: Client) -> None:
     frame = sending(dataType="text", data="")
     text = frame.replace('"data": ""', f'"data": "{"x" * (2**20 - len(frame))}"')

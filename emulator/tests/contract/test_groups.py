@@ -11,6 +11,7 @@ async def members(hub: Hub, group: str) -> list[str]:
     return [member["connectionId"] for member in answer.body["value"]]
 
 
+@pytest.mark.specified
 async def test_a_group_exists_while_it_has_members(hub: Hub) -> None:
     """Adding twice and removing without membership succeed."""
     async with hub.connect() as client:
@@ -23,6 +24,7 @@ async def test_a_group_exists_while_it_has_members(hub: Hub) -> None:
         assert not await hub.has("/groups/g")
 
 
+@pytest.mark.specified
 async def test_a_user_joins_with_all_current_connections(hub: Hub) -> None:
     """Later connections of the user do not join."""
     async with hub.connect(user="ann") as one, hub.connect(user="ann") as two:
@@ -34,6 +36,7 @@ async def test_a_user_joins_with_all_current_connections(hub: Hub) -> None:
         assert not await hub.has("/groups/g")
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("path", ["{client}/groups", "/users/ann/groups"])
 async def test_a_connection_or_a_user_leaves_all_groups(hub: Hub, path: str) -> None:
     async with hub.connect(user="ann", group=["a", "b"]) as client:
@@ -42,6 +45,7 @@ async def test_a_connection_or_a_user_leaves_all_groups(hub: Hub, path: str) -> 
         assert [await hub.has(f"/groups/{name}") for name in "ab"] == [False, False]
 
 
+@pytest.mark.specified
 async def test_a_filter_selects_who_joins_or_leaves_groups(hub: Hub) -> None:
     """Without a filter the whole hub leaves."""
     async with hub.connect(user="ann") as ann, hub.connect(user="bob"):
@@ -55,6 +59,7 @@ async def test_a_filter_selects_who_joins_or_leaves_groups(hub: Hub) -> None:
         assert [await hub.has(f"/groups/{name}") for name in "ab"] == [False, True]
 
 
+@pytest.mark.specified
 async def test_names_are_case_sensitive_except_hubs(hub: Hub) -> None:
     """Names of groups, users and connections are case-sensitive."""
     async with hub.connect(user="ann", group="g") as client:
@@ -65,6 +70,7 @@ async def test_names_are_case_sensitive_except_hubs(hub: Hub) -> None:
         assert await upper.has("/groups/g")
 
 
+@pytest.mark.specified
 async def test_hubs_are_separate(target: Target, hub: Hub) -> None:
     """A hub has neither connections nor messages of another hub."""
     other = Hub(target, f"{hub}other")
@@ -76,6 +82,7 @@ async def test_hubs_are_separate(target: Target, hub: Hub) -> None:
         assert (await client.receive())["data"] == "for you"
 
 
+@pytest.mark.specified
 async def test_a_message_to_a_group_names_the_group_and_no_sender(hub: Hub) -> None:
     """The server has no `fromUserId`: it is null or absent. Other clients do not receive it."""
     async with hub.connect(group="g") as member, hub.connect() as other:
@@ -88,6 +95,7 @@ async def test_a_message_to_a_group_names_the_group_and_no_sender(hub: Hub) -> N
         assert (await other.receive())["data"] == "all"
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("to", ["", "/users/ann", "{client}"])
 async def test_a_message_to_all_a_user_or_a_connection_is_from_the_server(
     hub: Hub, to: str
@@ -98,6 +106,7 @@ async def test_a_message_to_all_a_user_or_a_connection_is_from_the_server(
         assert await client.receive() == expected
 
 
+@pytest.mark.specified
 async def test_a_message_to_a_user_reaches_all_its_connections(hub: Hub) -> None:
     async with (
         hub.connect(user="ann") as one,
@@ -111,6 +120,7 @@ async def test_a_message_to_a_user_reaches_all_its_connections(hub: Hub) -> None
         assert (await bob.receive())["data"] == "y"
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("to", ["", "/groups/g"])
 async def test_excluded_may_be_repeated_and_combined_with_a_filter(hub: Hub, to: str) -> None:
     async with (
@@ -121,13 +131,15 @@ async def test_excluded_may_be_repeated_and_combined_with_a_filter(hub: Hub, to:
         query = f"excluded={bob.connection_id}&excluded={third.connection_id}"
         await hub.call("POST", f"{to}/:send?{query}", "1")
         assert (await ann.receive())["data"] == 1
-        query = f"excluded={ann.connection_id}&filter={escape("userId ne 'bob'")}"
+        where = escape("userId ne 'bob'")
+        query = f"excluded={ann.connection_id}&filter={where}"
         await hub.call("POST", f"{to}/:send?{query}", "2")
         assert (await third.receive())["data"] == 2
         await hub.send("last", to)
         assert (await bob.receive())["data"] == "last"
 
 
+@pytest.mark.specified
 async def test_membership_and_permission_are_independent(hub: Hub) -> None:
     async with hub.connect(group="g", role="webpubsub.joinLeaveGroup.g") as client:
         await hub.call("DELETE", f"/groups/g{client.path}")

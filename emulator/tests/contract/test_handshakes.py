@@ -13,6 +13,7 @@ from contract.target import JSON, RELIABLE_JSON, Hub
 HOUR = 3600
 
 
+@pytest.mark.specified
 async def test_the_first_frame_names_user_and_connection(hub: Hub) -> None:
     async with hub.connect(user="ann") as client:
         expected = {"type": "system", "event": "connected", "userId": "ann"}
@@ -21,16 +22,19 @@ async def test_the_first_frame_names_user_and_connection(hub: Hub) -> None:
         assert await hub.has("/users/ann")
 
 
+@pytest.mark.specified
 async def test_a_client_may_have_no_user(hub: Hub) -> None:
     async with hub.connect() as client:
         assert client.hello["userId"] is None
 
 
+@pytest.mark.specified
 async def test_two_clients_of_a_user_are_two_connections(hub: Hub) -> None:
     async with hub.connect(user="ann") as one, hub.connect(user="ann") as two:
         assert one.connection_id != two.connection_id
 
 
+@pytest.mark.specified
 async def test_the_token_in_the_query_wins_over_a_header(hub: Hub) -> None:
     """The name of the parameter is case-insensitive."""
     wrong = {"Authorization": "Bearer nonsense"}
@@ -40,6 +44,7 @@ async def test_the_token_in_the_query_wins_over_a_header(hub: Hub) -> None:
             assert (await client.receive())["userId"] == "ann"
 
 
+@pytest.mark.specified
 async def test_the_hub_may_be_in_the_query(hub: Hub) -> None:
     """As documented. Microsoft's emulator does not have this path."""
     path = f"/client/?hub={hub}"
@@ -48,12 +53,14 @@ async def test_the_hub_may_be_in_the_query(hub: Hub) -> None:
         assert await hub.has("/users/ann")
 
 
+@pytest.mark.specified
 async def test_the_hub_is_case_insensitive(hub: Hub) -> None:
     upper = Hub(hub.target, hub.name.upper())
     async with upper.connect(user="ann"):
         assert await hub.has("/users/ann")
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
 async def test_the_scheme_of_the_audience_is_ignored(hub: Hub, scheme: str) -> None:
     """As measured with Azure. Microsoft's emulator requires the scheme of the request."""
@@ -63,6 +70,7 @@ async def test_the_scheme_of_the_audience_is_ignored(hub: Hub, scheme: str) -> N
         assert (await client.receive())["event"] == "connected"
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     "claims",
     [
@@ -86,6 +94,7 @@ async def test_a_token_for_something_else_is_401(hub: Hub, claims: dict[str, Any
     assert await hub.target.refusal(hub.client_path, [JSON], token) == 401
 
 
+@pytest.mark.specified
 async def test_clocks_may_differ_by_five_minutes(hub: Hub) -> None:
     """A token is accepted shortly after it expired. An open connection outlives its token."""
     async with hub.connect(exp=int(time.time()) - 4 * 60) as client:
@@ -93,6 +102,7 @@ async def test_clocks_may_differ_by_five_minutes(hub: Hub) -> None:
         assert await client.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_no_token_or_a_wrong_token_is_401(hub: Hub) -> None:
     audience = f"{hub.target.endpoint}{hub.client_path}"
     claims = {"aud": audience, "exp": int(time.time()) + HOUR}
@@ -101,10 +111,12 @@ async def test_no_token_or_a_wrong_token_is_401(hub: Hub) -> None:
         assert await hub.target.refusal(hub.client_path, [JSON], token) == 401
 
 
+@pytest.mark.specified
 async def test_a_blank_group_in_the_token_is_400(hub: Hub) -> None:
     assert await hub.target.refusal(hub.client_path, [JSON], hub.token(group=["g", " "])) == 400
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     "path", ["/client/hubs/{hub}/more", "/client/hubs/{hub}//", "/clients/unknown/hubs/{hub}"]
 )
@@ -112,6 +124,7 @@ async def test_an_unknown_path_is_404(hub: Hub, path: str) -> None:
     assert await hub.target.refusal(path.format(hub=hub), [JSON], hub.token()) == 404
 
 
+@pytest.mark.specified
 async def test_a_request_without_upgrade_is_400(hub: Hub) -> None:
     url = URL(f"{hub.target.endpoint}{hub.client_path}")
     headers = {"Authorization": f"Bearer {hub.token()}"}
@@ -125,6 +138,7 @@ async def test_a_request_without_upgrade_is_400(hub: Hub) -> None:
 # --- subprotocols ------------------------------------------------------------------------
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("offered", "answered"),
     [

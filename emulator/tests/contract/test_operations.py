@@ -79,12 +79,14 @@ WITH_CONTENT = ("GenerateClientToken", "ListConnectionsInGroup")
 each = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 
 
+@pytest.mark.recorded
 async def test_health_needs_no_token(target: Target) -> None:
     """It is the 25th operation, HealthApi_GetServiceStatus; the others are below."""
     assert len(OPERATIONS) + 1 == 25
     assert (await target.call("HEAD", "/api/health", headers=NO_TOKEN)).status == 200
 
 
+@pytest.mark.specified
 @each
 async def test_an_operation_succeeds_with_its_own_status(hub: Hub, operation: Operation) -> None:
     """Most answers have no content."""
@@ -98,6 +100,7 @@ async def test_an_operation_succeeds_with_its_own_status(hub: Hub, operation: Op
         assert answer.headers["Content-Length"] == "0"
 
 
+@pytest.mark.specified
 @each
 async def test_an_answer_has_the_date(hub: Hub, operation: Operation) -> None:
     """In whole seconds (RFC 9110, sections 5.6.7 and 6.6.1), whatever the status.
@@ -113,6 +116,7 @@ async def test_an_answer_has_the_date(hub: Hub, operation: Operation) -> None:
     assert dates == sorted(dates)
 
 
+@pytest.mark.recorded
 @each
 async def test_an_operation_on_something_missing_succeeds_or_names_it(
     hub: Hub, operation: Operation
@@ -127,6 +131,7 @@ async def test_an_operation_on_something_missing_succeeds_or_names_it(
     assert code in (None, answer.code)
 
 
+@pytest.mark.specified
 @each
 async def test_an_operation_needs_a_token(hub: Hub, operation: Operation) -> None:
     path = operation.path.format(id="c")
@@ -134,6 +139,7 @@ async def test_an_operation_needs_a_token(hub: Hub, operation: Operation) -> Non
     assert answer.status == 401
 
 
+@pytest.mark.specified
 @each
 async def test_a_hyphen_in_a_hub_name_is_400(target: Target, operation: Operation) -> None:
     path = "/api/hubs/a-b" + operation.path.format(id="c")

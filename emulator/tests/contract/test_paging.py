@@ -33,6 +33,7 @@ def link(page: Answer) -> str:
     return URL(page.body["nextLink"]).raw_query_string
 
 
+@pytest.mark.specified
 async def test_a_page_lists_connections_in_the_order_of_ids(hub: Hub, ids: list[str]) -> None:
     """Each with its user. The last page has no link."""
     page = await hub.call("GET", CONNECTIONS)
@@ -41,6 +42,7 @@ async def test_a_page_lists_connections_in_the_order_of_ids(hub: Hub, ids: list[
     assert page.headers["Content-Type"].startswith("application/json")
 
 
+@pytest.mark.specified
 async def test_an_anonymous_connection_has_no_user(hub: Hub) -> None:
     async with hub.connect(group="g") as client:
         page = await hub.call("GET", CONNECTIONS)
@@ -48,11 +50,13 @@ async def test_an_anonymous_connection_has_no_user(hub: Hub) -> None:
         assert page.body["value"][0].get("userId") is None
 
 
+@pytest.mark.specified
 async def test_an_empty_group_is_one_empty_page(hub: Hub) -> None:
     page = await hub.call("GET", CONNECTIONS)
     assert (page.status, page.body["value"], page.body.get("nextLink")) == (200, [], None)
 
 
+@pytest.mark.specified
 async def test_links_lead_through_all_pages(hub: Hub, ids: list[str]) -> None:
     found = []
     query = "maxpagesize=2"
@@ -64,6 +68,7 @@ async def test_links_lead_through_all_pages(hub: Hub, ids: list[str]) -> None:
     assert (found, query) == (ids, "")
 
 
+@pytest.mark.specified
 async def test_top_limits_all_pages_together(hub: Hub, ids: list[str]) -> None:
     """It counts down in the links."""
     page = await hub.call("GET", f"{CONNECTIONS}?top=3&maxpagesize=2")
@@ -72,6 +77,7 @@ async def test_top_limits_all_pages_together(hub: Hub, ids: list[str]) -> None:
     assert (names(page) + names(last), last.body.get("nextLink")) == (ids[:3], None)
 
 
+@pytest.mark.specified
 async def test_a_link_is_absolute_with_version_page_size_and_cursor(
     hub: Hub, ids: list[str]
 ) -> None:
@@ -82,6 +88,7 @@ async def test_a_link_is_absolute_with_version_page_size_and_cursor(
     assert (url.query["api-version"], url.query["maxpagesize"]) == ("2024-12-01", "2")
 
 
+@pytest.mark.specified
 async def test_a_leave_does_not_shift_the_next_page(hub: Hub, ids: list[str]) -> None:
     """The next page starts behind the last id of the previous page."""
     page = await hub.call("GET", f"{CONNECTIONS}?maxpagesize=2")
@@ -89,6 +96,7 @@ async def test_a_leave_does_not_shift_the_next_page(hub: Hub, ids: list[str]) ->
     assert names(await hub.call("GET", f"{CONNECTIONS}?{link(page)}")) == ids[2:4]
 
 
+@pytest.mark.specified
 async def test_a_cursor_is_valid_for_its_group_only(hub: Hub, ids: list[str]) -> None:
     """Another group, another hub or a changed cursor is 400. The hub is case-insensitive."""
     page = await hub.call("GET", f"{CONNECTIONS}?maxpagesize=2")
@@ -101,6 +109,7 @@ async def test_a_cursor_is_valid_for_its_group_only(hub: Hub, ids: list[str]) ->
     assert names(await upper.call("GET", f"{CONNECTIONS}?{link(page)}")) == ids[2:4]
 
 
+@pytest.mark.specified
 async def test_a_repeated_cursor_is_400(hub: Hub, ids: list[str]) -> None:
     page = await hub.call("GET", f"{CONNECTIONS}?maxpagesize=2")
     cursor = URL(page.body["nextLink"]).query["continuationToken"]
@@ -109,12 +118,14 @@ async def test_a_repeated_cursor_is_400(hub: Hub, ids: list[str]) -> None:
     assert (await hub.call("GET", f"{CONNECTIONS}?{query}&{query}")).status == 400
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("cursor", ["", "garbage", pytest.param("x" * 2049, id="2,049 characters")])
 async def test_an_invalid_cursor_is_400(hub: Hub, cursor: str) -> None:
     answer = await hub.call("GET", f"{CONNECTIONS}?continuationToken={cursor}")
     assert answer.status == 400
 
 
+@pytest.mark.specified
 async def test_each_page_needs_a_token(hub: Hub, ids: list[str]) -> None:
     page = await hub.call("GET", f"{CONNECTIONS}?maxpagesize=2")
     answer = await hub.call("GET", f"{CONNECTIONS}?{link(page)}", Authorization="")

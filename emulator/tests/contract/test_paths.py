@@ -5,6 +5,7 @@ import pytest
 from contract.target import TEXT, Hub
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("segment", "name"),
     [
@@ -30,11 +31,13 @@ async def test_names_are_percent_decoded_once_except_slashes(
         assert (await client.receive())["data"] == "x"
 
 
+@pytest.mark.specified
 async def test_a_path_cannot_name_a_group_with_a_slash(hub: Hub) -> None:
     async with hub.connect(group="a/b"):
         assert not await hub.has("/groups/a%2Fb")
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("end", ["", "/"])
 @pytest.mark.parametrize("signed", ["a%2Fb", "a/b", "a%252Fb"])
 async def test_a_token_may_spell_the_path_in_three_ways(hub: Hub, signed: str, end: str) -> None:
@@ -46,6 +49,7 @@ async def test_a_token_may_spell_the_path_in_three_ways(hub: Hub, signed: str, e
     assert answer.status == 202
 
 
+@pytest.mark.specified
 async def test_the_service_decodes_brackets_but_not_slashes(hub: Hub) -> None:
     """A token with that spelling of the path is accepted."""
     base = "/api/hubs/{}/groups/a%2Fb/:send"
@@ -55,6 +59,7 @@ async def test_the_service_decodes_brackets_but_not_slashes(hub: Hub) -> None:
     assert answer.status == 202
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(("signed", "called"), [("/", "/"), ("/", ""), ("", "/")])
 async def test_a_path_may_end_with_a_slash(hub: Hub, signed: str, called: str) -> None:
     """So may the path in the token's audience, whatever the path of the call has."""
@@ -67,11 +72,13 @@ async def test_a_path_may_end_with_a_slash(hub: Hub, signed: str, called: str) -
         assert (await client.receive())["data"] == "x"
 
 
+@pytest.mark.inferred
 async def test_a_name_is_the_same_with_a_slash_behind_it(hub: Hub) -> None:
     async with hub.connect(user="ann"):
         assert await hub.has("/users/ann/")
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize("path", ["/users/ann//", "/users//ann", "/users/ann%2F", "/:send/x"])
 async def test_another_slash_is_part_of_the_path(hub: Hub, path: str) -> None:
     async with hub.connect(user="ann"):

@@ -11,6 +11,7 @@ FORBIDDEN = {
 }
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("kind", FORBIDDEN)
 async def test_a_client_without_a_role_is_forbidden(hub: Hub, kind: str) -> None:
     """It may not join, leave or send. Its connection stays open."""
@@ -22,6 +23,7 @@ async def test_a_client_without_a_role_is_forbidden(hub: Hub, kind: str) -> None
         assert await client.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("pattern", "group", "matches"),
     [
@@ -63,6 +65,7 @@ async def test_a_role_allows_the_groups_that_its_pattern_matches(
         assert await client.ask(1, type="joinGroup", group=group) == expected
 
 
+@pytest.mark.specified
 async def test_roles_add_up(hub: Hub) -> None:
     """Each role allows its own action only."""
     roles = ["webpubsub.joinLeaveGroup.a", "webpubsub.sendToGroups.b*"]
@@ -73,6 +76,7 @@ async def test_roles_add_up(hub: Hub) -> None:
         assert await client.ask(4, type="joinGroup", group="b1") == "Forbidden"
 
 
+@pytest.mark.specified
 async def test_groups_of_a_token_need_no_role(hub: Hub) -> None:
     """A client is a member of them at once. Sending needs no membership."""
     async with hub.connect(group=["a", "b"], role="webpubsub.sendToGroup.c") as client:
@@ -85,6 +89,7 @@ async def join(client: Client, ack_id: int, group: str = "room1") -> str:
     return await client.ask(ack_id, type="joinGroup", group=group)
 
 
+@pytest.mark.specified
 async def test_permissions_change_at_once(hub: Hub) -> None:
     """A grant takes back a revocation."""
     async with hub.connect(role="webpubsub.joinLeaveGroups.room*") as client:
@@ -100,6 +105,7 @@ async def test_permissions_change_at_once(hub: Hub) -> None:
         assert await join(client, 4) == "done"
 
 
+@pytest.mark.specified
 async def test_granted_permissions_have_no_wildcards(hub: Hub) -> None:
     """They are for one connection."""
     async with hub.connect() as client, hub.connect() as other:
@@ -110,6 +116,7 @@ async def test_granted_permissions_have_no_wildcards(hub: Hub) -> None:
         assert await other.ask(1, type="sendToGroup", group="*", data=1) == "Forbidden"
 
 
+@pytest.mark.specified
 async def test_targets_of_permissions_are_case_sensitive(hub: Hub) -> None:
     async with hub.connect() as client:
         right = f"/permissions/sendToGroup{client.path}?targetName="
@@ -120,6 +127,7 @@ async def test_targets_of_permissions_are_case_sensitive(hub: Hub) -> None:
         ]
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(("number", "name"), [("1", "sendToGroup"), ("2", "joinLeaveGroup")])
 async def test_permissions_may_be_named_by_number(hub: Hub, number: str, name: str) -> None:
     """Microsoft's emulator accepts the numbers that permissions have in .NET, too."""
@@ -129,6 +137,7 @@ async def test_permissions_may_be_named_by_number(hub: Hub, number: str, name: s
         assert (await hub.call("HEAD", f"/permissions/{name}{rest}")).status == 200
 
 
+@pytest.mark.specified
 async def test_a_missing_permission_is_404(hub: Hub) -> None:
     """With the error code of a missing connection."""
     async with hub.connect() as client:
@@ -137,6 +146,7 @@ async def test_a_missing_permission_is_404(hub: Hub) -> None:
         assert (answer.status, answer.code) == (404, "Info.Connection.NotExisted")
 
 
+@pytest.mark.specified
 async def test_a_revocation_removes_one_group_from_a_general_role(hub: Hub) -> None:
     async with hub.connect(role=ANY_GROUP) as client:
         await hub.call("DELETE", f"/permissions/sendToGroup{client.path}?targetName=g")

@@ -13,6 +13,7 @@ async def is_refused(hub: Hub, client: Client, token: str | None = None) -> bool
         return await again.receive_close() == REFUSED
 
 
+@pytest.mark.specified
 async def test_the_frame_connected_has_the_reconnection_token(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON) as client:
         assert client.hello.keys() == {
@@ -20,6 +21,7 @@ async def test_the_frame_connected_has_the_reconnection_token(hub: Hub) -> None:
         }  # fmt: skip
 
 
+@pytest.mark.specified
 async def test_messages_are_numbered_from_1_for_each_connection(hub: Hub) -> None:
     """Acks and pongs have no number."""
     async with hub.connect(RELIABLE_JSON, group="g", role=ANY_GROUP) as client:
@@ -33,6 +35,7 @@ async def test_messages_are_numbered_from_1_for_each_connection(hub: Hub) -> Non
         assert ack == {"type": "ack", "ackId": 1, "success": True}
 
 
+@pytest.mark.specified
 async def test_unacknowledged_messages_are_sent_again_after_a_recovery(hub: Hub) -> None:
     """First these, unchanged; then the missed messages; then new ones."""
     async with hub.connect(RELIABLE_JSON, user="ann") as client:
@@ -48,6 +51,7 @@ async def test_unacknowledged_messages_are_sent_again_after_a_recovery(hub: Hub)
             assert (await again.receive())["sequenceId"] == 3
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(("acknowledged", "next_id"), [(1, 2), (2, 3), (100, 3)])
 async def test_acknowledged_messages_are_not_sent_again(
     hub: Hub, acknowledged: int, next_id: int
@@ -66,6 +70,7 @@ async def test_acknowledged_messages_are_not_sent_again(
             assert (await again.receive())["sequenceId"] == next_id
 
 
+@pytest.mark.specified
 async def test_a_connection_without_a_socket_exists_and_changes_groups(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON, user="ann", group="g") as client:
         client.drop()
@@ -79,6 +84,7 @@ async def test_a_connection_without_a_socket_exists_and_changes_groups(hub: Hub)
             assert (await again.receive())["group"] == "h"
 
 
+@pytest.mark.specified
 async def test_calls_reach_a_connection_without_a_socket(hub: Hub) -> None:
     """Permissions and groups that it gets are kept after the recovery."""
     async with hub.connect(RELIABLE_JSON, user="ann") as client:
@@ -99,6 +105,7 @@ async def test_calls_reach_a_connection_without_a_socket(hub: Hub) -> None:
                 assert (await again.receive())["group"] == group
 
 
+@pytest.mark.specified
 async def test_a_recovery_keeps_user_roles_permissions_and_ack_ids(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON, user="ann", role="webpubsub.sendToGroup.g") as client:
         assert await client.ask(1, type="sendToGroup", group="g", data=1) == "done"
@@ -112,6 +119,7 @@ async def test_a_recovery_keeps_user_roles_permissions_and_ack_ids(hub: Hub) -> 
             assert "ann" in [frame.get("fromUserId") for frame in frames]
 
 
+@pytest.mark.specified
 async def test_a_recovery_ignores_access_token_and_subprotocol(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON) as client:
         client.drop()
@@ -125,6 +133,7 @@ async def test_a_recovery_ignores_access_token_and_subprotocol(hub: Hub) -> None
             assert await again.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_a_reconnection_token_can_be_used_again(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON) as client:
         client.drop()
@@ -135,6 +144,7 @@ async def test_a_reconnection_token_can_be_used_again(hub: Hub) -> None:
                 assert await third.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_a_recovery_replaces_an_open_socket(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON) as old, hub.recover(old) as new:
         message = await old.websocket.receive(timeout=10)
@@ -143,6 +153,7 @@ async def test_a_recovery_replaces_an_open_socket(hub: Hub) -> None:
         assert (await new.receive())["data"] == "x"
 
 
+@pytest.mark.specified
 async def test_a_recovery_needs_the_same_hub_in_any_case(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON) as client:
         client.drop()
@@ -151,6 +162,7 @@ async def test_a_recovery_needs_the_same_hub_in_any_case(hub: Hub) -> None:
             assert await again.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("token", ["", "nonsense", "another"])
 async def test_a_recovery_needs_the_token_of_its_connection(hub: Hub, token: str) -> None:
     """Without it the handshake succeeds, and the close code means to give up."""
@@ -160,6 +172,7 @@ async def test_a_recovery_needs_the_token_of_its_connection(hub: Hub, token: str
         assert await is_refused(hub, client, value)
 
 
+@pytest.mark.specified
 async def test_an_unreliable_or_unknown_connection_cannot_be_recovered(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON) as reliable, hub.connect() as simple:
         token = reliable.hello["reconnectionToken"]
@@ -168,11 +181,13 @@ async def test_an_unreliable_or_unknown_connection_cannot_be_recovered(hub: Hub)
         assert await is_refused(hub, reliable, token)
 
 
+@pytest.mark.specified
 async def test_a_token_without_a_connection_id_opens_a_new_connection(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON, query="awps_reconnection_token=x") as client:
         assert client.hello["event"] == "connected"
 
 
+@pytest.mark.specified
 async def test_a_close_with_1001_can_be_recovered(hub: Hub) -> None:
     """The official client closes its socket with 1001."""
     async with hub.connect(RELIABLE_JSON) as client:
@@ -181,6 +196,7 @@ async def test_a_close_with_1001_can_be_recovered(hub: Hub) -> None:
             assert await again.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_a_close_with_1000_is_final(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON) as client:
         await client.websocket.close(code=1000)
@@ -188,6 +204,7 @@ async def test_a_close_with_1000_is_final(hub: Hub) -> None:
         assert await is_refused(hub, client)
 
 
+@pytest.mark.specified
 async def test_a_protocol_error_is_final(hub: Hub) -> None:
     async with hub.connect(RELIABLE_JSON) as client:
         await client.websocket.send_str("nonsense")
@@ -196,6 +213,7 @@ async def test_a_protocol_error_is_final(hub: Hub) -> None:
         assert await is_refused(hub, client)
 
 
+@pytest.mark.specified
 async def test_a_close_by_rest_is_final(hub: Hub) -> None:
     """It also ends a connection without a socket."""
     async with hub.connect(RELIABLE_JSON) as client:
@@ -205,6 +223,7 @@ async def test_a_close_by_rest_is_final(hub: Hub) -> None:
         assert await is_refused(hub, client)
 
 
+@pytest.mark.specified
 async def test_1000_messages_are_kept_for_a_client_that_never_acknowledges(hub: Hub) -> None:
     """One more closes the connection with 1008, and it cannot recover."""
     async with hub.connect(RELIABLE_JSON, group="g", role=ANY_GROUP) as client:

@@ -65,6 +65,7 @@ async def official(form: Any, hub: Hub) -> AsyncIterator[Official]:
     await client.close()
 
 
+@pytest.mark.specified
 async def test_the_sdk_changes_memberships(hub: Hub, official: Official) -> None:
     """One group or all groups, by connection or by user."""
     async with hub.connect(user="ann") as client:
@@ -85,6 +86,7 @@ async def test_the_sdk_changes_memberships(hub: Hub, official: Official) -> None
             assert [await official("group_exists", group) for group in "ab"] == [False, False]
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     ("method", "names", "code"),
     [
@@ -104,6 +106,7 @@ async def test_the_sdk_raises_the_error_of_a_missing_resource(
     assert caught.value.error.code == code
 
 
+@pytest.mark.specified
 async def test_the_sdk_checks_connections_groups_and_users(hub: Hub, official: Official) -> None:
     methods = ("connection_exists", "group_exists", "user_exists")
     assert [await official(method, "x") for method in methods] == [False, False, False]
@@ -113,6 +116,7 @@ async def test_the_sdk_checks_connections_groups_and_users(hub: Hub, official: O
         assert found == [True, True, True]
 
 
+@pytest.mark.specified
 async def test_the_sdk_lists_connections_page_by_page(hub: Hub, official: Official) -> None:
     """In the order of ids, to the end or to `top`. Each request is signed."""
     async with AsyncExitStack() as clients:
@@ -125,12 +129,14 @@ async def test_the_sdk_lists_connections_page_by_page(hub: Hub, official: Offici
         assert await official.pages(group="none") == [[]]
 
 
+@pytest.mark.specified
 async def test_the_sdk_cannot_name_a_group_with_a_slash(hub: Hub, official: Official) -> None:
     """The slash that it encodes is not decoded: it names the group a%2Fb."""
     async with hub.connect(group="a%2Fb") as client, hub.connect(group="a/b"):
         assert await official.pages(group="a/b") == [[client.connection_id]]
 
 
+@pytest.mark.specified
 async def test_the_sdk_sends_to_all_a_group_a_user_or_a_connection(
     hub: Hub, official: Official
 ) -> None:
@@ -161,6 +167,7 @@ async def test_the_sdk_sends_to_all_a_group_a_user_or_a_connection(
         assert (await bob.receive())["data"] == "last"
 
 
+@pytest.mark.recorded
 async def test_the_sdk_raises_the_error_of_an_invalid_filter(official: Official) -> None:
     """The message of HttpResponseError names the mistake."""
     with pytest.raises(HttpResponseError, match="expect 'int'") as caught:
@@ -168,6 +175,7 @@ async def test_the_sdk_raises_the_error_of_an_invalid_filter(official: Official)
     assert caught.value.status_code == 400
 
 
+@pytest.mark.specified
 async def test_the_sdk_changes_permissions(hub: Hub, official: Official) -> None:
     """They take effect with the client's next frame."""
     async with hub.connect() as client:
@@ -183,6 +191,7 @@ async def test_the_sdk_changes_permissions(hub: Hub, official: Official) -> None
     await official("revoke_permission", "sendToGroup", "x", target_name="g")
 
 
+@pytest.mark.specified
 async def test_the_sdk_closes_connections_with_a_reason(hub: Hub, official: Official) -> None:
     """All, a group, a user or one connection, except excluded ones."""
     async with AsyncExitStack() as opened:
@@ -201,6 +210,7 @@ async def test_the_sdk_closes_connections_with_a_reason(hub: Hub, official: Offi
         await official("close_connection", ids[0])
 
 
+@pytest.mark.specified
 async def test_a_token_signed_by_the_sdk_is_accepted(
     form: Any, hub: Hub, official: Official
 ) -> None:
@@ -215,6 +225,7 @@ async def test_a_token_signed_by_the_sdk_is_accepted(
     await client.close()
 
 
+@pytest.mark.specified
 async def test_another_key_is_an_authentication_error(form: Any, hub: Hub) -> None:
     string = f"Endpoint={hub.target.endpoint};AccessKey={'k' * 44};Version=1.0;"
     client = Official(form.from_connection_string(string, hub.name))
@@ -223,6 +234,7 @@ async def test_another_key_is_an_authentication_error(form: Any, hub: Hub) -> No
     await client.close()
 
 
+@pytest.mark.specified
 async def test_permission_1001_is_a_conflict(form: Any, handled: Hub, app: App) -> None:
     """A connection has at most 1,000 permissions for an action. Raises ResourceExistsError."""
     roles = [f"webpubsub.sendToGroup.g{number}" for number in range(1000)]

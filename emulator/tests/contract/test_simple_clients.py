@@ -8,6 +8,7 @@ from contract.target import ANY_GROUP, JSON, SECONDS, Hub
 MODE = "webpubsub_mode=sendToGroup&group=g"
 
 
+@pytest.mark.specified
 async def test_the_mode_send_to_group_publishes_each_frame(hub: Hub) -> None:
     """The group is in the URL. Frames are text or bytes."""
     async with (
@@ -23,6 +24,7 @@ async def test_the_mode_send_to_group_publishes_each_frame(hub: Hub) -> None:
         assert (frame["dataType"], frame["data"]) == ("binary", "/w==")
 
 
+@pytest.mark.specified
 async def test_a_publisher_is_not_a_member(hub: Hub) -> None:
     async with hub.connect(None, query=MODE, role=ANY_GROUP) as client:
         assert not await hub.has("/groups/g")
@@ -31,6 +33,7 @@ async def test_a_publisher_is_not_a_member(hub: Hub) -> None:
         assert await client.receive_text() == "to all"
 
 
+@pytest.mark.specified
 async def test_a_member_receives_its_own_messages_unless_no_echo_is_set(hub: Hub) -> None:
     quiet_mode = f"{MODE}&noEcho=TRUE"
     async with (
@@ -44,6 +47,7 @@ async def test_a_member_receives_its_own_messages_unless_no_echo_is_set(hub: Hub
         assert await quiet.receive_text() == "loud"
 
 
+@pytest.mark.specified
 async def test_publishing_without_the_role_closes_with_1008(hub: Hub) -> None:
     """The handshake succeeds; the first frame closes the connection."""
     async with hub.connect(None, query=MODE) as client:
@@ -51,6 +55,7 @@ async def test_publishing_without_the_role_closes_with_1008(hub: Hub) -> None:
         assert (await client.receive_close())[0] == 1008
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("query", ["webpubsub_mode=SENDTOGROUP&group=h&group=g&noecho=false"])
 async def test_mode_and_booleans_are_case_insensitive(hub: Hub, query: str) -> None:
     """The last value of a repeated parameter counts."""
@@ -62,6 +67,7 @@ async def test_mode_and_booleans_are_case_insensitive(hub: Hub, query: str) -> N
         assert (await listener.receive())["group"] == "g"
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("subprotocol", [None, JSON])
 @pytest.mark.parametrize(
     "query",
@@ -80,6 +86,7 @@ async def test_an_invalid_mode_is_400(hub: Hub, query: str, subprotocol: str | N
     assert await hub.target.refusal(path, protocols, hub.token()) == 400
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize("query", ["", "webpubsub_mode=", "webpubsub_mode=sendevent&group="])
 async def test_an_event_without_a_handler_closes_the_connection(hub: Hub, query: str) -> None:
     """In the default mode each frame is an event.
@@ -91,6 +98,7 @@ async def test_an_event_without_a_handler_closes_the_connection(hub: Hub, query:
         assert (await client.receive_close())[0] in (1000, 1011)
 
 
+@pytest.mark.specified
 async def test_simple_clients_receive_no_metadata(hub: Hub) -> None:
     """A message that has only metadata is an empty text."""
     async with (
@@ -105,6 +113,7 @@ async def test_simple_clients_receive_no_metadata(hub: Hub) -> None:
         assert await simple.websocket.receive_bytes(timeout=SECONDS) == b"\xff"
 
 
+@pytest.mark.specified
 async def test_a_websocket_ping_is_answered_with_its_data(hub: Hub) -> None:
     async with hub.target.open(hub.client_path, [], hub.token(), autoping=False) as client:
         await client.websocket.ping(b"data")

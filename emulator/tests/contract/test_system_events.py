@@ -19,6 +19,7 @@ def posts(app: App) -> list[Received]:
     return [request for request in app.received if request.method == "POST"]
 
 
+@pytest.mark.specified
 async def test_events_of_a_connection_are_numbered_from_0(handled: Hub, app: App) -> None:
     """The order is connect, connected, user events, disconnected."""
     async with handled.connect(user="ann") as client:
@@ -29,6 +30,7 @@ async def test_events_of_a_connection_are_numbered_from_0(handled: Hub, app: App
     assert [one.headers["ce-id"] for one in posts(app)] == ["0", "1", "2", "3"]
 
 
+@pytest.mark.specified
 async def test_events_have_headers_of_cloudevents_and_of_the_service(
     handled: Hub, app: App
 ) -> None:
@@ -59,6 +61,7 @@ async def test_events_have_headers_of_cloudevents_and_of_the_service(
         assert one.headers["content-type"].startswith("application/json")
 
 
+@pytest.mark.specified
 async def test_the_signature_is_an_hmac_of_the_connection_id(handled: Hub, app: App) -> None:
     """The key is the access key. Azure adds a signature with its second key."""
     async with handled.connect() as client:
@@ -73,6 +76,7 @@ async def test_the_signature_is_an_hmac_of_the_connection_id(handled: Hub, app: 
         )
 
 
+@pytest.mark.specified
 async def test_the_url_template_gets_hub_and_event(handled: Hub, app: App) -> None:
     """The hub is in lower case. The template's query stays."""
     upper = Hub(handled.target, handled.name.upper())
@@ -88,6 +92,7 @@ async def test_the_url_template_gets_hub_and_event(handled: Hub, app: App) -> No
 # --- connect -----------------------------------------------------------------------------
 
 
+@pytest.mark.specified
 async def test_connect_has_claims_query_headers_and_subprotocols(handled: Hub, app: App) -> None:
     """Claims are lists. The query does not include the token."""
     token = handled.token(user="ann", group="g", custom=["a", "b"])
@@ -109,6 +114,7 @@ async def test_connect_has_claims_query_headers_and_subprotocols(handled: Hub, a
     assert "cookie" not in received.headers
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("answer", "user", "group", "may_join"),
     [
@@ -141,6 +147,7 @@ async def test_the_answer_to_connect_may_set_user_groups_and_roles(
     assert app.last("connected").headers["ce-userid"] == user
 
 
+@pytest.mark.specified
 async def test_an_empty_user_in_the_answer_to_connect_removes_the_user(
     handled: Hub, app: App
 ) -> None:
@@ -152,6 +159,7 @@ async def test_an_empty_user_in_the_answer_to_connect_removes_the_user(
     assert "ce-userid" not in app.last("connected").headers
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("chosen", "offered"), [(RELIABLE_JSON, [JSON, RELIABLE_JSON]), ("mine", ["mine", JSON])]
 )
@@ -170,6 +178,7 @@ async def test_the_answer_to_connect_may_choose_an_offered_subprotocol(
             assert "reconnectionToken" in await client.receive()
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429])
 async def test_the_answer_to_connect_may_refuse_the_client(
     handled: Hub, app: App, status: int
@@ -182,6 +191,7 @@ async def test_the_answer_to_connect_may_refuse_the_client(
     assert app.events == ["connect"]
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     "answer",
     [
@@ -202,6 +212,7 @@ async def test_an_invalid_answer_to_connect_is_500_for_the_client(
     assert app.events == ["connect"]
 
 
+@pytest.mark.specified
 async def test_the_connection_does_not_exist_before_connect_is_answered(
     handled: Hub, app: App
 ) -> None:
@@ -222,6 +233,7 @@ async def test_the_connection_does_not_exist_before_connect_is_answered(
 # --- connected and disconnected ----------------------------------------------------------
 
 
+@pytest.mark.specified
 async def test_connected_has_an_empty_body_and_calls_reach_the_connection(
     handled: Hub, app: App
 ) -> None:
@@ -233,6 +245,7 @@ async def test_connected_has_an_empty_body_and_calls_reach_the_connection(
         app.release.set()
 
 
+@pytest.mark.specified
 async def test_other_events_do_not_wait_for_connected(handled: Hub, app: App) -> None:
     """User events and disconnected are sent while the app still handles connected."""
     app.slow.add("connected")
@@ -244,6 +257,7 @@ async def test_other_events_do_not_wait_for_connected(handled: Hub, app: App) ->
         app.release.set()
 
 
+@pytest.mark.specified
 async def test_a_failed_connected_changes_nothing(handled: Hub, app: App) -> None:
     app.scripts["connected"] = [web.Response(status=400)]
     async with handled.connect() as client:
@@ -251,6 +265,7 @@ async def test_a_failed_connected_changes_nothing(handled: Hub, app: App) -> Non
         assert await client.exchange(type="ping") == {"type": "pong"}
 
 
+@pytest.mark.specified
 async def test_disconnected_has_the_reason_of_the_client(handled: Hub, app: App) -> None:
     """It is the reason in the client's close frame."""
     async with handled.connect() as client:
@@ -260,6 +275,7 @@ async def test_disconnected_has_the_reason_of_the_client(handled: Hub, app: App)
     assert json.loads(app.last("disconnected").body) == {"reason": "done"}
 
 
+@pytest.mark.specified
 async def test_a_lost_socket_ends_the_connection_even_during_an_event(
     handled: Hub, app: App
 ) -> None:
@@ -274,6 +290,7 @@ async def test_a_lost_socket_ends_the_connection_even_during_an_event(
     assert json.loads(app.last("disconnected").body) == {"reason": "The connection ended."}
 
 
+@pytest.mark.specified
 async def test_disconnected_has_the_reason_of_a_close_by_rest(handled: Hub, app: App) -> None:
     """The connection is gone when the event arrives."""
     app.slow.add("disconnected")
@@ -287,6 +304,7 @@ async def test_disconnected_has_the_reason_of_a_close_by_rest(handled: Hub, app:
     assert json.loads(app.last("disconnected").body) == {"reason": reason}
 
 
+@pytest.mark.specified
 async def test_disconnected_has_the_reason_of_a_protocol_error(handled: Hub, app: App) -> None:
     """It is the text of the service's close frame."""
     async with handled.connect() as client:
@@ -297,6 +315,7 @@ async def test_disconnected_has_the_reason_of_a_protocol_error(handled: Hub, app
     assert json.loads(app.last("disconnected").body) == {"reason": text}
 
 
+@pytest.mark.specified
 async def test_a_recovery_sends_no_events(handled: Hub, app: App) -> None:
     """The numbering continues over all sockets of a connection."""
     async with handled.connect(RELIABLE_JSON) as client:
@@ -310,6 +329,7 @@ async def test_a_recovery_sends_no_events(handled: Hub, app: App) -> None:
     assert app.last("e").headers["ce-id"] == "2"
 
 
+@pytest.mark.specified
 async def test_a_recovery_keeps_the_state_that_the_app_set(handled: Hub, app: App) -> None:
     """Later events carry the connection state and the cookie headers."""
     headers = {"ce-connectionState": "s", "Set-Cookie": "a=1"}

@@ -14,6 +14,7 @@ async def send_event(client: Client, ack_id: int = 1, name: str = "e") -> str:
     return await client.ask(ack_id, type="event", event=name, data=1)
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("frame", "content_type", "body"),
     [
@@ -35,6 +36,7 @@ async def test_an_event_of_a_json_client_has_its_data_and_type(
     )
 
 
+@pytest.mark.specified
 async def test_a_frame_of_a_simple_client_is_the_event_message(handled: Hub, app: App) -> None:
     """The client receives the answer's body."""
     app.scripts["message"] = [web.Response(text="pong"), web.Response(body=b"\xff")]
@@ -49,6 +51,7 @@ async def test_a_frame_of_a_simple_client_is_the_event_message(handled: Hub, app
         assert "ce-subprotocol" not in app.last("message").headers
 
 
+@pytest.mark.specified
 async def test_an_event_with_metadata_only_has_an_empty_text(handled: Hub, app: App) -> None:
     async with handled.connect() as client:
         assert await client.ask(1, type="event", event="e", metadata={"k": "v"}) == "done"
@@ -57,6 +60,7 @@ async def test_an_event_with_metadata_only_has_an_empty_text(handled: Hub, app: 
     assert (received.headers["x-webpubsub-metadata-k"], received.body) == ("v", b"")
 
 
+@pytest.mark.specified
 async def test_a_simple_client_receives_json_answers_as_text(handled: Hub, app: App) -> None:
     """An empty body is no message, or an empty text if there are metadata."""
     metadata = {"X-WebPubSub-Metadata-k": "v"}
@@ -72,6 +76,7 @@ async def test_a_simple_client_receives_json_answers_as_text(handled: Hub, app: 
         assert await client.receive_text() == ""
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("response", "data_type", "data"),
     [
@@ -94,6 +99,7 @@ async def test_an_answer_is_a_message_from_the_server(
         assert await client.receive() == {"type": "ack", "ackId": 1, "success": True}
 
 
+@pytest.mark.specified
 async def test_an_empty_answer_is_no_message(handled: Hub, app: App) -> None:
     app.scripts["e"] = [web.Response(status=204), web.Response(status=200)]
     async with handled.connect() as client:
@@ -102,12 +108,14 @@ async def test_an_empty_answer_is_no_message(handled: Hub, app: App) -> None:
             assert answer == {"type": "ack", "ackId": ack_id, "success": True}
 
 
+@pytest.mark.specified
 async def test_answers_to_a_reliable_client_are_numbered(handled: Hub, app: App) -> None:
     app.scripts["e"] = [web.Response(text="x")]
     async with handled.connect(RELIABLE_JSON) as client:
         assert (await client.exchange(type="event", event="e", data=1))["sequenceId"] == 1
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 307])
 async def test_a_failed_event_keeps_the_client_connected(
     handled: Hub, app: App, status: int
@@ -132,12 +140,14 @@ async def test_a_failed_event_keeps_the_client_connected(
     assert "ce-connectionstate" not in app.last("e").headers
 
 
+@pytest.mark.specified
 async def test_an_answer_of_another_content_type_is_a_failure(handled: Hub, app: App) -> None:
     app.scripts["e"] = [web.Response(text="x", content_type="text/html")]
     async with handled.connect() as client:
         assert await send_event(client) == "InternalServerError"
 
 
+@pytest.mark.specified
 async def test_a_failure_closes_a_simple_client(handled: Hub, app: App) -> None:
     """The sources differ in the close code."""
     app.scripts["message"] = [web.Response(status=400)]
@@ -146,6 +156,7 @@ async def test_a_failure_closes_a_simple_client(handled: Hub, app: App) -> None:
         assert (await client.receive_close())[0] in (1000, 1011)
 
 
+@pytest.mark.specified
 async def test_events_of_a_client_are_sent_one_after_another(handled: Hub, app: App) -> None:
     """Events of other clients do not wait."""
     async with handled.connect() as client, handled.connect() as other:
@@ -158,6 +169,7 @@ async def test_events_of_a_client_are_sent_one_after_another(handled: Hub, app: 
         assert [name for name in app.events if name in ("slow", "e", "f")] == ["slow", "f", "e"]
 
 
+@pytest.mark.specified
 async def test_an_event_without_an_ack_id_gets_no_frame(handled: Hub, app: App) -> None:
     async with handled.connect() as client:
         await app.wait_for("connect", "connected")
@@ -169,6 +181,7 @@ async def test_an_event_without_an_ack_id_gets_no_frame(handled: Hub, app: App) 
 # --- metadata, state, cookies ------------------------------------------------------------
 
 
+@pytest.mark.specified
 async def test_metadata_of_an_event_are_headers(handled: Hub, app: App) -> None:
     """Metadata of the answer come back in lower case."""
     headers = {"X-WebPubSub-Metadata-Trace": "1, 2"}
@@ -179,6 +192,7 @@ async def test_metadata_of_an_event_are_headers(handled: Hub, app: App) -> None:
     assert app.last("e").headers["x-webpubsub-metadata-key"] == "v"
 
 
+@pytest.mark.specified
 async def test_an_answer_with_metadata_only_is_an_empty_text(handled: Hub, app: App) -> None:
     app.scripts["e"] = [web.Response(status=204, headers={"X-WebPubSub-Metadata-k": "v"})]
     async with handled.connect() as client:
@@ -187,6 +201,7 @@ async def test_an_answer_with_metadata_only_is_an_empty_text(handled: Hub, app: 
         assert message["metadata"] == {"k": "v"}
 
 
+@pytest.mark.specified
 async def test_answers_set_the_state_of_a_connection(handled: Hub, app: App) -> None:
     """Answers without a state and failures keep it. An empty state is a state."""
     answers = ((204, "one"), (204, None), (400, "failed"), (204, ""), (204, None))
@@ -205,6 +220,7 @@ async def test_answers_set_the_state_of_a_connection(handled: Hub, app: App) -> 
     assert states == [None, "zero", "zero", "one", "one", "one", "", ""]
 
 
+@pytest.mark.specified
 async def test_cookies_return_with_later_events(handled: Hub, app: App) -> None:
     """They return with events of the same client only."""
     app.scripts["connect"] = [web.Response(headers={"Set-Cookie": "session=1; HttpOnly"})]
@@ -221,6 +237,7 @@ async def test_cookies_return_with_later_events(handled: Hub, app: App) -> None:
 # --- which event handler -----------------------------------------------------------------
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("handled", ["shared"], indirect=True)
 async def test_the_first_matching_handler_gets_an_event(handled: Hub, app: App) -> None:
     """Patterns are case-insensitive. System events are matched separately."""
@@ -236,6 +253,7 @@ async def test_the_first_matching_handler_gets_an_event(handled: Hub, app: App) 
     ]  # fmt: skip
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("handled", ["narrow"], indirect=True)
 async def test_a_handler_gets_only_events_that_it_names(handled: Hub, app: App) -> None:
     """Neither other user events nor system events."""
@@ -248,6 +266,7 @@ async def test_a_handler_gets_only_events_that_it_names(handled: Hub, app: App) 
 # --- deliveries --------------------------------------------------------------------------
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("status", [503, 408])
 async def test_an_event_is_retried_after_a_transient_failure(
     handled: Hub, app: App, status: int

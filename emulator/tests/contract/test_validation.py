@@ -7,6 +7,7 @@ from contract.target import NO_TOKEN, Hub, Target, escape
 GRANT = "/permissions/sendToGroup/connections/x"
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -41,6 +42,7 @@ async def test_an_invalid_parameter_is_400(hub: Hub, method: str, path: str) -> 
         assert answer.status == 400
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -63,6 +65,7 @@ async def test_values_at_their_limits_are_accepted(
     assert (await hub.call(method, path, data)).status == status
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("name", ["a", "A_1`,.[]", pytest.param("x" * 128, id="128 characters")])
 async def test_hub_names_may_have_128_characters(target: Target, name: str) -> None:
     """A letter, then letters, digits and a few signs."""
@@ -70,11 +73,13 @@ async def test_hub_names_may_have_128_characters(target: Target, name: str) -> N
     assert (await target.call("HEAD", path)).status == 404
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("name", ["1a", "_a", "a-b", "a%20b", "%C3%A9", "x" * 129])
 async def test_an_invalid_hub_name_is_400(target: Target, name: str) -> None:
     assert (await target.call("HEAD", f"/api/hubs/{name}/users/u")).status == 400
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize("parameter", ["maxpagesize", "top", "continuationToken", "api-version"])
 async def test_a_repeated_parameter_is_400(hub: Hub, parameter: str) -> None:
     value = "2024-12-01" if parameter == "api-version" else "1"
@@ -82,6 +87,7 @@ async def test_a_repeated_parameter_is_400(hub: Hub, parameter: str) -> None:
     assert (await hub.call("GET", f"/groups/g/connections?{query}")).status == 400
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     ("path", "body", "parameter"),
     [
@@ -107,6 +113,7 @@ async def test_a_400_is_a_problem_that_names_the_parameter(
     assert "api-supported-versions" not in answer.headers
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(
     ("path", "code", "message", "kind"),
     [
@@ -128,6 +135,7 @@ async def test_a_404_names_what_was_not_found(
     assert {key: answer.body[key] for key in expected} == expected
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     "body",
     [
@@ -152,6 +160,7 @@ async def test_an_invalid_body_changes_nothing(hub: Hub, operation: str, body: s
         assert [await hub.has(f"/groups/{name}") for name in ("a", "kept")] == [False, True]
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     "body",
     [
@@ -172,6 +181,7 @@ async def test_add_to_groups_accepts_any_number_of_groups(hub: Hub, body: str) -
         assert not await hub.has("/groups/a")
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -190,18 +200,21 @@ async def test_the_token_is_checked_before_the_body(
         assert (await hub.call(method, path, body, **headers)).status == status
 
 
+@pytest.mark.recorded
 async def test_an_error_of_head_has_headers_and_no_content(hub: Hub) -> None:
     answer = await hub.call("HEAD", "/users/u")
     assert (answer.status, answer.body) == (404, "")
     assert int(answer.headers["Content-Length"]) > 0
 
 
+@pytest.mark.inferred
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml"])
 async def test_add_to_groups_accepts_json_only(hub: Hub, content_type: str) -> None:
     answer = await hub.call("POST", "/:addToGroups", '{"groups":["a"]}', Content_Type=content_type)
     assert answer.status == 415
 
 
+@pytest.mark.specified
 async def test_commas_and_blanks_belong_to_an_excluded_id(hub: Hub) -> None:
     async with hub.connect() as one, hub.connect() as two:
         for value in (f"{one.connection_id},{two.connection_id}", f"%20{one.connection_id}"):

@@ -15,6 +15,7 @@ SINCE = [
 ]
 
 
+@pytest.mark.recorded
 @pytest.mark.parametrize(("method", "path", "body", "since"), SINCE)
 async def test_an_operation_exists_since_its_first_version(
     hub: Hub, method: str, path: str, body: str | None, since: str
@@ -36,12 +37,14 @@ async def test_an_operation_exists_since_its_first_version(
             assert message.endswith(f"' does not support the API version '{version}'.")
 
 
+@pytest.mark.specified
 async def test_a_call_without_a_version_has_the_latest(hub: Hub) -> None:
     # The query keeps the suite from adding one.
     answer = await hub.call("GET", "/groups/g/connections?not-api-version")
     assert answer.status == 200
 
 
+@pytest.mark.specified
 @pytest.mark.parametrize(
     "version",
     ["2020-01-01", "2021-08-01-preview", "2024-12-01%20", "", "2024-12-01&api-version=2024-12-01"],
@@ -55,6 +58,7 @@ async def test_an_unknown_or_repeated_version_is_400(hub: Hub, version: str) -> 
         assert (await client.receive())["data"] == "next"
 
 
+@pytest.mark.specified
 async def test_the_version_is_checked_before_the_token(target: Target, hub: Hub) -> None:
     path = f"/api/hubs/{hub}/users/u?api-version=2020-01-01"
     assert (await target.call("HEAD", path, headers=NO_TOKEN)).status == 400

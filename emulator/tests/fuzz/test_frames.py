@@ -1,4 +1,4 @@
-"""Fuzz frames of the three protocols: only the sender's own connection may be closed."""
+"""Fuzz frames of all protocols: only the sender's own connection may be closed."""
 
 import json
 import struct
@@ -9,16 +9,21 @@ import websocket
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.target import JSON, RELIABLE_JSON, Target
+from contract.target import JSON, PROTOBUF, RELIABLE_JSON, RELIABLE_PROTOBUF, Target
 from fuzz.corpus import read_corpus, texts_like
 from fuzz.neighbour import open_socket
 
 # Close codes of the service (JSON subprotocol reference; RFC 6455, section 7.4.1).
 CLOSE_CODES = {1000, 1002, 1003, 1007, 1008, 1009, 1011}
-TYPES = ["joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""]
+TYPES = [
+    *("joinGroup", "leaveGroup", "sendToGroup", "event", "ping", "sequenceAck", "ack", "x", ""),
+    *("invoke", "cancelInvocation", "streamData", "streamEnd"),
+    *("setGroupState", "subscribeGroupState", "unsubscribeGroupState"),
+]
 KEYS = [
     *("type", "group", "event", "dataType", "data", "noEcho", "ackId", "sequenceId", "ttlSeconds"),
-    *("metadata", "TYPE", ""),
+    *("metadata", "TYPE", "", "invocationId", "target", "stream", "streamId", "streamSequenceId"),
+    *("error", "state"),
 ]
 VALUES: Any = st.recursive(
     st.none()
@@ -26,7 +31,8 @@ VALUES: Any = st.recursive(
     | st.integers(-(2**70), 2**70)
     | st.floats()
     | st.text(max_size=20)
-    | st.sampled_from(["text", "json", "binary", "protobuf", "a", "aGVsbG8=", "*", "g" * 1025]),
+    | st.sampled_from(["text", "json", "binary", "protobuf", "a", "aGVsbG8=", "*", "g" * 1025])
+    | st.sampled_from([{"streamId": "a"}, {"streamId": "a", "idleTimeoutMs": 1}]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=5,
 )
@@ -35,8 +41,15 @@ FRAMES = st.builds(
     st.sampled_from(TYPES) | VALUES,
     st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=6),
 )
+# Ping and pong of a subprotocol.
+JSON_PING = ((websocket.ABNF.OPCODE_TEXT, b'{"type": "ping"}'), b'{"type":"pong"}')
+PROTOBUF_PING = ((websocket.ABNF.OPCODE_BINARY, b"\x4a\x00"), b"\x22\x00")
+PINGS = {PROTOBUF: PROTOBUF_PING, RELIABLE_PROTOBUF: PROTOBUF_PING}
 CLAIMS: dict[str, Any] = {
-    "role": ["webpubsub.joinLeaveGroup", "webpubsub.sendToGroup.a"],
+    "role": [
+        *("webpubsub.joinLeaveGroup", "webpubsub.sendToGroup.a"),
+        *("webpubsub.setGroupState", "webpubsub.getGroupState"),
+    ],
     "webpubsub.group": ["a"],
 }
 
@@ -44,17 +57,17 @@ CLAIMS: dict[str, Any] = {
 def outcome_of(
     target: Target, subprotocol: str | None, send: list[tuple[int, bytes]]
 ) -> int | None:
-    """Return the close code, or None if a JSON client gets an answer after all frames."""
+    """Return the close code, or None if a client with pings gets an answer after all frames."""
     socket = open_socket(target, subprotocol, sub="fuzzer", **CLAIMS)
-    ping = text('{"type": "ping"}') if subprotocol else []
+    ping, pong = PINGS.get(subprotocol, JSON_PING) if subprotocol else (None, b"")
     try:
-        for opcode, data in [*send, *ping]:
+        for opcode, data in [*send, *([ping] if ping else [])]:
             socket.send(data, opcode)
         while True:
             opcode, data = socket.recv_data(control_frame=True)
             if opcode == websocket.ABNF.OPCODE_CLOSE:
                 return int(struct.unpack("!H", data[:2])[0]) if data else 1005
-            if data == b'{"type":"pong"}':
+            if data == pong:
                 return None
     except (BrokenPipeError, ConnectionResetError):
         return 1000  # closed while the client was still sending
@@ -81,7 +94,11 @@ def test_almost_valid_frames(target: Target, subprotocol: str, frames: list[str]
     assert outcome_of(target, subprotocol, text(*frames)) in {None, *CLOSE_CODES}
 
 
-@given(st.sampled_from([JSON, RELIABLE_JSON, None]), st.binary(max_size=60), st.booleans())
+@given(
+    st.sampled_from([JSON, RELIABLE_JSON, PROTOBUF, RELIABLE_PROTOBUF, None]),
+    st.binary(max_size=60),
+    st.booleans(),
+)
 def test_binary_frames_and_invalid_utf8(
     target: Target, subprotocol: str | None, data: bytes, as_text: bool
 ) -> None:

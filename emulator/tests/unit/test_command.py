@@ -1,16 +1,21 @@
 """Tests of command.py that need no process of their own."""
 
 import logging
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from webpubsub_emulator.command import announce_ready, main
+from webpubsub_emulator.command import HOW_TO_USE, announce_ready, main
 from webpubsub_emulator.handler_settings import EventHandlerSetting
 from webpubsub_emulator.handlers import EventHandlers
 
+NAME = "webpubsub-emulator"
 FILE = """{"hubs": {"chat": {"eventHandlers": [
     {"urlTemplate": "http://one/", "systemEvents": ["connect"], "userEventPattern": "a"},
     {"urlTemplate": "http://two/"}]}}}"""
@@ -105,3 +110,28 @@ def test_ready_line(
     """Programs get one JSON object, people get one line for each fact."""
     announce_ready(as_json, {"host": "http://h"}, keys)
     assert capsys.readouterr().out == output
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is the installed package's."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert (stopped.value.code, capsys.readouterr().out) == (0, f"{version(NAME)}\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[sys.executable, "-m", "webpubsub_emulator"], [str(Path(sys.executable).with_name(NAME))]],
+)
+def test_the_connection_string_is_ready_to_copy(command: list[str]) -> None:
+    """Both commands print it alone on the first line, then how to use it and how to stop."""
+    process = subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    lines = [process.stdout.readline() for _ in range(3)]
+    process.terminate()
+    _, log = process.communicate()
+    assert process.returncode == 0, log
+    assert re.fullmatch(r"Endpoint=http://127\.0\.0\.1:\d+;AccessKey=.+;Version=1\.0;\n", lines[0])
+    assert lines[1:] == [f"{HOW_TO_USE}\n", "Ctrl-C stops.\n"]

@@ -7,7 +7,14 @@ from typing import Any, Literal
 import pytest
 
 from webpubsub_emulator.events import Event
-from webpubsub_emulator.handler_settings import SYSTEM_EVENTS, EventHandlerSetting, read_settings
+from webpubsub_emulator.group_events import new_group_events
+from webpubsub_emulator.handler_settings import (
+    SYSTEM_EVENTS,
+    EventHandlerSetting,
+    HubFile,
+    read_settings,
+)
+from webpubsub_emulator.hub_settings import HubSettings
 from webpubsub_emulator.messages import Payload
 
 URL = "http://h/{event}?code=c0de"
@@ -59,6 +66,26 @@ def test_an_event_handler_takes_everything_by_default() -> None:
     assert takes(setting, "user", "e")
 
 
+def test_group_events_are_independent_too() -> None:
+    """Without them an event handler gets none, as with an empty list of names in Azure."""
+
+    def gets(setting: EventHandlerSetting, name: str, group: str) -> bool:
+        event = Event("chat", "c1", "gp", name, 0, Payload("json", b""), group=group)
+        return setting.takes(event)
+
+    setting = EventHandlerSetting(URL, (), "", new_group_events(["JOINED"], ["room.*", "lobby"]))
+    assert gets(setting, "joined", "lobby")
+    assert gets(setting, "joined", "room.1")
+    assert not gets(setting, "joined", "room.1.2")
+    assert not gets(setting, "left", "lobby")
+    assert not takes(setting, "user", "joined")
+    assert not gets(EventHandlerSetting(URL), "joined", "lobby")
+    assert not gets(EventHandlerSetting(URL, group_events=new_group_events([], ["*"])), "left", "g")
+    assert gets(
+        EventHandlerSetting(URL, group_events=new_group_events(["left"], [])), "left", "a.b"
+    )
+
+
 def test_unknown_system_events_are_refused() -> None:
     """The error names the event, and the events that exist."""
     with pytest.raises(ValueError, match=r"'message' is not.*connect, connected, disconnected"):
@@ -105,12 +132,26 @@ def test_a_settings_file() -> None:
     text = """{"hubs": {
         "chat": {"eventHandlers": [
             {"urlTemplate": "http://a/", "systemEvents": ["connect"], "userEventPattern": "x, y"},
-            {"urlTemplate": "http://b/"}]},
-        "Other": {"eventHandlers": [{"urlTemplate": "http://c/", "userEventPattern": "*"}]}}}"""
+            {"urlTemplate": "http://b/", "groupPresenceEvents": null},
+            {"urlTemplate": "http://d/",
+             "groupPresenceEvents": {"eventNames": ["left"], "groupFilters": ["g*"]}},
+            {"urlTemplate": "http://e/", "groupPresenceEvents": {"eventNames": null}}]},
+        "Other": {"eventHandlers": [{"urlTemplate": "http://c/", "userEventPattern": "*"}],
+                  "anonymousConnectPolicy": "Allow"},
+        "quick": {"webSocketKeepAliveIntervalInSeconds": 1}}}"""
     assert read_settings(text) == [
-        ("chat", EventHandlerSetting("http://a/", ("connect",), "x, y")),
-        ("chat", EventHandlerSetting("http://b/", (), "")),
-        ("Other", EventHandlerSetting("http://c/", (), "*")),
+        HubFile(
+            "chat",
+            HubSettings("deny", 20),
+            [
+                EventHandlerSetting("http://a/", ("connect",), "x, y"),
+                EventHandlerSetting("http://b/", (), ""),
+                EventHandlerSetting("http://d/", (), "", new_group_events(["left"], ["g*"])),
+                EventHandlerSetting("http://e/", (), ""),
+            ],
+        ),
+        HubFile("Other", HubSettings("Allow"), [EventHandlerSetting("http://c/", (), "*")]),
+        HubFile("quick", HubSettings(keep_alive_seconds=1), []),
     ]
 
 
@@ -128,6 +169,17 @@ GOOD = {"urlTemplate": "http://a/?code=c0de"}
         (GOOD | {"systemEvents": ["message"]}, "systemEvents: 'message' is not a system event"),
         (GOOD | {"userEventPattern": ["*"]}, "userEventPattern: Must be a string."),
         (GOOD | {"userEventPattern": "room.*"}, "userEventPattern: 'room.*' is not"),
+        (GOOD | {"groupPresenceEvents": []}, "groupPresenceEvents: Must be an object."),
+        (
+            GOOD | {"groupPresenceEvents": {"eventNames": "left"}},
+            "groupPresenceEvents: Must be",
+        ),
+        (GOOD | {"groupPresenceEvents": {"eventNames": ["x"]}}, "groupPresenceEvents: 'x' is not"),
+        (
+            GOOD | {"groupPresenceEvents": {"groupFilters": ["\\a"]}},
+            "groupPresenceEvents: .*patt",
+        ),
+        (GOOD | {"groupPresenceEvents": {"groups": []}}, "groupPresenceEvents: 'groups' is not"),
         (GOOD | {"auth": {"type": "None"}}, "'auth' is not supported here; known: urlTemplate, "),
     ],
 )
@@ -152,10 +204,26 @@ def test_a_mistake_in_an_event_handler(second: Any, error: str) -> None:
         ('{"hubs": []}', "hubs: Must be an object"),
         ('{"hubs": {"a-b": {}}}', "hub a-b: 'a-b' is not a hub name"),
         ('{"hubs": {"chat": []}}', "hub chat: Must be an object"),
-        ('{"hubs": {"chat": {}}}', "hub chat: eventHandlers: Must be a list"),
+        ('{"hubs": {"chat": {"eventHandlers": {}}}}', "hub chat: eventHandlers: Must be a list"),
         (
-            '{"hubs": {"chat": {"eventHandlers": [], "anonymousConnectPolicy": "allow"}}}',
-            "hub chat: 'anonymousConnectPolicy' is not supported here",
+            '{"hubs": {"chat": {"eventListeners": []}}}',
+            "hub chat: 'eventListeners' is not supported here; known: eventHandlers, ",
+        ),
+        (
+            '{"hubs": {"chat": {"anonymousConnectPolicy": true}}}',
+            "hub chat: anonymousConnectPolicy: Must be a string",
+        ),
+        (
+            '{"hubs": {"chat": {"anonymousConnectPolicy": "maybe"}}}',
+            "hub chat: The anonymous connect policy must be allow or deny",
+        ),
+        (
+            '{"hubs": {"chat": {"webSocketKeepAliveIntervalInSeconds": true}}}',
+            "hub chat: webSocketKeepAliveIntervalInSeconds: Must be a whole number",
+        ),
+        (
+            '{"hubs": {"chat": {"webSocketKeepAliveIntervalInSeconds": 121}}}',
+            "hub chat: The keep-alive interval must be 1 to 120 seconds",
         ),
     ],
 )

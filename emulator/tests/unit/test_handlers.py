@@ -11,8 +11,14 @@ from virtual_time import run
 from webpubsub_emulator.deliveries import NetworkError
 from webpubsub_emulator.events import ConnectAnswer, Event, EventAnswer, Refusal
 from webpubsub_emulator.handler_settings import EventHandlerSetting
-from webpubsub_emulator.handlers import EVENT_SECONDS, EventHandlers
-from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.handlers import (
+    EVENT_SECONDS,
+    FAILED,
+    NO_HANDLER,
+    TIMED_OUT,
+    EventHandlers,
+)
+from webpubsub_emulator.messages import ErrorDetail, Payload
 from webpubsub_emulator.transport import Transport
 from webpubsub_emulator.upstream import Headers, Sender, UpstreamRequest, UpstreamResponse
 
@@ -245,6 +251,23 @@ def test_an_answer_that_cannot_be_read_is_a_failure(caplog: pytest.LogCaptureFix
     assert run(handlers(app, EVERYTHING).ask(event("e"), asyncio.Event()))[0] is None
     assert "unreadable answer: event=e hub=chat" in caplog.text
     assert "<p>" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("app", "failure"),
+    [
+        (App(seconds=EVENT_SECONDS + 1), TIMED_OUT),
+        (App(response(400)), FAILED),
+        (App(response(200, ("Content-Type", "text/html"), body=b"<p>")), FAILED),
+    ],
+    ids=["slow", "refuses", "unreadable"],
+)
+def test_why_an_invocation_failed(app: App, failure: ErrorDetail) -> None:
+    assert run(handlers(app, EVERYTHING).invoke(event("e"), asyncio.Event()))[0] == failure
+
+
+def test_an_invocation_without_an_event_handler() -> None:
+    assert run(handlers(App()).invoke(event("e"), asyncio.Event()))[0] == NO_HANDLER
 
 
 def test_cookies_stay_with_the_connection() -> None:

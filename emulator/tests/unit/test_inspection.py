@@ -5,6 +5,7 @@ import json
 from unit.samples import RELIABLE, enter, handshake
 from webpubsub_emulator.events import ConnectAnswer
 from webpubsub_emulator.faults import Faults, parse_fault
+from webpubsub_emulator.group_events import new_group_events
 from webpubsub_emulator.handler_settings import EventHandlerSetting
 from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.inspection import (
@@ -70,7 +71,15 @@ def test_event_handlers() -> None:
     """In the form of the settings file, without the query of the URL."""
     setting = EventHandlerSetting("http://127.0.0.1:7071/{event}?code=secret", ("connect",), "")
     handler = {"urlTemplate": "http://127.0.0.1:7071/{event}", "systemEvents": ["connect"]}
-    assert describe_handlers({"chat": [setting]}) == {"chat": [handler | {"userEventPattern": ""}]}
+    nothing = {"userEventPattern": "", "groupPresenceEvents": None}
+    assert describe_handlers({"chat": [setting]}) == {"chat": [handler | nothing]}
+
+
+def test_group_events() -> None:
+    setting = EventHandlerSetting("http://app/", group_events=new_group_events(["Joined"], ["g*"]))
+    (described,) = describe_handlers({"chat": [setting]})["chat"]
+    events = {"eventNames": ["joined"], "groupFilters": ["g*"]}
+    assert described["groupPresenceEvents"] == events
 
 
 def test_faults() -> None:

@@ -3,17 +3,26 @@
 import pytest
 
 from webpubsub_emulator.client_requests import (
+    CancelInvocation,
     ClientRequest,
+    EndStream,
     FrameError,
+    Invoke,
     JoinGroup,
+    KeepStreamAlive,
     LeaveGroup,
     Ping,
     SendEvent,
     SendToGroup,
     SequenceAck,
+    SetGroupState,
+    StartStream,
+    StreamData,
+    SubscribeGroupState,
+    UnsubscribeGroupState,
 )
 from webpubsub_emulator.json_requests import MALFORMED, parse_request
-from webpubsub_emulator.messages import Payload
+from webpubsub_emulator.messages import ErrorDetail, Payload
 
 
 @pytest.mark.parametrize(
@@ -43,7 +52,53 @@ from webpubsub_emulator.messages import Payload
         ),
         (
             '{"type":"sendToGroup","group":"g","data":{},"ttlSeconds":300,"ackId":0}',
-            SendToGroup("g", Payload("json", b"{}"), False, 0),
+            SendToGroup("g", Payload("json", b"{}", ttl_seconds=300), False, 0),
+        ),
+        (
+            '{"type":"invoke","invocationId":"i","target":"event","event":"e","data":1}',
+            Invoke("i", "e", Payload("json", b"1")),
+        ),
+        (
+            '{"type":"INVOKE","invocationId":"i","event":"e"}',
+            Invoke("i", "e", Payload("text", b"")),
+        ),
+        ('{"type":"cancelInvocation","invocationId":"i"}', CancelInvocation("i")),
+        (
+            '{"type":"sendToGroup","group":"g","stream":{"streamId":"s"}}',
+            StartStream("g", "s", 300_000, False),
+        ),
+        (
+            '{"type":"sendToGroup","group":"g","noEcho":true,"ackId":1,'
+            '"stream":{"streamId":"s","idleTimeoutMs":1,"unknown":1}}',
+            StartStream("g", "s", 1, True),
+        ),
+        (
+            '{"type":"sendToGroup","group":"g","stream":null,"data":1}',
+            SendToGroup("g", Payload("json", b"1"), False, None),
+        ),
+        (
+            '{"type":"streamData","streamId":"s","streamSequenceId":18446744073709551615,'
+            '"dataType":"json","data":{ }}',
+            StreamData("s", 2**64 - 1, Payload("json", b"{ }")),
+        ),
+        ('{"type":"streamData","streamId":"s"}', KeepStreamAlive("s")),
+        (
+            '{"type":"setGroupState","group":"g","state":{"b":"2","a":""},"ackId":1}',
+            SetGroupState("g", (("b", "2"), ("a", "")), 1),
+        ),
+        ('{"type":"setGroupState","group":"g"}', SetGroupState("g", None, None)),
+        ('{"type":"setGroupState","group":"g","state":null}', SetGroupState("g", None, None)),
+        ('{"type":"subscribeGroupState","group":"g"}', SubscribeGroupState("g", None)),
+        ('{"type":"unsubscribeGroupState","group":"g","ackId":1}', UnsubscribeGroupState("g", 1)),
+        ('{"type":"streamEnd","streamId":"s"}', EndStream("s", None)),
+        ('{"type":"streamEnd","streamId":"s","error":null}', EndStream("s", None)),
+        (
+            '{"type":"streamEnd","streamId":"s","error":{}}',
+            EndStream("s", ErrorDetail("UserError")),
+        ),
+        (
+            '{"type":"streamEnd","streamId":"s","error":{"message":"m","userErrorCode":"c"}}',
+            EndStream("s", ErrorDetail("UserError", "m", "c")),
         ),
     ],
 )
@@ -70,6 +125,42 @@ def test_json_data_keeps_its_text() -> None:
         '{"type":"ping"',
         '{"type":1}',
         '{"type":"invoke"}',
+        '{"type":"invoke","event":"e","data":1}',
+        '{"type":"invoke","invocationId":"","event":"e"}',
+        '{"type":"invoke","invocationId":1,"event":"e"}',
+        '{"type":"invoke","invocationId":"i"}',
+        '{"type":"invoke","invocationId":"i","event":"9"}',
+        '{"type":"invoke","invocationId":"i","event":"e","target":"group"}',
+        '{"type":"invoke","invocationId":"i","event":"e","dataType":"text"}',
+        '{"type":"invoke","invocationId":"i","event":"e","data":null}',
+        '{"type":"cancelInvocation"}',
+        '{"type":"sendToGroup","group":"g","stream":1}',
+        '{"type":"sendToGroup","group":"g","stream":{}}',
+        '{"type":"sendToGroup","group":"g","stream":{"streamId":""}}',
+        '{"type":"sendToGroup","group":"g","stream":{"streamId":1}}',
+        '{"type":"sendToGroup","group":" ","stream":{"streamId":"s"}}',
+        '{"type":"sendToGroup","group":"g","stream":{"streamId":"s"},"noEcho":1}',
+        '{"type":"sendToGroup","group":"g","stream":{"streamId":"s","idleTimeoutMs":-1}}',
+        '{"type":"sendToGroup","group":"g","stream":{"streamId":"s","idleTimeoutMs":4294967296}}',
+        '{"type":"setGroupState","state":{}}',
+        '{"type":"setGroupState","group":"g","state":[]}',
+        '{"type":"setGroupState","group":"g","state":{"a":1}}',
+        '{"type":"setGroupState","group":"g","state":{"a":null}}',
+        '{"type":"subscribeGroupState"}',
+        '{"type":"unsubscribeGroupState","group":"g","ackId":"1"}',
+        '{"type":"streamData"}',
+        '{"type":"streamData","streamId":""}',
+        '{"type":"streamData","streamId":"s","data":1}',
+        '{"type":"streamData","streamId":"s","streamSequenceId":1,"data":1}',
+        '{"type":"streamData","streamId":"s","streamSequenceId":1,"dataType":"json"}',
+        '{"type":"streamData","streamId":"s","streamSequenceId":0,"dataType":"json","data":1}',
+        '{"type":"streamData","streamId":"s","streamSequenceId":"1","dataType":"json","data":1}',
+        '{"type":"streamData","streamId":"s","streamSequenceId":1,"dataType":"xml","data":1}',
+        '{"type":"streamEnd"}',
+        '{"type":"streamEnd","streamId":"s","error":"x"}',
+        '{"type":"streamEnd","streamId":"s","error":{"message":1}}',
+        '{"type":"streamEnd","streamId":"s","error":{"userErrorCode":1}}',
+        '{"type":"cancelInvocation","invocationId":""}',
         '{"type":"joinGroup"}',
         '{"type":"joinGroup","group":" "}',
         '{"type":"joinGroup","group":"g","ackId":-1}',

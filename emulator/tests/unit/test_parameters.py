@@ -16,7 +16,7 @@ OPERATIONS_BY_NAME = {operation.name: operation for operation in OPERATIONS}
         ("SendToAll", "", Parameters()),
         ("SendToAll", "filter=", Parameters()),
         ("SendToAll", "messageTtlSeconds=0", Parameters()),
-        ("SendToAll", "messageTtlSeconds=300", Parameters()),
+        ("SendToAll", "messageTtlSeconds=300", Parameters(ttl_seconds=300)),
         ("SendToAll", "excluded=a,b|excluded= c", Parameters(frozenset(["a,b", " c"]))),
         ("SendToUser", "excluded=a", Parameters()),
         ("SendToConnection", "excluded=a|filter=nonsense", Parameters()),

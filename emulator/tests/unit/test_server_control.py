@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
@@ -18,6 +18,7 @@ from webpubsub_emulator.faults import Faults, parse_fault
 from webpubsub_emulator.server import Emulator
 from webpubsub_emulator.tokens import ACCESS_KEY
 
+T = TypeVar("T")
 GONE = (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR)
 
 
@@ -51,7 +52,7 @@ async def state(emulator: Emulator, clients: Clients) -> Any:
     return view
 
 
-async def until[T](look: Callable[[], Awaitable[T]]) -> T:
+async def until(look: Callable[[], Awaitable[T]]) -> T:
     """Call `look` for up to 5 s until it finds something, and return that."""
     for _ in range(500):
         if found := await look():

@@ -49,7 +49,8 @@ async def test_the_date_is_true(emulator: Emulator, clients: Clients) -> None:
     [
         ("GET", "/api/nothing", {}, None, 404, "Error.NotFound"),
         ("POST", f"{HUB}/:generateToken?clientType=mqtt", {}, None, 501, MISSING),
-        ("POST", f"{HUB}/:send", {"Content-Type": "application/x-protobuf"}, b"x", 501, MISSING),
+        ("POST", f"{HUB}/:send", {"Content-Type": "application/x-protobuf"}, b"x", 415,
+         "Error.UnsupportedMediaType"),
         ("POST", f"{HUB}/:addToGroups", {"Content-Type": "application/json"}, b'{"groups":[" "]}',
          400, BAD),
         ("HEAD", f"{HUB}/users/u", {"Authorization": ""}, None, 401, "Error.Unauthorized"),

@@ -16,6 +16,8 @@ from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.service import Service
 
 EVENT = Frame(b'{"type":"event","event":"e","data":1}')
+STREAM = Frame(b'{"type":"sendToGroup","group":"g","stream":{"streamId":"s","idleTimeoutMs":5000}}')
+INVOCATION = Frame(b'{"type":"invoke","invocationId":"i","event":"e"}')
 
 
 class SlowApp:
@@ -42,6 +44,8 @@ class SlowApp:
             self.given_up.append(event.name)
             raise
         return EventAnswer()
+
+    invoke = ask
 
 
 class Line:
@@ -174,3 +178,65 @@ async def test_only_the_last_drop_counts(caplog: pytest.LogCaptureFixture) -> No
     assert app.arrived == ["connected", "disconnected"]
     assert caplog.records == []
     await service.close()
+
+
+async def test_invocations_are_cancelled_one_by_one() -> None:
+    """By the client, or with the connection. The others are answered."""
+    app = SlowApp()
+    app.on_its_way.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    service.run(enter(hub, handshake("c1")))
+    for name in ("a", "b", "c"):
+        text = f'{{"type":"invoke","invocationId":"{name}","event":"{name}"}}'
+        service.run(hub.client_sent("c1", Frame(text.encode())))
+    await settle()
+    cancel = Frame(b'{"type":"cancelInvocation","invocationId":"b"}')
+    service.run(hub.client_sent("c1", cancel))
+    await settle()
+    assert (app.arrived, app.given_up) == (["connected", "a", "b", "c"], ["b"])
+    service.run(hub.client_lost("c1"))
+    await settle()
+    assert app.given_up == ["b", "a", "c"]
+    await service.close()
+
+
+async def test_an_invocation_gets_the_apps_answer() -> None:
+    app = SlowApp()
+    app.on_its_way.set()
+    app.answer.set()
+    service = Service(cast("EventHandlers", app))
+    hub = service.hub("chat")
+    service.run(enter(hub, handshake("c1")))
+    socket = Line().socket()
+    service.attach("c1", socket)
+    service.run(hub.client_sent("c1", INVOCATION))
+    await settle()
+    assert [frame.data for frame in socket._queue or ()] == [
+        b'{"type":"invokeResponse","invocationId":"i","success":true}'
+    ]
+    await service.close()
+
+
+def test_an_idle_stream_is_closed() -> None:
+    """After its own timeout. A restart stops the timers."""
+
+    async def start_and_wait(*, restart: bool) -> list[bytes]:
+        app = SlowApp()
+        app.on_its_way.set()
+        service = Service(cast("EventHandlers", app))
+        hub = service.hub("chat")
+        service.run(enter(hub, handshake("c1", roles=("webpubsub.sendToGroup",))))
+        socket = Line().socket()
+        service.attach("c1", socket)
+        service.run(hub.client_sent("c1", STREAM))
+        if restart:
+            service.restart()
+        await asyncio.sleep(6)
+        await service.close()
+        return [frame.data for frame in socket._queue or ()]
+
+    ack, closed = run(start_and_wait(restart=False))[0]
+    assert ack == b'{"type":"streamAck","streamId":"s","expectedSequenceId":1}'
+    assert b'"streamClosed"' in closed
+    assert run(start_and_wait(restart=True))[0] == [ack]

@@ -1,5 +1,7 @@
 """Tests of subprotocols.py."""
 
+import sys
+
 import pytest
 
 from unit.samples import enter, handshake, sent_to
@@ -7,7 +9,7 @@ from webpubsub_emulator import subprotocols
 from webpubsub_emulator.hub import Hub
 from webpubsub_emulator.messages import Frame, Payload
 from webpubsub_emulator.protocol_simple import SimpleProtocol
-from webpubsub_emulator.subprotocols import SUBPROTOCOLS, choose_subprotocol
+from webpubsub_emulator.subprotocols import SUBPROTOCOLS, choose_subprotocol, lacks_protobuf
 
 
 @pytest.mark.parametrize(
@@ -17,12 +19,23 @@ from webpubsub_emulator.subprotocols import SUBPROTOCOLS, choose_subprotocol
         (("mine",), None, None),
         (("mine", "JSON.webpubsub.azure.v1"), None, "JSON.webpubsub.azure.v1"),
         (("json.webpubsub.azure.v1", "mine"), "mine", "mine"),
-        (("protobuf.webpubsub.azure.v1",), None, None),
+        (("Protobuf.webpubsub.azure.v1",), None, "Protobuf.webpubsub.azure.v1"),
+        (("mqtt",), None, None),
     ],
 )
 def test_subprotocol_choice(offered: tuple[str, ...], picked: str | None, chosen: str) -> None:
     """The app's choice wins, then the first known one, as the client spelled it."""
     assert choose_subprotocol(offered, picked) == chosen
+
+
+def test_whether_the_package_protobuf_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not lacks_protobuf("protobuf.webpubsub.azure.v1")
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "google", raising=False)
+    monkeypatch.delitem(sys.modules, "google.protobuf", raising=False)
+    assert lacks_protobuf("PROTOBUF.reliable.webpubsub.azure.v1")
+    assert not lacks_protobuf("json.webpubsub.azure.v1")
+    assert not lacks_protobuf(None)
 
 
 class LoudProtocol(SimpleProtocol):

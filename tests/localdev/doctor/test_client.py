@@ -12,15 +12,14 @@ from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 from localdev.doctor import client
 from localdev.doctor.calls import UnreachableError, open_session
 from localdev.doctor.client import open_client
-from webpubsub_emulator.server import Emulator
+from webpubsub_emulator import EmulatorFixture
 
 
-async def test_the_client_waits_for_messages_of_the_app() -> None:
+async def test_the_client_waits_for_messages_of_the_app(webpubsub: EmulatorFixture) -> None:
     """Messages of other clients do not count; those about other users are counted."""
     async with (
-        Emulator() as emulator,
         WebPubSubServiceClient.from_connection_string(
-            emulator.connection_string, "chat"
+            webpubsub.connection_string, "chat"
         ) as service,
         open_session() as session,
     ):
@@ -43,12 +42,13 @@ async def test_the_client_waits_for_messages_of_the_app() -> None:
             assert await subject.wait_for("ana", 0) is None
 
 
-async def test_a_leave_in_the_presence_format_names_the_user_as_gone() -> None:
+async def test_a_leave_in_the_presence_format_names_the_user_as_gone(
+    webpubsub: EmulatorFixture,
+) -> None:
     """A message about a user who was waited for before is not about others."""
     async with (
-        Emulator() as emulator,
         WebPubSubServiceClient.from_connection_string(
-            emulator.connection_string, "chat"
+            webpubsub.connection_string, "chat"
         ) as service,
         open_session() as session,
     ):

@@ -11,7 +11,7 @@ from localdev.doctor.event_handler import check_handler
 from localdev.doctor.findings import Finding, Level
 from tests.localdev.doctor.conftest import Az
 from tests.localdev.doctor.contexts import APP, make_context, make_token
-from webpubsub_emulator.server import Emulator
+from webpubsub_emulator import Emulator
 
 LOCAL = "http://127.0.0.1:7071"
 WEBHOOK = f"{APP}/runtime/webhooks/webpubsub"

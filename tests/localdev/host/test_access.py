@@ -8,7 +8,7 @@ from localdev.host.access import (
     is_valid_signature,
     read_accesses,
 )
-from localdev.host.errors import HostError
+from localdev.host.errors import StartError
 
 KEY = "7aab239577fd4f24bc919802fb629f5f"
 CONNECTION_ID = "0f9c97a2f0bf4706afe87a14e0797b11"
@@ -24,6 +24,7 @@ IDENTITY = ServiceAccess("identity.example")
         (f"Endpoint=https://Keyed.Example/;AccessKey={KEY};Version=1.0;", KEYED),
         (f"accesskey={KEY} ; ENDPOINT = http://keyed.example:8080;nonsense", KEYED),
         ("Endpoint=identity.example;Port=8080", IDENTITY),
+        ("Endpoint=https://identity.example/a/path", IDENTITY),
     ],
 )
 def test_connection_string(setting: str, expected: ServiceAccess) -> None:
@@ -35,6 +36,7 @@ def test_connection_string(setting: str, expected: ServiceAccess) -> None:
     ("setting", "fault"),
     [
         ("AccessKey=secret", "has no Endpoint"),
+        ('"Endpoint=http://a;AccessKey=secret"', "has no Endpoint"),
         ("Endpoint=http://a;AccessKey=secret;endpoint=http://b", "names a property twice"),
         ("Endpoint=http://a;AccessKey=secret;Port=0", "has an invalid Port"),
         ("Endpoint=http://;AccessKey=secret", "is not a URL"),
@@ -43,7 +45,7 @@ def test_connection_string(setting: str, expected: ServiceAccess) -> None:
 )
 def test_bad_connection_string(setting: str, fault: str) -> None:
     """A wrong connection string is an error that names the setting and never its value."""
-    with pytest.raises(HostError, match=f"'Custom' .*{fault}") as caught:
+    with pytest.raises(StartError, match=f"'Custom' .*{fault}") as caught:
         read_accesses(["Custom"], {"Custom": setting})
     assert "secret" not in str(caught.value)
 
@@ -68,9 +70,9 @@ def test_named_connections_replace_the_default() -> None:
 
 
 def test_missing_connections() -> None:
-    """Without the default nothing is checked; a named connection must exist."""
-    assert read_accesses([], {}) == ()
-    with pytest.raises(HostError, match="'A' has no app setting"):
+    """Without the default nothing is checked; a named connection must exist, but may be empty."""
+    assert read_accesses([], {}) == read_accesses(["A"], {"A": ""}) == ()
+    with pytest.raises(StartError, match="'A' has no app setting"):
         read_accesses(["A"], {})
 
 

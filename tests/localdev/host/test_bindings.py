@@ -1,24 +1,6 @@
-"""bindings.py: queries and headers of HTTP requests as a function receives them."""
+"""bindings.py: headers of HTTP requests as a function receives them."""
 
-import pytest
-
-from localdev.host.bindings import group_headers, join_headers, parse_query
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("", {}),
-        ("a=1&b=2", {"a": "1", "b": "2"}),
-        ("a=1&a=2&a=", {"a": "1,2"}),
-        ("a=&b", {}),
-        ("A=1&a=2", {"A": "1,2"}),
-        ("name=a%2Cb+c", {"name": "a,b c"}),
-    ],
-)
-def test_query(query: str, expected: dict[str, str]) -> None:
-    """A query has one value per key: repeated ones joined, empty ones dropped."""
-    assert parse_query(query) == expected
+from localdev.host.bindings import group_headers, join_headers
 
 
 def test_headers_are_joined() -> None:

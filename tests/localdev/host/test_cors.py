@@ -1,4 +1,4 @@
-"""cors.py: which pages may read responses."""
+"""cors.py: which pages may read responses. The recordings have more cases."""
 
 import pytest
 
@@ -16,28 +16,38 @@ PREFLIGHT = {"origin": ORIGIN, "access-control-request-method": "POST"}
     [
         (CorsPolicy((ORIGIN,)), ORIGIN, ALLOWED),
         (CorsPolicy((ORIGIN,), credentials=True), ORIGIN, (*ALLOWED, CREDENTIALS)),
-        (CorsPolicy(("*",), credentials=True), ORIGIN, ALLOWED),
+        (CorsPolicy(("*",)), ORIGIN, (("Access-Control-Allow-Origin", "*"),)),
+        (CorsPolicy(("*",)), "", ()),
+        (CorsPolicy(("*", "http://other.example")), ORIGIN, ()),
+        (CorsPolicy((ORIGIN,)), ORIGIN.upper(), ()),
+        (CorsPolicy((ORIGIN,)), f"{ORIGIN}/", ()),
         (CorsPolicy((ORIGIN,)), "http://other.example", ()),
         (CorsPolicy((ORIGIN,)), None, ()),
         (CorsPolicy(()), ORIGIN, ()),
     ],
 )
 def test_response_headers(policy: CorsPolicy, origin: str | None, expected: object) -> None:
-    """The response names an allowed origin; `*` never allows cookies."""
-    assert policy.response_headers({} if origin is None else {"origin": origin}) == expected
+    """The response names an allowed origin; only a single `*` allows all."""
+    assert policy.permit(Answer(200), origin).headers == expected
+
+
+def test_own_headers_of_a_function() -> None:
+    """They are replaced, except Vary, which is added."""
+    own = (("access-control-allow-origin", "*"), ("Vary", "X"), ("X-Other", "1"))
+    answer = CorsPolicy((ORIGIN,)).permit(Answer(201, own, b"x"), ORIGIN)
+    assert answer == Answer(201, (("Vary", "X"), ("X-Other", "1"), *ALLOWED), b"x")
 
 
 def test_preflight() -> None:
     """The response to a preflight allows what the preflight asks for."""
-    headers = {**PREFLIGHT, "access-control-request-headers": "x-sample"}
+    headers = {**PREFLIGHT, "access-control-request-headers": "x-sample, X-Other"}
     answer = CorsPolicy((ORIGIN,)).answer_preflight("OPTIONS", headers)
     assert answer is not None
     assert answer.status == 204
     assert dict(answer.headers) == {
         **dict(ALLOWED),
         "Access-Control-Allow-Methods": "POST",
-        "Access-Control-Allow-Headers": "x-sample",
-        "Access-Control-Max-Age": "600",
+        "Access-Control-Allow-Headers": "x-sample,X-Other",
     }
 
 

@@ -47,16 +47,19 @@ def test_functions(level: str | None, opening: list[str]) -> None:
     ("extension", "opening"), [("webpubsub", "MS"), ("WebPubSub", "MS"), ("other", "M"), ("", "M")]
 )
 def test_webhooks(extension: str, opening: str) -> None:
-    """The system key is valid for its own extension, the function key for no webhook."""
-    assert "".join(key for key in "MFSX" if KEYS.opens_webhook(extension, key)) == opening
-    assert not KEYS.opens_webhook(extension, "")
+    """The system key is valid for its own extension; a key that is valid elsewhere is 403."""
+    denials = {key: KEYS.check_webhook(extension, key) for key in ["", *"MFSX"]}
+    assert "".join(key for key, denial in denials.items() if denial is None) == opening
+    assert {key for key, denial in denials.items() if denial == 401} == {"", "X"}
+    assert {denials[key] for key in "FS"} <= {None, 403}
 
 
 @pytest.mark.parametrize("shown", ["m", "MM", "M ", "É", "\udcff"])
 def test_wrong_keys(shown: str) -> None:
     """A key is compared exactly; bytes that are not UTF-8 are a wrong key."""
     assert not KEYS.opens_function("function", shown)
-    assert not KEYS.opens_webhook("webpubsub", shown)
+    assert KEYS.check_webhook("webpubsub", shown) == 401
+    assert not KEYS.opens_admin(shown)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ async def test_http_call(functions: dict[str, Function]) -> None:
     assert (answer.status, answer.body) == (202, b"\xff")
     headers = dict(answer.headers)
     assert headers["X-Sample"] == "one"
-    assert headers["Set-Cookie"] == "a=1; Path=/"
+    assert headers["Set-Cookie"] == "a=1; domain=; path=/"
     assert headers["content-type"] == "text/plain; charset=utf-8"
 
 

@@ -17,7 +17,7 @@ import pytest
 from yarl import URL
 
 from localdev.host.states import decode_states, encode_states
-from tests.localdev.host.conftest import RunningHost, start_host
+from tests.localdev.host.conftest import RunningHost, run_app, start_host
 from tests.localdev.host.serve import KEYS
 
 WEBHOOK = "/runtime/webhooks/webpubsub"
@@ -93,7 +93,7 @@ async def test_http_function(host: RunningHost) -> None:
         "method": "POST",
         "url": host.address + target,
         "route": {"room": "blue room"},
-        "query": {"a": "1,2"},
+        "query": {"A": "1,2"},
         "header": "yes",
         "body": "body",
     }
@@ -134,7 +134,11 @@ async def test_line_breaks_in_a_path(host: RunningHost) -> None:
         ("HEAD", "/things/cookies"),
         ("OPTIONS", "/things/cookies"),
         ("POST", "/runtime/webhooks/other"),
-        ("GET", "//things/text/x"),
+        ("GET", "//things/text"),
+        ("GET", "/things//text"),
+        ("POST", "/runtime//webhooks/webpubsub"),
+        ("POST", "/runtime/webhooks"),
+        ("GET", "/admin/host/status"),
     ],
 )
 async def test_no_such_route(host: RunningHost, method: str, path: str) -> None:
@@ -142,8 +146,15 @@ async def test_no_such_route(host: RunningHost, method: str, path: str) -> None:
     assert (await send(host, method, path)).facts == (404, None, "")
 
 
+async def test_pages_of_the_host(host: RunningHost) -> None:
+    """`/` is a page, and `/admin/host/ping` shows that the host runs."""
+    page = await send(host, "GET", "/")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html")
+    assert (await send(host, "GET", "/admin/host/ping")).facts == (200, None, "")
+
+
 async def test_disabled_functions(host: RunningHost) -> None:
-    """They get neither requests nor events; the log says why."""
+    """They get neither requests nor events, and hide later functions; the log says why."""
     assert (await send(host, "GET", "/things/switched_off")).status == 404
     assert (await send_event(host, "switched_off")).status == 404
     for name in ("switched_off", "event_switched_off"):
@@ -159,7 +170,8 @@ async def test_text_function(host: RunningHost) -> None:
 async def test_cookies(host: RunningHost) -> None:
     """Every cookie has its own header."""
     reply = await send(host, "GET", "/things/cookies")
-    assert reply.headers.getall("Set-Cookie") == ["a=1; HttpOnly; Path=/", "b=2"]
+    cookies = ["a=1; domain=; path=/; httponly", "b=2; domain=; path="]
+    assert reply.headers.getall("Set-Cookie") == cookies
 
 
 @pytest.mark.parametrize("name", ["boom", "nothing"])
@@ -168,35 +180,90 @@ async def test_http_failure(host: RunningHost, name: str) -> None:
     assert (await send(host, "GET", f"/things/{name}")).facts == (500, None, "")
 
 
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["GET /things/text HTTP/1.1", "Host: a", f"X: {'a' * 20_000}"], 200),
+        (["GET /things/text HTTP/1.1", "Host: a", f"X: {'a' * 32_768}"], 431),
+        (["GET /things/text HTTP/1.1", "Host: a", f"X: {'a' * 200_000}"], 431),
+        (["GET /things/text HTTP/1.1", "Host: a", *(f"X-{n}: 1" for n in range(100))], 431),
+        ([f"GET /things/text?{'a' * 8_150} HTTP/1.1", "Host: a"], 200),
+        ([f"GET /things/text?{'a' * 8_200} HTTP/1.1", "Host: a"], 414),
+        ([f"GET /things/text?{'a' * 200_000} HTTP/1.1", "Host: a"], 414),
+        (["GET /things/text HTTP/1.1", "Host: a", "X: \xff"], 400),
+        (["GET /things/text HTTP/1.1", "Host: a", "X: \xc3\xa4"], 200),
+        (["GET /things/text HTTP/1.1"], 400),
+        (["GET /things/text HTTP/1.1", "Host:"], 400),
+        (["GET /things/text%00 HTTP/1.1", "Host: a"], 400),
+        (["GET /things/text?\xc3\xa4 HTTP/1.1", "Host: a"], 400),
+        (["no HTTP"], 400),
+    ],
+)
+async def test_limits(host: RunningHost, lines: list[str], status: int) -> None:
+    """Kestrel's limits; a rejection has no body."""
+    close = ["Connection: close"] if status == 200 else []
+    received = await exchange(host, "\r\n".join([*lines, *close, "", ""]).encode("latin-1"))
+    assert int(received.split()[1]) == status
+    assert status == 200 or received.endswith(b"\r\n\r\n")
+
+
 async def test_body_limit(host: RunningHost) -> None:
-    """A body over 100 MiB is rejected before it is sent."""
-    headers = {"Content-Length": str(100 * 1024 * 1024 + 1)}
+    """A body over 100 MiB is rejected before it is sent, and the connection closes."""
+    length = 100 * 1024 * 1024 + 1
     reader, writer = await asyncio.open_connection("127.0.0.1", URL(host.address).port)
     try:
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        writer.write(
-            "\r\n".join(["POST /things/text HTTP/1.1", "Host: a", *lines, "", ""]).encode()
-        )
-        assert (await reader.readline()).split()[1] == b"413"
+        head = f"POST /things/text HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+        writer.write(head.encode())
+        received = await reader.readuntil(b"\r\n\r\n")
     finally:
         writer.close()
-        await writer.wait_closed()
+    assert received.split()[1] == b"500"
+    assert b"\r\nConnection: close\r\n" in received
+
+
+async def exchange(host: RunningHost, data: bytes) -> bytes:
+    """Send bytes, and return all that comes until the host closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(host.address).port)
+    try:
+        writer.write(data)
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_a_compressed_body_arrives_as_sent(host: RunningHost) -> None:
+    """Neither the host nor the worker decompresses it."""
+    headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain"}
+    reply = await send(host, "POST", "/things/echo/blue", headers, b"no gzip at all")
+    assert json.loads(reply.text)["body"] == "no gzip at all"
+
+
+async def test_expect_continue(host: RunningHost) -> None:
+    """A client that waits for the interim response gets it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(host.address).port)
+    try:
+        head = "POST /things/echo/blue HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
+        writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"body")
+        assert (await reader.readline()).split()[1] == b"201"
+    finally:
+        writer.close()
 
 
 async def test_cors(host: RunningHost) -> None:
-    """Functions have CORS headers for an allowed origin; the webhook has none."""
+    """Functions, pages and the webhook have CORS headers for an allowed origin."""
     headers = {"Origin": "http://page.example", "Access-Control-Request-Method": "POST"}
     preflight = await send(host, "OPTIONS", "/things/text", headers)
     assert preflight.status == 204
     assert preflight.headers["Access-Control-Allow-Methods"] == "POST"
-    for path in ("/things/text", "/things/none"):
+    for path in ("/things/text", "/things/none", "/", WEBHOOK):
         answer = await send(host, "GET", path, headers)
         assert answer.headers["Access-Control-Allow-Origin"] == "http://page.example"
         assert answer.headers["Access-Control-Allow-Credentials"] == "true"
         assert answer.headers["Vary"] == "Origin"
     webhook = await send(host, "OPTIONS", WEBHOOK, {**headers, ORIGIN: "localhost"})
-    assert webhook.headers["WebHook-Allowed-Origin"] == "*"
-    assert "Access-Control-Allow-Origin" not in webhook.headers
+    assert (webhook.status, webhook.headers.get("WebHook-Allowed-Origin")) == (204, None)
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "GET"])
@@ -210,15 +277,16 @@ async def test_validation(host: RunningHost, method: str, origin: str | None, st
     assert reply.headers.get("WebHook-Allowed-Origin") == ("*" if status == 200 else None)
 
 
-@pytest.mark.parametrize("method", ["HEAD", "PATCH"])
-async def test_webhook_methods(host: RunningHost, method: str) -> None:
-    """The webhook accepts only the methods that the real host accepts."""
-    assert (await send(host, method, WEBHOOK)).status == 405
+@pytest.mark.parametrize("method", ["HEAD", "PATCH", "TRACE"])
+async def test_webhook_methods(host: RunningHost, keyed_host: RunningHost, method: str) -> None:
+    """For other methods there is no webhook, also without a key."""
+    assert (await send(host, method, WEBHOOK)).status == 404
+    assert (await send(keyed_host, method, WEBHOOK)).status == 404
 
 
 async def test_webhook_path(host: RunningHost) -> None:
     """The webhook's path is case-insensitive, and the part after the extension is ignored."""
-    for path in ("/Runtime/Webhooks/WebPubSub", f"{WEBHOOK}/more?code=x"):
+    for path in ("/Runtime/Webhooks/WebPubSub", f"{WEBHOOK}/", f"{WEBHOOK}/more/x?code=x"):
         assert (await send(host, "OPTIONS", path, {ORIGIN: "localhost"})).status == 200
 
 
@@ -428,22 +496,38 @@ def test_start_lines(host: RunningHost) -> None:
     assert "sample-key" not in text
 
 
-DUPLICATE_APP = """
-import azure.functions as func
-app = func.FunctionApp()
-@app.generic_trigger(arg_name="request", type="webPubSubTrigger", hub="chat",
-                     eventType="user", eventName="message")
-def one(request: str): ...
-@app.generic_trigger(arg_name="request", type="webPubSubTrigger", hub="Chat",
-                     eventType="user", eventName="message")
-def two(request: str): ...
-"""
 PAGE_APP = """
 import azure.functions as func
 app = func.FunctionApp()
-@app.route(route="{id:int}")
-def page(req: func.HttpRequest) -> str: ...
+@app.route(route="page")
+def page(req: func.HttpRequest) -> str:
+    return "page"
 """
+
+
+DEAD_APP = """
+import azure.functions as func
+app = func.FunctionApp()
+@app.route(route="page", auth_level=func.AuthLevel.ANONYMOUS)
+def page(req: func.HttpRequest) -> str:
+    return "page"
+@app.generic_trigger(arg_name="request", type="webPubSubTrigger", hub="",
+                     eventType="user", eventName="message")
+def message(request: str): ...
+"""
+
+
+async def test_an_app_that_does_not_start(tmp_path: Path) -> None:
+    """Every request gets 503, pages and webhook included, and one line says why."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "function_app.py").write_text(DEAD_APP)
+    with run_app(tmp_path / "app") as dead:
+        for path in ("/api/page", "/", "/admin/host/ping", WEBHOOK, "/none"):
+            reply = await send(dead, "GET", path)
+            assert (reply.status, reply.text) == (503, "Function host is not running.")
+    reasons = [line for line in dead.log_text().splitlines() if line.startswith("ERROR: ")]
+    assert len(reasons) == 1
+    assert "message cannot listen for events: no hub" in reasons[0]
 
 
 def start_and_fail(folder: Path, text: str, port: int = 0) -> str:
@@ -463,8 +547,6 @@ def start_and_fail(folder: Path, text: str, port: int = 0) -> str:
     ("text", "fault", "cause"),
     [
         ("raise ValueError('at import')", "ValueError: at import", "ValueError('at import')"),
-        (DUPLICATE_APP, "two functions are for the same event", "None"),
-        (PAGE_APP, "the route of page: `{id:int}` is not supported", "None"),
     ],
 )
 def test_app_that_cannot_be_served(tmp_path: Path, text: str, fault: str, cause: str) -> None:
@@ -478,8 +560,7 @@ def test_app_that_cannot_be_served(tmp_path: Path, text: str, fault: str, cause:
 def test_busy_port(tmp_path: Path) -> None:
     """A port that is in use raises OSError."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        text = PAGE_APP.replace("{id:int}", "page")
-        errors = start_and_fail(tmp_path, text, taken.getsockname()[1])
+        errors = start_and_fail(tmp_path, PAGE_APP, taken.getsockname()[1])
     assert "OSError" in errors
 
 
@@ -530,14 +611,16 @@ async def test_the_function_sees_the_key(keyed_host: RunningHost) -> None:
 
 @pytest.mark.parametrize("key", [None, "wrong", KEYS.function])
 async def test_the_webhook_needs_a_key(keyed_host: RunningHost, key: str | None) -> None:
-    """Without its key the status is 401 for every method, before any other check."""
+    """Without its key the status is 401, with another one 403, before any other check."""
     query = "" if key is None else f"?code={key}"
     headers = {ORIGIN: "localhost"} | ({} if key is None else {HEADER: key})
-    for method in ("OPTIONS", "GET", "PUT", "POST", "DELETE", "PATCH"):
+    status, challenge = (403, None) if key == KEYS.function else (401, "Bearer")
+    for method in ("OPTIONS", "GET", "PUT", "POST", "DELETE"):
         for path in (WEBHOOK, f"{WEBHOOK}/more", "/runtime/webhooks/other"):
             by_query = await send(keyed_host, method, path + query, {ORIGIN: "localhost"})
             by_header = await send(keyed_host, method, path, headers)
-            assert by_query.facts == by_header.facts == (401, None, "")
+            assert by_query.facts == by_header.facts == (status, None, "")
+            assert by_query.headers.get("WWW-Authenticate") == challenge
 
 
 @pytest.mark.parametrize("key", [KEYS.webpubsub_extension, KEYS.master])
@@ -554,9 +637,20 @@ async def test_the_webhook_accepts_keys(keyed_host: RunningHost, key: str) -> No
 
 async def test_other_webhooks(keyed_host: RunningHost) -> None:
     """Only with the master key is the status 404 for an unknown extension."""
-    for key, status in ((KEYS.webpubsub_extension, 401), (KEYS.master, 404)):
+    for key, status in ((KEYS.webpubsub_extension, 403), (KEYS.master, 404)):
         reply = await send(keyed_host, "GET", f"/runtime/webhooks/other?code={key}")
         assert reply.status == status
+
+
+async def test_admin_needs_the_master_key(keyed_host: RunningHost) -> None:
+    """All but the ping are 401 with a challenge; behind the key the local host has nothing."""
+    for key, status in ((KEYS.function, 401), (KEYS.master, 404)):
+        reply = await send(keyed_host, "GET", f"/admin/functions?code={key}")
+        assert (reply.status, reply.headers.get("WWW-Authenticate")) == (
+            status,
+            "Bearer" if status == 401 else None,
+        )
+    assert (await send(keyed_host, "GET", "/admin/host/ping")).status == 200
 
 
 async def test_keys_are_not_logged(keyed_host: RunningHost) -> None:

@@ -36,11 +36,20 @@ def test_missing_file_is_fine(tmp_path: Path) -> None:
 
 
 def test_cors_is_read(tmp_path: Path) -> None:
-    """Host.CORS is a list with commas; a slash at an origin's end is ignored."""
-    write_settings(tmp_path, {"Host": {"CORS": "http://a.example/, *", "CORSCredentials": True}})
-    settings = read_local_settings(tmp_path)
-    assert settings.cors_origins == ("http://a.example", "*")
-    assert settings.cors_credentials
+    """As in Core Tools, only commas separate origins; spaces and slashes stay, so never match."""
+    origins = "HTTP://a.example/,, http://b.example"
+    for credentials, expected in ((True, True), ("true", True), ("false", False), (None, False)):
+        write_settings(tmp_path, {"Host": {"CORS": origins, "CORSCredentials": credentials}})
+        settings = read_local_settings(tmp_path)
+        assert settings.cors_origins == ("http://a.example/", " http://b.example")
+        assert settings.cors_credentials is expected
+
+
+def test_cors_for_all_with_credentials(tmp_path: Path) -> None:
+    """It stops the start, as in Core Tools; browsers would refuse it, too."""
+    write_settings(tmp_path, {"Host": {"CORS": "*", "CORSCredentials": True}})
+    with pytest.raises(HostError, match="CORSCredentials"):
+        read_local_settings(tmp_path)
 
 
 def test_values_are_not_in_the_repr(tmp_path: Path) -> None:
@@ -80,7 +89,7 @@ def test_settings_that_are_not_utf8(tmp_path: Path) -> None:
     [
         ("{}", "api"),
         ('{"extensions": {"http": {"routePrefix": ""}}}', ""),
-        ('{"extensions": {"http": {"routePrefix": "v1/things"}}}', "v1/things"),
+        ('{"extensions": {"http": {"routePrefix": "v1/things/"}}}', "v1/things/"),
     ],
 )
 def test_route_prefix(tmp_path: Path, text: str, prefix: str) -> None:

@@ -20,6 +20,8 @@ CALM = Outcome(
     doubles=0,
     repeated=0,
     quiet_seconds=1.2,
+    lists=0,
+    wrong=0,
     stages={"negotiate": (0.01, 0.04), "open, with connect": None},
     faults={},
 )

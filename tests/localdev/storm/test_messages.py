@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from localdev.presence import present_users
 from localdev.storm.messages import (
     END_TEXT,
     Announcement,
@@ -92,3 +93,18 @@ def test_texts_of_the_sample_template(text: str, users: tuple[str, ...], count: 
 )
 def test_leaves_are_ignored(data: Any, kind: str) -> None:
     assert read_announcement(json.loads(frame(data, kind))) is None
+
+
+def test_presence_messages_are_merged() -> None:
+    """Each client has a state of its own; the newest list decides."""
+    first: dict[str, Any] = {
+        "type": "presence",
+        "group": "lobby",
+        "asOf": "2026-11-26T12:00:00Z",
+        "gone": [],
+    }
+    first |= {"count": 1, "checksum": "", "truncated": False, "snapshot": True, "users": {"u1": 1}}
+    second = first | {"asOf": "2026-11-26T12:00:01Z", "users": {"u1": 2, "u2": 1}}
+    inbox = receive(frame(second), frame(first))
+    assert present_users(inbox.presence) == {"u1": 2, "u2": 1}
+    assert (inbox.shown, inbox.repeated, inbox.duplicates) == (0, 0, 0)

@@ -5,7 +5,7 @@ import pytest
 from localdev.storm.outcome import Outcome, Plan, Run, Usage, Use
 from localdev.storm.report import describe_runs, write_report
 from tests.localdev.storm.outcomes import CALM, changed
-from webpubsub_emulator.faults import parse_fault
+from webpubsub_emulator import parse_fault
 
 
 def usage(megabytes: float, cpu_seconds: float = 0) -> Usage:
@@ -45,6 +45,13 @@ def test_runs_side_by_side() -> None:
         "With the digest there are 5.0% of the deliveries without it.",
         "No member is missing, and every join was announced once or explained.",
     ]
+
+
+def test_presence_is_compared_with_one_message_for_each_join() -> None:
+    """100 joins would be 5,050 deliveries."""
+    report = write_report([run(changed(lists=3, deliveries=101))])
+    assert "digest on: 2.0% of the deliveries of one message for each join" in report
+    assert rows(report)["lists of the group"] == ["3"]
 
 
 def test_complaints_are_the_last_lines() -> None:

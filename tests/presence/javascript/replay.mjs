@@ -10,7 +10,8 @@ function replay(messages) {
     state = result.state;
     return [result.joined, result.left, result.isBehind];
   });
-  return { users: [...presentUsers(state)], results };
+  const users = [...presentUsers(state)].sort(([one], [other]) => (one < other ? -1 : 1));
+  return { users, results };
 }
 
 for await (const line of createInterface({ input: createReadStream(process.argv[2]) })) {

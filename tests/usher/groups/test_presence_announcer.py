@@ -91,11 +91,18 @@ class Room:
             self.service.disconnect(one)
         await self._announce("disconnected", one, user)
 
-    async def _announce(self, name: str, one: str, user: str | None) -> None:
+    async def remove(self, at: float, one: str, user: str) -> None:
+        await asyncio.sleep(at)
+        self.service.disconnect(one)
+        await self._announce("disconnected", one, user, is_removal=True)
+
+    async def _announce(
+        self, name: str, one: str, user: str | None, is_removal: bool = False
+    ) -> None:
         outcome = Outcome(name, "chat", "lobby", one, user, RetryBudget(now() + EVENT_SECONDS))
         self.outcomes[f"{name} {one}"] = outcome
         at = NOON + timedelta(seconds=now())
-        event = ConnectionEvent(name, "chat", one, user, {}, time=at)
+        event = ConnectionEvent(name, "chat", one, user, {}, time=at, is_removal=is_removal)
         await self.announcer.announce(event, outcome)
 
     @property
@@ -164,6 +171,15 @@ def test_a_crowd_gets_one_message_that_is_the_snapshot(service: Service, room: R
     assert snapshots == [False, True, True, True]
 
 
+def test_the_message_of_a_crowd_names_those_who_left(service: Service) -> None:
+    room = Room(service, grace=1)
+    service.history = [(0.0, {"c-x": "cy"})]
+    joins = [room.join(1 + n / 100, f"c-{n}", f"u{n}") for n in range(8)]
+    run(room.leave(0.25, "c-x", "cy"), *joins)
+    assert service.messages() == [(1.25, {f"u{n}": 1 for n in range(8)}, ["cy"])]
+    assert service.sent[0][2]["snapshot"]
+
+
 def test_a_leave_waits_the_grace(service: Service, room: Room) -> None:
     """Then one message has the user: gone, or with the connections that remain."""
     service.history = [(0.0, {"c-1": "ana", "c-2": "ana", "c-3": "bo"})]
@@ -186,10 +202,10 @@ def test_a_reload_sends_no_leave(service: Service, room: Room) -> None:
     run(room.leave(1, "c-1", "ana"), room.join(2.5, "c-3", "ana"))
     assert service.messages() == [(2.5, {"ana": 1}, [])]
     assert service.lists == [2.5]
-    assert room.announced == [0, 2]
+    assert room.announced == [0, 1]
 
 
-def test_a_leave_takes_over_the_leaves_of_its_user(service: Service, room: Room) -> None:
+def test_a_leave_announces_the_earlier_leaves_of_its_user(service: Service, room: Room) -> None:
     """So a tab that is closed does not announce the reload of the other one as a leave."""
     service.history = [(0.0, {"c-1": "ana", "c-2": "ana", "c-3": "bo"})]
     run(
@@ -260,10 +276,29 @@ def test_while_a_newcomer_is_not_listed_nobody_says_that_its_user_is_gone(
 ) -> None:
     """A reload whose new connection appears late in the list, and the leave of its old one."""
     service.history = [(0.0, {"c-1": "ana"})]
-    service.stale = 0.9
+    service.stale = 0.25
     run(room.leave(5, "c-1", "ana"), room.join(5.5, "c-2", "ana", is_listed=False))
     assert service.messages() == [(5.5, {"ana": 1}, [])]
     assert service.lists == [5.5, 6.5, 8]
+
+
+def test_who_is_removed_is_gone_without_the_grace(service: Service, room: Room) -> None:
+    """The second message is of a later second, so that it wins over what was true before."""
+    service.history = [(0.0, {"c-1": "mallory", "c-2": "bo"})]
+    run(room.remove(5.5, "c-1", "mallory"))
+    assert service.messages() == [(5.5, {}, ["mallory"]), (6.5, {}, ["mallory"])]
+    assert [body["asOf"][-3:] for *_, body in service.sent] == ["05Z", "06Z"]
+
+
+def test_the_user_of_a_missing_newcomer_is_announced_with_another_tab(
+    service: Service, room: Room
+) -> None:
+    run(
+        room.join(5, "c-1", "ana", is_listed=False),
+        room.join(6.5, "c-2", "ana"),
+    )
+    assert service.messages() == [(5, {"ana": 1}, []), (7, {"ana": 1}, [])]
+    assert [to for _, to, _ in service.sent].count("c-2") == 1
 
 
 def test_after_three_lists_a_connection_that_left_is_there(service: Service, room: Room) -> None:

@@ -1,5 +1,7 @@
 """The Python twin of the reducer in web/usher.js: the same rules, held equal by tests.
 
+The storm, the demo and the model of presence use it.
+
 `Rules` takes single rules out, to show that the model finds their absence.
 """
 
@@ -22,7 +24,7 @@ class State(NamedTuple):
     floor: str
     newest: str
     is_ready: bool
-    check: tuple[int, str] | None  # count and checksum of the newest message, if it had them
+    check: tuple[Any, Any] | None  # count and checksum of the newest message, if it had them
 
 
 class Result(NamedTuple):
@@ -85,10 +87,9 @@ def _merge(state: State, message: Mapping[str, Any], rules: Rules) -> State:
     return State(records, floor, newest, state.is_ready or message["snapshot"], check)
 
 
-def _read_check(message: Mapping[str, Any]) -> tuple[int, str] | None:
-    count: Any = message.get("count")
-    checksum = message.get("checksum")
-    return None if checksum is None else (count, checksum)
+def _read_check(message: Mapping[str, Any]) -> tuple[Any, Any] | None:
+    has_checksum = message.get("checksum") is not None
+    return (message.get("count"), message["checksum"]) if has_checksum else None
 
 
 def _wins(record: tuple[str, int] | None, pair: tuple[str, int], floor: str, rules: Rules) -> bool:

@@ -1,0 +1,1 @@
+"""Examples of tests with the pytest plugin, which are run as tests."""
