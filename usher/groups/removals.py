@@ -26,12 +26,17 @@ REPEAT_SECONDS = 2.0  # after the first round began; what was under way is visib
 
 
 class Removed(Protocol):
-    """Who is removed, and from where: a request or a ban. `group` is None for the whole hub."""
+    """Who is removed, and from where: a request or a ban. `group` is None for the whole hub.
+
+    With 0 `minutes` there is no ban.
+    """
 
     @property
     def user_id(self) -> str: ...
     @property
     def group(self) -> str | None: ...
+    @property
+    def minutes(self) -> int: ...
     @property
     def reason(self) -> str: ...
 
@@ -45,8 +50,8 @@ class Service(Protocol):
     async def find_connection(self, connection_id: str) -> None:
         """Raise UnknownConnectionError if the data plane does not know the connection."""
 
-    async def list_group(self, group: str) -> GroupList:
-        """Return the connections of a group."""
+    async def list_user(self, group: str, user_id: str) -> GroupList:
+        """Return the user's connections in a group."""
 
     async def remove_connection(self, group: str, connection_id: str) -> None:
         """Take a connection out of a group. Raises UnknownConnectionError."""
@@ -74,9 +79,10 @@ class Remover:
         try:
             ended = await self._end(removed, budget)
         except TimeoutError:
-            raise _describe(UnansweredError(f"no result within {EVENT_SECONDS:g} s")) from None
+            error = UnansweredError(f"no result within {EVENT_SECONDS:g} s")
+            raise _describe(error, removed) from None
         except ServiceError as error:
-            raise _describe(error) from error
+            raise _describe(error, removed) from error
         milliseconds = round((time.monotonic() - started) * 1000)
         facts = {"hub": self._hub, "group": removed.group, "userId": removed.user_id, **ended}
         log_record("removal", **facts, retries=budget.retries, milliseconds=milliseconds)
@@ -120,10 +126,12 @@ class Remover:
         leaves = asyncio.create_task(self._announce(removed, group, first, listed))
         try:
             await _sleep_until(started + REPEAT_SECONDS)
-            second, _ = await self._take_out(removed, group, budget, known=first)
+            second, listed = await self._take_out(removed, group, budget, known=first)
         finally:
             await leaves
-        return {"membershipsEnded": len({*first, *second})}
+        new = [one for one in second if one not in first]
+        await self._announce(removed, group, new, listed)
+        return {"membershipsEnded": len(first) + len(new)}
 
     async def _wait_until_visible(self, connection_id: str, budget: RetryBudget) -> None:
         """Wait for a new connection: no call would have an effect on it before."""
@@ -149,9 +157,8 @@ class Remover:
         `also` are connections that the list may not have yet. `known` are connections that have
         got their message.
         """
-        listed = await _retry(lambda: self._pubsub.list_group(group), budget)
-        user_id = removed.user_id
-        found = {one for one, user in listed.connections.items() if user == user_id} | {*also}
+        listed = await _retry(lambda: self._pubsub.list_user(group, removed.user_id), budget)
+        found = {*listed.connections, *also}
         for one in found:
             await self._end_membership(one, group, budget)
             if one not in known:
@@ -205,12 +212,12 @@ async def _retry[T](call: Callable[[], Awaitable[T]], budget: RetryBudget) -> T:
     return await call_with_retries(call, lambda error, _: error.is_transient, budget)
 
 
-def _describe(error: ServiceError) -> ServiceError:
+def _describe(error: ServiceError, removed: Removed) -> ServiceError:
     members = {
         "step": "end",
         "serviceStatus": error.answered,
         "serviceCode": error.code,
-        "done": ["ban"],
+        "done": ["ban"] if removed.minutes else [],
         "mayBeDone": error.may_have_acted,
     }
     return error.copy(may_have_acted=error.may_have_acted, members=members)

@@ -37,6 +37,7 @@ API_VERSION = "2024-12-01"  # the SDK's own
 SCOPE = "https://webpubsub.azure.com/.default"  # the SDK's own
 NO_ERRORS: Mapping[int, type[ServiceError]] = MappingProxyType({})
 MOST_MEMBERS = 200  # users of a list
+MOST_SEARCHED = 20_000  # connections of a group, among which those of a user are looked for
 MOST_CONNECTIONS = 2000  # that a list reads; the last one only shows that there are more
 
 
@@ -202,6 +203,27 @@ class AzurePubSub:
                     break
                 connections[member.connection_id] = user_id
         return GroupList(_read_date(answers[0].http_response), connections, truncated)
+
+    async def list_user(self, group: str, user_id: str) -> GroupList:
+        """Return the user's connections in a group, as `list_group`. Raises ServiceError.
+
+        The service has no list of a user's connections, so this reads those of the whole group.
+        """
+        answers: list[Any] = []
+        asked = self._client.list_connections(
+            group=group, raw_response_hook=answers.append, **self._options
+        )
+        connections: dict[str, str] = {}
+        count = 0
+        with _translate_errors():
+            async for member in asked:
+                count += 1
+                if count > MOST_SEARCHED:
+                    break
+                if member.user_id == user_id:
+                    connections[member.connection_id] = user_id
+        date = _read_date(answers[0].http_response)
+        return GroupList(date, connections, truncated=count > MOST_SEARCHED)
 
     async def check_health(self) -> None:
         """HEAD `/api/health`, which the SDK has no method for, and a call with credentials.

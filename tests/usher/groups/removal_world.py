@@ -104,14 +104,10 @@ class Hub:
         self._find(connection_id)
         self._end()
 
-    async def list_group(self, group: str) -> GroupList:
+    async def list_user(self, group: str, user_id: str) -> GroupList:
         await self._begin()
         now = asyncio.get_running_loop().time()
-        listed = {
-            one.id: one.user
-            for one in self.connections.values()
-            if MEMBER in one.rights and one.visible_at <= now
-        }
+        listed = {one.id: one.user for one in self.known(user_id) if MEMBER in one.rights}
         self._end()
         as_of = (NOON + timedelta(seconds=now)).replace(microsecond=0)
         return GroupList(as_of, listed, truncated=False)

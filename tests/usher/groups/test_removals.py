@@ -10,6 +10,7 @@ from tests.usher.groups.removal_world import GROUP, NOON, OPEN, USER, Connection
 from tests.virtual_time import run
 from usher.errors import ServiceError, UnansweredError
 from usher.groups.events import ConnectionEvent
+from usher.groups.removal_request import RemovalRequest
 from usher.groups.removals import REPEAT_SECONDS
 from usher.groups.workflow import SURE_SECONDS
 
@@ -192,15 +193,47 @@ def test_a_group_that_is_too_large_to_list() -> None:
     async def scenario() -> World:
         world = World(1)
         world.hub.connections["c"] = Connection("c", USER, visible_at=0)
-        list_group = world.hub.list_group
+        list_user = world.hub.list_user
 
-        async def truncate(group: str) -> object:
-            listed = await list_group(group)
+        async def truncate(group: str, user_id: str) -> object:
+            listed = await list_user(group, user_id)
             return type(listed)(listed.as_of, {}, truncated=True)
 
-        world.hub.list_group = truncate  # type: ignore[method-assign,assignment]
+        world.hub.list_user = truncate  # type: ignore[method-assign,assignment]
         await world.remove(GROUP)
         return world
 
     world, _ = run(scenario())
     assert world.hub.connections == {}
+
+
+def test_with_0_minutes_there_is_no_ban_that_the_problem_could_name() -> None:
+    async def scenario() -> ServiceError:
+        world = World(1)
+
+        async def fail(user_id: str, reason: str) -> bool:
+            raise ServiceError("answered 403", answered=403)
+
+        world.hub.close_user = fail  # type: ignore[method-assign]
+        with pytest.raises(ServiceError) as caught:
+            await world.instances[0].remover.remove(RemovalRequest(USER, None, 0, ""))
+        return caught.value
+
+    error, _ = run(scenario())
+    assert error.members["done"] == []
+
+
+def test_a_connection_that_only_the_second_round_sees_leaves_too() -> None:
+    """Its join may have been announced meanwhile."""
+
+    async def scenario() -> World:
+        world = World(1)
+        world.hub.connections["early"] = Connection("early", USER, visible_at=0)
+        world.hub.connections["late"] = Connection("late", USER, visible_at=1)
+        await world.remove(GROUP)
+        return world
+
+    world, _ = run(scenario())
+    left = [("disconnected", "early"), ("disconnected", "late")]
+    assert world.announcer.announced == left
+    assert [to for to, _ in world.hub.messages] == ["early", "late"]
