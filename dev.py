@@ -18,8 +18,9 @@
   pin        pin every package that production needs
   audit      look for known vulnerabilities in what production needs
   sbom       print what production needs as an SBOM (CycloneDX in JSON)
-  bench      measure speed and memory of the app (start, negotiate, connected, presence, bans)
-             and of the emulator (fanout, idle, slow); all of them by default
+  bench      measure speed and memory of the app (start, negotiate, connected,
+             bans, presence, crowd) and of the emulator (fanout, idle, slow); all
+             of them by default
   storm      let many clients join one group at once, and report
 
 The first call makes .venv and installs the dependencies into it; later calls need no network.

@@ -14,7 +14,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bans, connected, fanout, idle, negotiate, presence, slow, start
+from benchmarks import bans, connected, crowd, fanout, idle, negotiate, presence, slow, start
 from benchmarks.children import BenchmarkError
 from benchmarks.figures import Report
 
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, tuple[Measure, int]] = {
     "connected": (connected.measure, connected.ROUNDS),
     "bans": (bans.measure, bans.ROUNDS),
     "presence": (presence.measure, presence.ROUNDS),
+    "crowd": (crowd.measure, crowd.ROUNDS),
     "fanout": (fanout.measure, fanout.ROUNDS),
     "idle": (idle.measure, idle.ROUNDS),
     "slow": (slow.measure, slow.ROUNDS),
@@ -56,7 +57,8 @@ def parse_arguments() -> argparse.Namespace:
         description="Measures the app and the emulator, each against a floor. The app: start (time "
         "and memory to the first answer), negotiate (CPU per token), connected (CPU and delay of a "
         "connection that is added and announced), presence (CPU of the same in presence format), "
-        "bans (what they add to negotiate and connected). "
+        "crowd (deliveries while 1,000 clients join in presence format), bans (what they add to "
+        "negotiate and connected). "
         "The emulator: fanout (CPU per message), idle (memory per connection), slow (delays while "
         "one client does not read).",
     )

@@ -3,7 +3,7 @@
 import pytest
 from aiohttp import ClientSession
 
-from benchmarks import bans, connected, negotiate, presence, start
+from benchmarks import bans, connected, crowd, negotiate, presence, start
 from benchmarks.callers import APPS, key_settings, run_app, run_raw, run_stub
 from benchmarks.children import ROOT, BenchmarkError
 
@@ -69,6 +69,12 @@ async def test_presence_measures_both_formats_against_their_calls() -> None:
     report = await presence.measure(1, lambda text: None, FEW)
     assert [figure.name for figure in report.figures] == ["CPU, text", "CPU, presence"]
     assert all(len(figure.ratios) == 1 for figure in report.figures)
+
+
+async def test_a_crowd_is_measured_if_every_client_is_right() -> None:
+    report = await crowd.measure(1, lambda text: None, clients=20)
+    assert [(each.floor, each.name) for each in report.figures] == [([210], "deliveries")]
+    assert report.notes[0].startswith("20 clients show the users of the service's list")
 
 
 async def test_an_app_that_fails_ends_the_run() -> None:
