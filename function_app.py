@@ -82,18 +82,18 @@ async def roster(req: func.HttpRequest) -> func.HttpResponse:
 async def provision(req: func.HttpRequest) -> func.HttpResponse:
     """Run the whole workflow for a connection that is open."""
     # Imported here, because only backends call it.
-    from usher.groups import provision as workflow
+    from usher.groups.idempotency import read_key
     from usher.groups.provision_request import read_provision
 
+    key = read_key(req.headers)
     body = fields.check_length(req.headers, req.get_body())
     request = read_provision(body, parts.settings)
     note("userId", request.user_id)
     note("groups", [request.group])
     roles = parts.policy.provision_roles(request.user_id, request.group)
     await parts.bans.check(request.user_id, [request.group])
-    hub = parts.settings.hub
-    outputs = await workflow.provision(parts.minter, parts.pubsub, hub, request, roles)
-    return responses.answer_json(outputs)
+    outputs, headers = await parts.provisioner.run(request, roles, key)
+    return responses.answer_json(outputs, 200, **headers)
 
 
 @app.route("removals", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
@@ -161,10 +161,11 @@ async def connect(request: str) -> dict[str, Any]:
     # The service replaces the roles of the token with these, also with none (reference of
     # CloudEvents, "Connect"). No `groups`: it would replace the groups of the token, too.
     roles = parts.policy.keep_roles(event.user_id, groups, event.token_roles)
+    log_record("connect", connectionId=event.connection_id, userId=event.user_id, groups=groups)
     return {
         "userId": event.user_id,
         "roles": roles,
-        "states": parts.policy.seal.write(*ids, groups),
+        "states": parts.policy.seal.write(*ids, groups, event.visit),
     }
 
 

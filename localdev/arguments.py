@@ -21,7 +21,7 @@ def add_up_options(parser: argparse.ArgumentParser) -> None:
     _add_port(parser, "--host-port", HOST_PORT)
     add_fault_options(parser)
     add_control_option(parser)
-    _add_output_options(parser)
+    _add_output_options(parser, "; log records stay JSON, also in a terminal")
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
@@ -102,8 +102,8 @@ def _add_port(parser: argparse.ArgumentParser, name: str, default: int) -> None:
     parser.add_argument(name, type=int, default=default, metavar="PORT", help=text)
 
 
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
-    text = "print one line of JSON on stdout when ready"
+def _add_output_options(parser: argparse.ArgumentParser, more: str = "") -> None:
+    text = f"print one line of JSON on stdout when ready{more}"
     parser.add_argument("--json", action="store_true", help=text)
     text = "require access keys, as Azure does, and print them"
     parser.add_argument("--keys", action="store_true", help=text)

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import uuid
 from typing import Any
 
 import aiohttp
@@ -31,7 +32,7 @@ async def call_app(options: argparse.Namespace, method: str, path: str, body: An
     try:
         async with (
             aiohttp.ClientSession(
-                headers=read_key(options.key_from_env), timeout=TIMEOUT
+                headers=read_key(options.key_from_env) | make_key(), timeout=TIMEOUT
             ) as session,
             session.request(method, url, json=body, allow_redirects=False) as response,
         ):
@@ -65,6 +66,11 @@ def read_key(variable: str | None) -> dict[str, str]:
     if not os.environ.get(variable):
         raise StackError(f"{variable} is not set in the environment, or empty.")
     return {"x-functions-key": os.environ[variable]}
+
+
+def make_key() -> dict[str, str]:
+    """Return the header with a new idempotency key, so that a proxy may repeat the request."""
+    return {"Idempotency-Key": f'"{uuid.uuid4()}"'}
 
 
 def describe_problem(status: int, text: str) -> str:

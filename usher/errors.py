@@ -102,6 +102,29 @@ class TooManyBansError(UsherError, status=409, kind="too-many-bans", title="Too 
         )
 
 
+class KeyInUseError(
+    UsherError, status=409, kind="idempotency-key-in-use", title="The first call has not ended"
+):
+    """The first call with this idempotency key has not ended."""
+
+    headers = MappingProxyType({"Retry-After": "1"})
+
+    def __init__(self, field: str) -> None:
+        super().__init__("The first call with this key has not ended. Try again.", field=field)
+
+
+class KeyReusedError(
+    UsherError, status=422, kind="idempotency-key-reused", title="The key is of another request"
+):
+    """The first call with this idempotency key asked for something else."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            "The first call with this key had another body. Use a new key for each request.",
+            field=field,
+        )
+
+
 class LengthRequiredError(
     UsherError, status=411, kind="length-required", title="The length of the body is required"
 ):
@@ -176,7 +199,7 @@ class StoreError(UsherError, status=503, kind="store-failed", title="The store f
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            "The app cannot read or write its bans now. Wait, and try again.",
+            "The app cannot reach its store now. Wait, and try again.",
             log_text=f"Store: {reason}.",
         )
 

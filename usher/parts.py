@@ -23,6 +23,7 @@ from usher.store.bans import Bans
 
 if TYPE_CHECKING:
     from usher.door.oidc import OidcProvider
+    from usher.groups.provision import Provisioner
     from usher.groups.removals import Remover
     from usher.service.pubsub import AzurePubSub
     from usher.store.entries import Store
@@ -87,6 +88,18 @@ class Parts:
         return Remover(self.pubsub, self.announcer, self.bans, self.settings.hub)
 
     @cached_property
+    def provisioner(self) -> "Provisioner":
+        """Runs the workflow in one call."""
+        # Imported on first use: only backends call it.
+        from usher.groups.idempotency import Calls
+        from usher.groups.provision import Provisioner
+        from usher.store.memory import MemoryStore
+
+        store, hub = _make_store(self.settings.store, self.folder), self.settings.hub
+        calls = Calls(store or MemoryStore(), "app" if store else "instance", hub)
+        return Provisioner(self.minter, self.pubsub, calls, hub)
+
+    @cached_property
     def minter(self) -> Minter:
         """The maker of tokens: with an access key the app itself, otherwise the service."""
         return Signer(self.settings) if self.settings.connection.access_key else self.pubsub
@@ -128,7 +141,7 @@ class Parts:
 
 
 def _make_store(settings: StoreSettings, folder: Path) -> "Store | None":
-    """Return the store of the bans, None if bans are off."""
+    """Return the store that all instances share, None if there is none."""
     # Imported on first use: negotiate does not pay for a store that is not in use.
     if settings.kind == "table":
         from usher.store.table import TableStore

@@ -9,10 +9,11 @@ from usher.door.callers import Caller
 from usher.door.modes import Mode
 from usher.door.policy import Policy
 from usher.errors import MethodError
-from usher.logs import log_record, note
+from usher.logs import log_record, note, noted_visit
 from usher.service.tokens import Minter, TokenRequest, generate_token
 from usher.settings import Settings
 from usher.store.bans import Bans
+from usher.visits import VISIT
 
 FIELDS = ("userId", "group", "minutesToExpire", "hub")
 
@@ -56,7 +57,8 @@ async def negotiate(
     note("groups", request.groups)
     groups, roles = policy.grant(caller, request.groups)
     await bans.check(caller.user_id, groups)
-    wanted = TokenRequest(caller.user_id, groups, roles, request.minutes)
+    visit = noted_visit()
+    wanted = TokenRequest(caller.user_id, groups, roles, request.minutes, visit)
     token = await generate_token(minter, wanted)
     log_record("negotiate", userId=caller.user_id, groups=groups, minutes=request.minutes)
     return {
@@ -68,4 +70,5 @@ async def negotiate(
         "groups": groups,
         "roles": roles,
         "expiresAt": datetime.fromtimestamp(token.expires_at, UTC).isoformat(),
+        VISIT: visit,
     }

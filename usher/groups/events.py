@@ -15,6 +15,7 @@ from usher.errors import BadEventError
 from usher.logs import note
 from usher.names import is_printable_id
 from usher.settings import Settings
+from usher.visits import VISIT, read_visit
 
 # The reason with which removals close connections.
 CLOSE_REASON = "removed"
@@ -31,7 +32,7 @@ class ConnectionEvent:
     Only `connect` has the token's claims; `states`, the connection state, has what later events
     need. `client_origins` are the `Origin` headers of the client's handshake, which a browser
     sends. `event_id` and `time` come from the service and stay the same in a retried event.
-    `is_removal` says that a removal closed the connection.
+    `is_removal` says that a removal closed the connection. Anybody may have chosen the `visit`.
     """
 
     name: str
@@ -45,16 +46,15 @@ class ConnectionEvent:
     event_id: str = ""
     time: datetime | None = None
     is_removal: bool = False
+    visit: str = ""
 
 
 def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
     """Read an event of this name, hub and service. Raises BadEventError."""
     try:
-        payload = json.loads(request)
-        context = payload["connectionContext"]
-        attributes = _mapping(context.get("headers") or {})
-        claims = _mapping(payload.get("claims", {}))
+        payload, context, attributes, claims = _parse(request)
         event = ConnectionEvent(
+            visit=_note_visit(payload, context),  # first, for the record of a refusal
             name=_text(context["eventName"]),
             hub=_text(context["hub"]),
             connection_id=_id(context["connectionId"]),
@@ -79,6 +79,21 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
 def _check_name(event: ConnectionEvent, name: str) -> None:
     if event.name != name:
         raise BadEventError(f"This function accepts only `{name}` events.")
+
+
+def _parse(request: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the payload, its context, the attributes of the event, and the claims of the token."""
+    payload = json.loads(request)
+    context = payload["connectionContext"]
+    claims = _mapping(payload.get("claims", {}))
+    return payload, context, _mapping(context.get("headers") or {}), claims
+
+
+def _note_visit(payload: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    places = context.get("states"), payload.get("claims"), payload.get("query")
+    visit = read_visit(_id(context["connectionId"]), *places)
+    note(VISIT, visit)
+    return visit
 
 
 def _check_source(event: ConnectionEvent, origin: str, settings: Settings) -> None:

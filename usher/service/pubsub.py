@@ -29,6 +29,7 @@ from usher.service.group_list import GroupList
 from usher.service.signing import Signer
 from usher.service.tokens import ClientToken, TokenRequest
 from usher.settings import Connection, Settings
+from usher.visits import VISIT
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 5
@@ -75,7 +76,9 @@ class AzurePubSub:
                 minutes_to_expire=request.minutes,
                 **self._options,
             )
-        return ClientToken(answer["url"], answer["baseUrl"], answer["token"], expires_at)
+        # The service makes the token, so the visit is in the query, which `connect` gets, too.
+        visit = f"&{VISIT}={request.visit}" if request.visit else ""
+        return ClientToken(answer["url"] + visit, answer["baseUrl"], answer["token"], expires_at)
 
     async def add_connection(
         self, group: str, connection_id: str, user_id: str | None = None

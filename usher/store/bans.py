@@ -78,6 +78,8 @@ class Bans:
 
         Raises StoreError if the store does not answer, unless the settings admit users then.
         """
+        if self._store is None:
+            return
         for ban in await self.of_user(user_id):
             if ban.group is None or ban.group in groups:
                 raise RemovedError(ban.group, _time_text(ban.until), ban.reason)
