@@ -10,12 +10,16 @@ LONGEST_CLIENT_URL = 4096
 
 
 class TokenRequest(NamedTuple):
-    """What a client access token is for. `minutes` is its lifetime; a token may have no user."""
+    """What a client access token is for. `minutes` is its lifetime; a token may have no user.
+
+    `visit` travels with the token to `connect`: inside of it, or in the client URL.
+    """
 
     user_id: str | None
     groups: Sequence[str]
     roles: Sequence[str]
     minutes: int
+    visit: str | None = None
 
 
 class ClientToken(NamedTuple):
@@ -36,11 +40,6 @@ class ClientToken(NamedTuple):
 def client_url(endpoint: str, hub: str) -> str:
     """Return where clients connect to a hub."""
     return f"ws{endpoint.removeprefix('http')}/client/hubs/{hub}"
-
-
-def make_token(base_url: str, token: str, expires_at: int) -> ClientToken:
-    """Return a client access token with its URL."""
-    return ClientToken(f"{base_url}?access_token={token}", base_url, token, expires_at)
 
 
 class Minter(Protocol):
