@@ -8,6 +8,8 @@
   host       run the app on the local Functions host alone
   token      print a data plane token for the running emulator
   provision  call the running app: token, join and announcement
+  remove     call the running app: remove a user from a group or the hub
+  removals   call the running app: list the removals in force
   doctor     check a running app, here or in Azure, and suggest fixes
   policy     explain what the policy file decides for a user and a group
   test       run all tests
@@ -16,8 +18,9 @@
   pin        pin every package that production needs
   audit      look for known vulnerabilities in what production needs
   sbom       print what production needs as an SBOM (CycloneDX in JSON)
-  bench      measure speed and memory of the app (start, negotiate, connected, presence)
-             and of the emulator (fanout, idle, slow); all of them by default
+  bench      measure speed and memory of the app (start, negotiate, connected,
+             bans, presence, crowd) and of the emulator (fanout, idle, slow); all
+             of them by default
   storm      let many clients join one group at once, and report
 
 The first call makes .venv and installs the dependencies into it; later calls need no network.

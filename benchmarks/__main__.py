@@ -12,7 +12,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from benchmarks import connected, fanout, idle, negotiate, presence, slow, start
+from benchmarks import bans, connected, crowd, fanout, idle, negotiate, presence, slow, start
 from benchmarks.children import BenchmarkError
 from benchmarks.comparison import ComparisonError, compare_runs, read_run
 from benchmarks.figures import Report
@@ -25,7 +25,9 @@ BENCHMARKS: dict[str, tuple[Measure, int]] = {
     "start": (start.measure, start.ROUNDS),
     "negotiate": (negotiate.measure, negotiate.ROUNDS),
     "connected": (connected.measure, connected.ROUNDS),
+    "bans": (bans.measure, bans.ROUNDS),
     "presence": (presence.measure, presence.ROUNDS),
+    "crowd": (crowd.measure, crowd.ROUNDS),
     "fanout": (fanout.measure, fanout.ROUNDS),
     "idle": (idle.measure, idle.ROUNDS),
     "slow": (slow.measure, slow.ROUNDS),
@@ -59,7 +61,9 @@ def parse_arguments() -> argparse.Namespace:
         prog="dev.py bench",
         description="Measures the app and the emulator, each against a floor. The app: start (time "
         "and memory to the first answer), negotiate (CPU per token), connected (CPU and delay of a "
-        "connection that is added and announced), presence (CPU of the same in presence format). "
+        "connection that is added and announced), presence (CPU of the same in presence format), "
+        "crowd (deliveries while 1,000 clients join in presence format), bans (what they add to "
+        "negotiate and connected). "
         "The emulator: fanout (CPU per message), idle (memory per connection), slow (delays while "
         "one client does not read).",
     )

@@ -82,7 +82,8 @@ def identity_settings(endpoint: str) -> dict[str, str]:
 
 def _common_settings() -> dict[str, str]:
     # No summaries: each of hundreds of events a second is announced, which costs the most.
-    return {**sample_settings(), "USHER_AUTH": "key", "USHER_DIGEST_ABOVE": "0"}
+    chosen = {"USHER_AUTH": "key", "USHER_DIGEST_ABOVE": "0", "USHER_BANS": "off"}
+    return {**sample_settings(), **chosen}
 
 
 @asynccontextmanager

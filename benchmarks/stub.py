@@ -19,7 +19,9 @@ from webpubsub_emulator.tokens import ACCESS_KEY, Client, sign_client_token, sig
 
 IDENTITY_PATH = "/msi/token"
 _LENGTH = re.compile(rb"^content-length: *(\d+)", re.IGNORECASE | re.MULTILINE)
-_TOKEN = re.compile(rb"^(authorization: *bearer|x-identity-header:) *\S", re.I | re.M)
+_TOKEN = re.compile(
+    rb"^(authorization: *bearer|authorization: *sharedkey|x-identity-header:) *\S", re.I | re.M
+)
 _TOKEN_MINUTES = 60
 
 
@@ -47,7 +49,15 @@ def _identity_token() -> bytes:
     return _answer("200 OK", facts)
 
 
+def _no_row() -> bytes:
+    """Return the answer of a table without the row."""
+    message = {"lang": "en-US", "value": "The specified resource does not exist."}
+    problem = {"odata.error": {"code": "ResourceNotFound", "message": message}}
+    return _answer("404 Not Found", problem)
+
+
 ADD, SEND, GENERATE, IDENTIFY = "add", "send", "generateToken", "identity"
+READ_ROW = "readRow"
 LIST, SNAPSHOT = "list", "snapshot"
 _OWN_GROUP = re.compile(rb"GET [^ ]*/groups/user-user-([0-9]+)/connections\?")
 CALLS = {
@@ -55,6 +65,7 @@ CALLS = {
     SEND: re.compile(rb"POST /api/hubs/[^/]+/groups/[^/]+/:send\?"),
     GENERATE: re.compile(rb"POST /api/hubs/[^/]+/:generateToken\?"),
     IDENTIFY: re.compile(b"GET " + IDENTITY_PATH.encode()),
+    READ_ROW: re.compile(rb"GET /devstoreaccount1/usher\("),
     LIST: re.compile(rb"GET /api/hubs/[^/]+/groups/[^/]+/connections\?"),
     SNAPSHOT: re.compile(rb"POST /api/hubs/[^/]+/connections/[^/]+/:send\?"),
 }
@@ -63,6 +74,7 @@ ANSWERS = {
     SEND: _answer("202 Accepted"),
     GENERATE: _client_token(),
     IDENTIFY: _identity_token(),
+    READ_ROW: _no_row(),
     SNAPSHOT: _answer("202 Accepted"),
 }
 UNAUTHORIZED = _answer("401 Unauthorized")

@@ -21,7 +21,7 @@ def add_up_options(parser: argparse.ArgumentParser) -> None:
     _add_port(parser, "--host-port", HOST_PORT)
     add_fault_options(parser)
     add_control_option(parser)
-    _add_output_options(parser)
+    _add_output_options(parser, "; log records stay JSON, also in a terminal")
 
 
 def add_host_options(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +41,19 @@ def add_provision_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user-id", metavar="ID", help=text)
     text = "lifetime of the token; 60 by default"
     parser.add_argument("--minutes-to-expire", type=int, metavar="MINUTES", help=text)
+    add_app_options(parser)
+
+
+def add_remove_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--user", required=True, metavar="ID", help="the user to remove")
+    parser.add_argument("--group", help="the group; by default the whole hub")
+    text = "how long the user stays out; 60 by default. 0 closes connections and bans nobody"
+    parser.add_argument("--minutes", type=int, help=text)
+    parser.add_argument("--reason", metavar="TEXT", help="a reason that the user sees")
+    add_app_options(parser)
+
+
+def add_app_options(parser: argparse.ArgumentParser) -> None:
     text = "the address of the app; the local host by default"
     parser.add_argument("--url", default=f"http://127.0.0.1:{HOST_PORT}", help=text)
     text = "the environment variable that holds the function key"
@@ -89,8 +102,8 @@ def _add_port(parser: argparse.ArgumentParser, name: str, default: int) -> None:
     parser.add_argument(name, type=int, default=default, metavar="PORT", help=text)
 
 
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
-    text = "print one line of JSON on stdout when ready"
+def _add_output_options(parser: argparse.ArgumentParser, more: str = "") -> None:
+    text = f"print one line of JSON on stdout when ready{more}"
     parser.add_argument("--json", action="store_true", help=text)
     text = "require access keys, as Azure does, and print them"
     parser.add_argument("--keys", action="store_true", help=text)

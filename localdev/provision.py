@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import uuid
 from typing import Any
 
 import aiohttp
@@ -14,27 +15,33 @@ TIMEOUT = aiohttp.ClientTimeout(total=30)  # seconds; the app itself gives up af
 
 
 async def call_provision(options: argparse.Namespace) -> int:
-    """Print the outputs. Raises StackError, whose text is the problem in one line.
+    """Print the outputs. Raises StackError, whose text is the problem in one line."""
+    print(await call_app(options, "POST", "/api/provision", read_inputs(options)))
+    return 0
 
-    The function key goes to this address alone: no redirect is followed.
+
+async def call_app(options: argparse.Namespace, method: str, path: str, body: Any = None) -> str:
+    """Call a function of the app with the function key, and return the text of its answer.
+
+    The function key goes to this address alone: no redirect is followed. Raises StackError, whose
+    text is the problem in one line.
     """
-    url = f"{options.url.rstrip('/')}/api/provision"
+    url = f"{options.url.rstrip('/')}{path}"
     if not is_protected(url):
         raise StackError(f"{url} must start with https (http only on this machine).")
     try:
         async with (
             aiohttp.ClientSession(
-                headers=read_key(options.key_from_env), timeout=TIMEOUT
+                headers=read_key(options.key_from_env) | make_key(), timeout=TIMEOUT
             ) as session,
-            session.post(url, json=read_inputs(options), allow_redirects=False) as response,
+            session.request(method, url, json=body, allow_redirects=False) as response,
         ):
             status, text = response.status, await response.text()
     except (aiohttp.ClientError, TimeoutError) as error:
         raise StackError(f"{url} did not answer: {str(error) or 'timeout'}.") from None
-    if status != 200:
+    if status not in (200, 201):
         raise StackError(describe_problem(status, text))
-    print(text)
-    return 0
+    return text
 
 
 def read_inputs(options: argparse.Namespace) -> dict[str, Any]:
@@ -59,6 +66,11 @@ def read_key(variable: str | None) -> dict[str, str]:
     if not os.environ.get(variable):
         raise StackError(f"{variable} is not set in the environment, or empty.")
     return {"x-functions-key": os.environ[variable]}
+
+
+def make_key() -> dict[str, str]:
+    """Return the header with a new idempotency key, so that a proxy may repeat the request."""
+    return {"Idempotency-Key": f'"{uuid.uuid4()}"'}
 
 
 def describe_problem(status: int, text: str) -> str:

@@ -4,13 +4,15 @@ import argparse
 import asyncio
 import logging
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from localdev.host.keys import make_keys
 from localdev.host.server import FunctionsHost
 from localdev.host.settings import apply_local_settings
-from localdev.stack import ROOT, StackError, run_stack
+from localdev.log_lines import print_line
+from localdev.stack import ROOT, Stack, StackError, run_stack
 from webpubsub_emulator.command import announce_ready, build_emulator, control_fact, stop_signal
 
 
@@ -19,27 +21,33 @@ async def serve_stack(options: argparse.Namespace) -> int:
     stopped = stop_signal()
     settings = {"WebPubSubHub": os.environ.get("WebPubSubHub", "")}
     emulator = build_emulator(options, options.emulator_port)
+    on_log = print_line if not options.json and sys.stderr.isatty() else None
     async with run_stack(
-        settings, emulator=emulator, host_port=options.host_port, keys=options.keys
+        settings,
+        emulator=emulator,
+        host_port=options.host_port,
+        on_log=on_log,
+        keys=options.keys,
     ) as stack:
-        announce_ready(
-            options.json,
-            {
-                "connectionString": stack.emulator.connection_string,
-                "hub": stack.hub,
-                "emulator": stack.emulator.endpoint,
-                "host": stack.host.address,
-                **demo_fact(stack.host.address),
-                **control_fact(stack.emulator),
-            },
-            stack.host.keys,
-        )
+        announce_ready(options.json, stack_facts(stack), stack.host.keys)
         ended = asyncio.create_task(stack.host.process.wait())
         waits = [ended, asyncio.create_task(stopped.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if not stopped.is_set():
             raise StackError(f"The Functions host ended by itself, with status {ended.result()}.")
     return 0
+
+
+def stack_facts(stack: Stack) -> dict[str, str]:
+    """Return the hub, and the addresses of the stack."""
+    return {
+        "connectionString": stack.emulator.connection_string,
+        "hub": stack.hub,
+        "emulator": stack.emulator.endpoint,
+        "host": stack.host.address,
+        **demo_fact(stack.host.address),
+        **control_fact(stack.emulator),
+    }
 
 
 def demo_fact(address: str) -> dict[str, str]:

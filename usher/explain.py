@@ -18,6 +18,7 @@ from usher.parts import Parts
 from usher.service.signing import Signer
 from usher.service.tokens import LONGEST_CLIENT_URL, TokenRequest, generate_token
 
+VISIT_ID = "0" * 32  # every visit is as long
 ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTION = "Explain what the policy decides for a user and a group."
 
@@ -85,7 +86,7 @@ def _print_outcome(policy: Policy, caller: Caller, group: str) -> int:
     except ForbiddenError as error:
         print(f"negotiate   403 {error.detail}")
         return 1
-    length = _measure_url(policy, TokenRequest(caller.user_id, groups, roles, 60))
+    length = _measure_url(policy, TokenRequest(caller.user_id, groups, roles, 60, VISIT_ID))
     print(f"roles       {', '.join(roles) or 'none'}")
     print(f"client URL  {length} of {LONGEST_CLIENT_URL} characters, with the token")
     return 0

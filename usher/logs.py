@@ -7,9 +7,15 @@ import re
 import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any
+
+from usher.visits import VISIT
 
 logger = logging.getLogger("usher")
 
+# No record contains itself, and to look for that takes a third of the time.
+ENCODER = json.JSONEncoder(check_circular=False)
 LONGEST_TEXT = 32_768  # characters; Application Insights keeps no more of a message
 
 # A secret, after its name and separator, which are group 1 or 3. The notations are headers, URLs,
@@ -38,15 +44,16 @@ SECRETS = re.compile(
 HINTS = ("eyj", "key", "token", "bearer", "sig", "client", "code", "auth", "sha256", "password")
 
 
-# What is known about the request at work, for the record of its refusal.
-_notes: ContextVar[dict[str, object]] = ContextVar("notes")
+# What is known about the request at work: its visit for every record, the rest for its refusal.
+_notes: ContextVar[dict[str, Any]] = ContextVar("notes")
+NO_NOTES: Mapping[str, Any] = MappingProxyType({})
 # An unsalted hash would show an address to anybody who hashes all addresses.
 _SALT = secrets.token_bytes(16)
 
 
-def start_notes() -> None:
-    """Forget the notes; the ones that follow are about a new request."""
-    _notes.set({})
+def start_notes(**known: object) -> None:
+    """Forget the notes; these and the ones that follow are about a new request."""
+    _notes.set(known)
 
 
 def note(field: str, value: object) -> None:
@@ -62,14 +69,22 @@ def notes() -> Mapping[str, object]:
     return {name: value() if callable(value) else value for name, value in _notes.get({}).items()}
 
 
+def noted_visit() -> str | None:
+    """Return the visit that this request belongs to, if that is known."""
+    visit: str | None = _notes.get(NO_NOTES).get(VISIT)
+    return visit
+
+
 def pseudonym(text: str) -> str:
     """Return 16 hexadecimal digits in place of personal data, the same until the process ends."""
     return hashlib.blake2b(text.encode(errors="replace"), key=_SALT, digest_size=8).hexdigest()
 
 
 def log_record(record: str, level: int = logging.INFO, **fields: object) -> None:
-    """Log `{"record": ..., field: ...}`, a line of JSON that queries can parse."""
-    logger.log(level, "%s", json.dumps({"record": record, **fields}))
+    """Log `{"record": ..., "visit": ..., field: ...}`, a line of JSON that queries can parse."""
+    visit = noted_visit()
+    known = {"record": record, VISIT: visit, **fields} if visit else {"record": record, **fields}
+    logger.log(level, ENCODER.encode(known))  # without arguments, % means nothing in it
 
 
 def redact(text: str) -> str:

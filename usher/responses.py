@@ -8,20 +8,32 @@ from typing import Any
 
 import azure.functions as func
 
-from usher.errors import BadEventError, SettingsError, TooManyError, UsherError
-from usher.logs import log_record, logger, notes, start_notes
+from usher.errors import BadEventError, RemovedError, SettingsError, TooManyError, UsherError
+from usher.logs import log_record, logger, noted_visit, notes, start_notes
+from usher.visits import begin_visit
 
 type Handler[**P, R] = Callable[P, Awaitable[R]]
 type Responder[R] = Callable[[UsherError], R]
 
+# No answer contains itself, and to look for that takes a third of the time.
+ENCODER = json.JSONEncoder(check_circular=False)
 NO_SNIFF = {"X-Content-Type-Options": "nosniff"}  # browsers must not guess the type
 NO_STORE = NO_SNIFF | {"Cache-Control": "no-store"}
 
 
-def answer_json(body: Mapping[str, Any], **headers: str) -> func.HttpResponse:
-    """Return 200 with a JSON body that caches must not store."""
-    all_headers = NO_STORE | headers if headers else NO_STORE
-    return func.HttpResponse(json.dumps(body), mimetype="application/json", headers=all_headers)
+def answer_json(body: Mapping[str, Any], status: int = 200, **headers: str) -> func.HttpResponse:
+    """Return a JSON body that caches must not store."""
+    return func.HttpResponse(
+        ENCODER.encode(body),
+        status_code=status,
+        mimetype="application/json",
+        headers=NO_STORE | headers if headers else NO_STORE,
+    )
+
+
+def answer_nothing() -> func.HttpResponse:
+    """Return 204."""
+    return func.HttpResponse(status_code=204, headers=NO_STORE)
 
 
 def answer_yaml(document: str) -> func.HttpResponse:
@@ -46,14 +58,18 @@ def answer_page(html: str, content_security_policy: str) -> func.HttpResponse:
 
 def answer_problem(error: UsherError) -> func.HttpResponse:
     """Return `application/problem+json` (RFC 9457) with `field` and `members` as extensions."""
+    visit = noted_visit()
     problem: dict[str, Any] = {
         "type": f"urn:problem-type:usher:{error.kind}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
+        **({"instance": f"urn:usher:visit:{visit}"} if visit else {}),
+        **({"field": error.field} if error.field else {}),
+        **error.members,
     }
     return func.HttpResponse(
-        json.dumps(problem | ({"field": error.field} if error.field else {}) | dict(error.members)),
+        json.dumps(problem),
         status_code=error.status,
         mimetype="application/problem+json",
         headers={**NO_STORE, **error.headers},
@@ -66,18 +82,32 @@ def refuse_client(error: UsherError) -> dict[str, Any]:
     Web PubSub extension, `EventErrorResponse`: the code gives the status (401, 400 or 500), and
     both keys are required. It has no code for 429; and the service would retry after a 500.
     """
-    codes = {BadEventError: "unauthorized", TooManyError: "userError"}
+    codes = {
+        BadEventError: "unauthorized",
+        RemovedError: "unauthorized",
+        TooManyError: "userError",
+    }
     code = next((codes[kind] for kind in codes if isinstance(error, kind)), "serverError")
     return {"code": code, "errorMessage": error.detail}
 
 
-def _answers[**P, R](respond: Responder[R]) -> Callable[[Handler[P, R]], Handler[P, R]]:
+def _begin_request(req: func.HttpRequest) -> None:
+    start_notes(visit=begin_visit(req.headers))
+
+
+def _begin_event(request: str) -> None:
+    start_notes()  # read_event notes the visit
+
+
+def _answers[**P, R](
+    begin: Callable[P, None], respond: Responder[R]
+) -> Callable[[Handler[P, R]], Handler[P, R]]:
     """Return a decorator of functions that turns each error into a response, and logs it."""
 
     def decorate(handler: Handler[P, R]) -> Handler[P, R]:
         @functools.wraps(handler)
         async def answer(*args: P.args, **kwargs: P.kwargs) -> R:
-            start_notes()
+            begin(*args, **kwargs)
             try:
                 return await handler(*args, **kwargs)
             except Exception as error:
@@ -104,6 +134,6 @@ def _log_error(function: str, error: Exception) -> UsherError:
 
 # Decorators for HTTP functions; for `connect`, where an exception would hang the handshake; and for
 # `connected` and `disconnected`, whose answer is not used.
-http_answers = _answers(answer_problem)
-connect_answers = _answers(refuse_client)
-notice_answers = _answers(lambda _: None)
+http_answers = _answers(_begin_request, answer_problem)
+connect_answers = _answers(_begin_event, refuse_client)
+notice_answers = _answers(_begin_event, lambda _: None)

@@ -32,6 +32,11 @@ var appCharts = [
     visualization: 'timechart'
   }
   {
+    title: 'One visit, from the token to the leave (enter its id above)'
+    query: loadTextContent('../queries/visit.kql')
+    visualization: 'table'
+  }
+  {
     title: 'Refused negotiate requests by status'
     query: loadTextContent('../queries/refused-callers.kql')
     visualization: 'timechart'
@@ -88,8 +93,8 @@ var serviceItems = [
   }
 ]
 
-// The only parameter: the time range.
-var timeItem = {
+// The parameters: the time range, and the id of a visit for the query of one visit.
+var parametersItem = {
   type: 9
   name: 'Time'
   content: {
@@ -119,6 +124,13 @@ var timeItem = {
           ]
         }
       }
+      {
+        id: guid('usher', 'Visit')
+        version: 'KqlParameterItem/1.0'
+        name: 'Visit'
+        type: 1
+        value: ''
+      }
     ]
   }
 }
@@ -134,7 +146,7 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
     sourceId: insightsId
     serializedData: string({
       version: 'Notebook/1.0'
-      items: concat([timeItem], appItems, serviceItems)
+      items: concat([parametersItem], appItems, serviceItems)
     })
   }
 }

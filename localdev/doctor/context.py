@@ -26,7 +26,10 @@ def new_user_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The answer of negotiate. `issued_at` is in seconds of the issuer's clock."""
+    """The answer of negotiate. `issued_at` is in seconds of the issuer's clock.
+
+    `visit` is the id that the app's log records of this client have; older apps have none.
+    """
 
     url: str = field(repr=False)
     base_url: str
@@ -34,6 +37,7 @@ class Token:
     user_id: str
     groups: tuple[str, ...]
     issued_at: int | None
+    visit: str | None = None
 
 
 @dataclass(slots=True)
@@ -50,7 +54,7 @@ class Context:
     the later events of the connection.
     `handler_remarks` describe settings of the event handler that may be wrong or intended; they
     explain a journey that fails. `allows_anonymous` is True if the hub is seen to admit clients
-    without a token.
+    without a token. `trace` is the trace id of all calls to the app, which becomes their visit.
     """
 
     target: Target
@@ -72,6 +76,7 @@ class Context:
     sends_connect: bool | None = None
     handler_remarks: list[str] = field(default_factory=list)
     allows_anonymous: bool = False
+    trace: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property
     def hub(self) -> str:
@@ -118,7 +123,9 @@ class Context:
     ) -> Answer:
         """Call the app. Raises UnreachableError."""
         url = self.target.app + path
-        answer = await call(self.session, method, url, headers=headers, body=body)
+        # W3C Trace Context: version, trace id, parent id, flags.
+        traced = {"traceparent": f"00-{self.trace}-{secrets.token_hex(8)}-01", **(headers or {})}
+        answer = await call(self.session, method, url, headers=traced, body=body)
         self._note_clock(APP, answer)
         return answer
 

@@ -1,5 +1,7 @@
 """The check `journey`: a client receives the announcements of its own join and another's leave."""
 
+from dataclasses import replace
+
 from localdev.doctor.announcements import Announcements, explain_missing
 from localdev.doctor.calls import UnreachableError
 from localdev.doctor.client import Client, RefusedError, open_client
@@ -14,6 +16,12 @@ async def check_journey(context: Context) -> Finding:
     token = context.token
     if token is None:
         return skipped("needs a token from negotiate")
+    finding = await _make_journey(context, token)
+    visit = f"; visit {token.visit}" if token.visit else ""
+    return replace(finding, saw=f"{finding.saw}{visit}")
+
+
+async def _make_journey(context: Context, token: Token) -> Finding:
     try:
         async with open_client(context.session, token.url) as first:
             received = await _receive(context, first, token)

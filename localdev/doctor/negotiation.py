@@ -157,6 +157,7 @@ def read_token(body: dict[str, Any]) -> Token | None:
             user_id=body["userId"],
             groups=tuple(body["groups"]),
             issued_at=issued,
+            visit=body.get("visit"),
         )
     except (KeyError, TypeError, jwt.PyJWTError):
         return None

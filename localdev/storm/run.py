@@ -35,7 +35,7 @@ def run_storm(options: argparse.Namespace) -> int:
 
 async def _run_all(options: argparse.Namespace) -> list[Run]:
     return [
-        await _run_rounds(_read_plan(options, has_digest)) for has_digest in DIGESTS[options.digest]
+        await run_rounds(_read_plan(options, has_digest)) for has_digest in DIGESTS[options.digest]
     ]
 
 
@@ -52,7 +52,7 @@ def _read_plan(options: argparse.Namespace, has_digest: bool) -> Plan:
     )
 
 
-async def _run_rounds(plan: Plan) -> Run:
+async def run_rounds(plan: Plan) -> Run:
     """Run all rounds on one stack, which shows whether its memory grows."""
     allow_files(plan.users * FILES_PER_CLIENT + OTHER_FILES)
     run = Run(plan)

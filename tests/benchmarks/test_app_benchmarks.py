@@ -3,7 +3,7 @@
 import pytest
 from aiohttp import ClientSession
 
-from benchmarks import connected, negotiate, presence, start
+from benchmarks import bans, connected, crowd, negotiate, presence, start
 from benchmarks.callers import APPS, key_settings, run_app, run_raw, run_stub
 from benchmarks.children import ROOT, BenchmarkError
 
@@ -27,13 +27,15 @@ async def test_start_reports_usher_and_sample_in_each_round() -> None:
 
 
 async def test_only_a_call_of_the_service_imports_sdk_and_aiohttp() -> None:
-    """Signing a token imports neither of them."""
+    """Signing a token imports neither of them, and no store of bans that is not in use."""
     async with run_stub(tls=False) as stub:
         starter = start.Starter(stub)
         token = (await starter.start(ROOT)).later
         event = (await starter.start(ROOT, "connected")).later
         for name in ("azure.messaging.webpubsubservice", "aiohttp"):
             assert (name in token, name in event) == (False, True)
+        for name in ("azure.data.tables", "sqlite3", "usher.groups.removals"):
+            assert not [each for each in (*token, *event) if each.startswith(name)]
         assert not (await starter.start(ROOT, "connected", event)).later
 
 
@@ -51,10 +53,28 @@ async def test_connected_measures_without_and_with_tls() -> None:
     assert all(figure.ratios for figure in report.figures)
 
 
+async def test_bans_are_measured_beside_none() -> None:
+    """In a file and in a table, for both functions."""
+    report = await bans.measure(1, lambda text: None, 0.05)
+    names = [figure.name for figure in report.figures]
+    assert (len(names), names[0], names[-1]) == (
+        8,
+        "CPU, negotiate, sqlite",
+        "p50 alone, connected, table",
+    )
+    assert all(len(figure.ratios) == 1 for figure in report.figures)
+
+
 async def test_presence_measures_both_formats_against_their_calls() -> None:
     report = await presence.measure(1, lambda text: None, FEW)
     assert [figure.name for figure in report.figures] == ["CPU, text", "CPU, presence"]
     assert all(len(figure.ratios) == 1 for figure in report.figures)
+
+
+async def test_a_crowd_is_measured_if_every_client_is_right() -> None:
+    report = await crowd.measure(1, lambda text: None, clients=20)
+    assert [(each.floor, each.name) for each in report.figures] == [([210], "deliveries")]
+    assert report.notes[0].startswith("20 clients show the users of the service's list")
 
 
 async def test_an_app_that_fails_ends_the_run() -> None:

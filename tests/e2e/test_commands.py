@@ -1,5 +1,6 @@
 """The commands of dev.py, called as on a command line."""
 
+import asyncio
 import json
 import os
 import re
@@ -24,7 +25,8 @@ from webpubsub_emulator import ACCESS_KEY, FAULTS
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
-    *("demo", "up", "emulator", "host", "token", "provision", "doctor", "policy"),
+    *("demo", "up", "emulator", "host", "token", "provision", "remove", "removals"),
+    *("doctor", "policy"),
     *("test", "fuzz", "check", "pin", "audit", "sbom", "bench", "storm"),
 )
 
@@ -440,8 +442,66 @@ def test_the_deployed_files_are_an_app(tmp_path: Path) -> None:
         "demo",
         "disconnected",
         "health",
+        "lift",
         "negotiate",
         "openapi",
         "provision",
+        "removal",
+        "removals",
+        "remove",
         "roster",
     ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudoterminals")
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_up_shows_records_for_people_in_a_terminal(as_json: bool) -> None:
+    """With --json they stay JSON; what is no terminal gets JSON, too, as all other tests show."""
+    terminal, its_end = os.openpty()
+    options = ("--json",) if as_json else ()
+    command = [sys.executable, "-m", "localdev", "up", *options, *UP[-4:]]
+    environment = os.environ | sample_settings() | {"USHER_BANS": "off"}
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=its_end, text=True
+    ) as process:
+        os.close(its_end)
+        try:
+            visit = await negotiate(read_host(process, as_json))
+            shown = await asyncio.to_thread(read_until, terminal, visit[:8])
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=15) == 0
+            os.close(terminal)
+    if as_json:
+        assert f'    INFO usher: {{"record": "negotiate", "visit": "{visit}"' in shown
+        assert "\x1b[" not in shown
+    else:
+        line = f"    negotiate     {visit[:8]}  ana               lobby             minutes=60"
+        assert f"\x1b[32m{line}\x1b[0m" in shown
+
+
+async def negotiate(host: str) -> str:
+    """Return the visit of ana's token."""
+    url = f"{host}/api/negotiate?userId=ana"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return str((await response.json())["visit"])
+
+
+def read_host(process: subprocess.Popen[str], as_json: bool) -> str:
+    """Return the host's address from what `up` prints when it is ready."""
+    assert process.stdout
+    if as_json:
+        return str(json.loads(process.stdout.readline())["host"])
+    for line in process.stdout:
+        if line.startswith("host: "):
+            return line.removeprefix("host: ").strip()
+    raise AssertionError("the stack did not start")
+
+
+def read_until(terminal: int, text: str) -> str:
+    """Return what was written to the terminal up to the end of the line with the text."""
+    shown = ""
+    while text not in shown or not shown.endswith("\n"):
+        shown += os.read(terminal, 4096).decode()
+    return shown

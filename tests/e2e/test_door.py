@@ -440,6 +440,7 @@ async def test_the_policy_reads_the_claims_of_app_service_authentication(
         "USHER_AUTH": "easyauth",
         "WEBSITE_AUTH_ENABLED": "true",
         "WEBSITE_INSTANCE_ID": "x",
+        "USHER_BANS": "off",  # a file is for one machine
         "USHER_POLICY_FILE": str(policy),
     }
     with run(["localdev", "host", "--json", "--port", "0"], tmp_path / "log", settings) as app:

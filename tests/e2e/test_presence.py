@@ -222,3 +222,30 @@ async def test_a_reload_whose_events_reach_two_instances(stack: PresenceStack) -
             for _ in ("the join", "the leave"):
                 await ana.wait_for(lambda each: "bo" in [*each["users"], *each["gone"]])
             assert ana.counts("bo") == [1, 1, 1]
+
+
+@pytest.mark.parametrize("is_hub", [True, False], ids=["hub", "group"])
+async def test_who_is_removed_is_gone(stack: PresenceStack, is_hub: bool) -> None:
+    """Nothing of before the removal brings the user back, also not in the same second."""
+    room, mallory = new_room(), f"mallory-{new_room()}"
+    url = f"{stack.instances[0].address}/api/removals"
+    async with stack.enter("ana", room) as ana, aiohttp.ClientSession() as session:
+        token = await stack.negotiate(mallory, room)
+        async with session.ws_connect(token, protocols=["json.webpubsub.azure.v1"]) as ws:
+            reading = asyncio.create_task(read_all(ws))
+            await ana.wait_for_user(mallory, 1)
+            body = {"userId": mallory, "group": None if is_hub else room, "minutes": 0}
+            async with session.post(url, json=body) as response:
+                assert response.status == 200
+            await ana.wait_for_user(mallory, 0)
+            if not is_hub:
+                assert not ws.closed
+        reading.cancel()
+        await stack.read_all(ana, room)
+        users, _, left = ana.merge()
+    assert (users, left) == ({"ana": 1}, [mallory])
+
+
+async def read_all(ws: aiohttp.ClientWebSocketResponse) -> None:
+    async for _ in ws:
+        pass

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -48,9 +49,9 @@ def key_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def identity_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Run a stack with a managed identity, so the service issues the tokens."""
+    """Run a stack without a store, and with an identity, so that the service issues the tokens."""
     log = tmp_path_factory.mktemp("provision-identity") / "log"
-    with run(["tests.e2e.identity_stack"], log) as running:
+    with run(["tests.e2e.identity_stack"], log, {"USHER_BANS": "off"}) as running:
         yield running
 
 
@@ -67,20 +68,26 @@ class Workflow:
         self.target = Room(self.stack, self.room.session)
         await self.room.read_texts()
 
-    async def provision(self, **changes: Any) -> tuple[aiohttp.ClientResponse, dict[str, Any]]:
+    async def provision(
+        self, idempotency_key: str | None = None, **changes: Any
+    ) -> tuple[aiohttp.ClientResponse, dict[str, Any]]:
         """Send a valid request for ana's connection with `changes`; return response and JSON."""
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         body = {
             "group": self.target.name,
             "connectionId": self.room.ids["ana"],
             "announcement": "hello",
         }
-        return await self.post(json.dumps(body | changes).encode())
+        return await self.post(json.dumps(body | changes).encode(), headers)
 
-    async def post(self, body: bytes) -> tuple[aiohttp.ClientResponse, dict[str, Any]]:
+    async def post(
+        self, body: bytes, headers: dict[str, str] | None = None
+    ) -> tuple[aiohttp.ClientResponse, dict[str, Any]]:
         """Send a request with any body; return response and JSON."""
         key = {"x-functions-key": self.stack.facts.get("keys", {}).get("function", "")}
         url = f"{self.stack.facts['host']}/api/provision"
-        async with self.room.session.post(url, data=body, headers=key) as response:
+        all_headers = key | (headers or {})
+        async with self.room.session.post(url, data=body, headers=all_headers) as response:
             return response, await response.json()
 
     async def provision_under(self, *faults: str, seed: int = 0) -> tuple[int, dict[str, Any]]:
@@ -235,6 +242,68 @@ async def test_the_policy_limits_the_token(workflow: Workflow) -> None:
     assert (claims["sub"], claims.get("role")) == ("ana", None)
 
 
+# --- repeated requests -------------------------------------------------------------------
+
+
+async def check_repeated_calls(workflow: Workflow, scope: str) -> None:
+    key = f'"{uuid.uuid4()}"'
+    answers = [await workflow.provision(key) for _ in range(3)]
+    for response, answer in answers:
+        assert (response.status, response.headers["Idempotency-Scope"]) == (200, scope)
+        assert (answer["addStatus"], answer["sendStatus"]) == (200, 202)
+    assert await workflow.room.read_texts() == ["hello"]
+    response, problem = await workflow.provision(key, announcement="bye")
+    assert (response.status, problem["type"]) == (
+        *(422, "urn:problem-type:usher:idempotency-key-reused"),
+    )
+    assert (response.headers["Idempotency-Scope"], problem["field"]) == (scope, "Idempotency-Key")
+    assert await workflow.room.read_texts() == []
+    for _, answer in answers:
+        await check_token_opens(workflow, answer["token"])
+
+
+async def check_token_opens(workflow: Workflow, token: str) -> None:
+    url = f"{workflow.stack.facts['emulator']}/client/hubs/chat"
+    async with workflow.room.session.ws_connect(url, params={"access_token": token}) as socket:
+        assert not socket.closed
+
+
+async def test_a_repeated_call_is_announced_once_with_an_access_key(workflow: Workflow) -> None:
+    """Each call gets a token that opens a connection, and the statuses of the first call.
+
+    The stack has a store, a SQLite file.
+    """
+    await check_repeated_calls(workflow, "app")
+
+
+async def test_a_repeated_call_is_announced_once_with_an_identity(
+    identity_workflow: Workflow,
+) -> None:
+    """In this mode the service issues the tokens. The stack has no store."""
+    await check_repeated_calls(identity_workflow, "instance")
+
+
+async def test_a_malformed_key_is_refused(workflow: Workflow) -> None:
+    """A UUID without quotes, too. Nothing happens."""
+    for key in (str(uuid.uuid4()), '"a', '""', '"a", "b"', '"é"'):
+        response, problem = await workflow.provision(key)
+        assert (response.status, problem["field"]) == (400, "Idempotency-Key")
+    assert not await workflow.is_added()
+
+
+async def test_of_calls_at_the_same_time_one_announces(workflow: Workflow) -> None:
+    """The others are refused until it has ended."""
+    await workflow.room.set_faults("rest-slow:ms=500")
+    answers = await asyncio.gather(*(workflow.provision('"same"') for _ in range(4)))
+    await workflow.room.set_faults()
+    assert sorted(response.status for response, _ in answers) == [200, 409, 409, 409]
+    refused = next(response for response, _ in answers if response.status == 409)
+    assert (refused.headers["Retry-After"], refused.headers["Idempotency-Scope"]) == (
+        *("1", "app"),
+    )
+    assert await workflow.room.read_texts() == ["hello"]
+
+
 # --- refused requests --------------------------------------------------------------------
 
 
@@ -244,6 +313,7 @@ async def test_a_connection_of_another_user_looks_unknown(workflow: Workflow) ->
         workflow.provision(userId="ana", connectionId=workflow.room.ids["bo"]),
         workflow.provision(userId="ana", connectionId="no-such-connection"),
     )
+    assert other[1].pop("instance") != unknown[1].pop("instance")
     assert (other[0].status, other[1]) == (unknown[0].status, unknown[1])
     expected = {"step": "addConnection", "serviceStatus": 200, "done": TOKEN_ONLY}
     assert other[0].status == 404

@@ -50,7 +50,10 @@ CLOSED = {"negotiate": 503, "health": 503, "connect": 500, "connected": 200, "di
     ("settings", "wrong"),
     [
         ({"WebPubSubConnectionString": ""}, ["WebPubSubConnectionString"]),
-        ({"USHER_AUTH": "local", "WEBSITE_INSTANCE_ID": "x"}, ["USHER_AUTH"]),
+        (
+            {"USHER_AUTH": "local", "WEBSITE_INSTANCE_ID": "x", "USHER_BANS": "off"},
+            ["USHER_AUTH"],
+        ),
         (
             {"USHER_TOKEN_MINUTES": "soon", "USHER_JOIN_TEXT": "{x}", "USHER_AUTH": "?"},
             ["USHER_AUTH", "USHER_TOKEN_MINUTES", "USHER_JOIN_TEXT"],

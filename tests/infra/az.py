@@ -13,8 +13,9 @@ from typing import Any
 
 import jmespath
 
-HERE = Path(sys.argv[1])
-ARGUMENTS = sys.argv[2:]
+# Tests import this module for its names; there are no arguments then.
+FOLDER, *ARGUMENTS = sys.argv[1:] or [""]
+HERE = Path(FOLDER)
 MASTER_KEY = "master-key"
 
 

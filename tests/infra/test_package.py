@@ -25,6 +25,7 @@ LEFTOVERS = [
     ".mypy_cache/x",
     ".pytest_cache/x",
     ".ruff_cache/x",
+    ".usher/bans.sqlite",
     ".venv/bin/python",
     ".vscode/settings.json",
     "__azurite_db_blob__.json",

@@ -20,9 +20,11 @@ from usher.groups.event_announcer import EventAnnouncer
 from usher.groups.events import ConnectionEvent
 from usher.groups.presence_announcer import PresenceAnnouncer
 from usher.groups.workflow import PubSub
+from usher.logs import note, start_notes
 from usher.responses import notice_answers
 from usher.service.group_list import GroupList
 from usher.service.health import Health
+from usher.visits import VISIT
 
 JOINED = ConnectionEvent("connected", "chat", "c-1", "ana", {})
 LEFT = replace(JOINED, name="disconnected")
@@ -61,12 +63,13 @@ class Broken(Working):
 
 
 @notice_answers
-async def connected(_: str) -> None:
+async def connected(request: str) -> None:
+    note("groups", ["lobby"])
     raise BadEventError("another hub")
 
 
 @notice_answers
-async def disconnected(_: str) -> None:
+async def disconnected(request: str) -> None:
     raise SettingsError({"USHER_AUTH": "is wrong"})
 
 
@@ -77,6 +80,8 @@ def announcer(pubsub: PubSub) -> EventAnnouncer:
 
 async def write_records() -> None:
     """Write a successful join, one in the presence format, and a record of each failure."""
+    start_notes()
+    note(VISIT, "0af7651916cd43dd8448eb211c80319c")
     await workflow.join_groups(Working(), announcer(Working()), JOINED, ["lobby"])
     await workflow.join_groups(Broken(), announcer(Broken()), JOINED, ["lobby"])
     await workflow.leave_groups(announcer(Broken()), LEFT, ["lobby"])

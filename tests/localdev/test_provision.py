@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestServer
 from localdev.arguments import add_provision_options
 from localdev.provision import call_provision, describe_problem, read_key
 from localdev.stack import StackError
+from usher.groups.idempotency import read_key as read_idempotency_key
 
 FAILED = {"detail": "Busy.", "step": "announceJoin", "done": ["generateToken", "addConnection"]}
 
@@ -59,9 +60,11 @@ async def test_the_key_does_not_follow_a_redirect(
 ) -> None:
     """The other host may belong to an attacker."""
     keys: list[str | None] = []
+    idempotency_keys: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
         keys.append(request.headers.get("x-functions-key"))
+        idempotency_keys.append(request.headers["Idempotency-Key"])
         return web.Response(status=status, headers={"Location": other.make_url("/").human_repr()})
 
     application = web.Application()
@@ -72,6 +75,7 @@ async def test_the_key_does_not_follow_a_redirect(
         with pytest.raises(StackError, match=f"answered {status}"):
             await call_provision(options(url))
     assert keys == ["k"]
+    assert read_idempotency_key({"Idempotency-Key": idempotency_keys[0]})
 
 
 def test_the_key_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import re
 from typing import Any
 
 import azure.functions as func
@@ -30,21 +31,27 @@ from usher.responses import (
     notice_answers,
 )
 
-REQUEST = func.HttpRequest("GET", "https://app.example/api/negotiate", body=b"")
+VISIT_ID = "0af7651916cd43dd8448eb211c80319c"
+REQUEST = func.HttpRequest(
+    "GET",
+    "https://app.example/api/negotiate",
+    headers={"traceparent": f"00-{VISIT_ID}-b7ad6b7169203331-01"},
+    body=b"",
+)
 SECRET = "an exception text that callers must not see"
 
 
-async def answer_to(error: Exception) -> func.HttpResponse:
+async def answer_to(error: Exception, request: func.HttpRequest = REQUEST) -> func.HttpResponse:
     @http_answers
-    async def negotiate(_req: func.HttpRequest) -> func.HttpResponse:
+    async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
         raise error
 
-    return await negotiate(REQUEST)
+    return await negotiate(request)
 
 
 async def refusal_of(error: Exception) -> dict[str, Any]:
     @connect_answers
-    async def connect(_request: str) -> dict[str, Any]:
+    async def connect(request: str) -> dict[str, Any]:
         raise error
 
     return await connect("")
@@ -80,8 +87,20 @@ async def test_a_problem_names_the_field() -> None:
         "title": BadRequestError.title,
         "status": 400,
         "detail": "group must not be blank.",
+        "instance": f"urn:usher:visit:{VISIT_ID}",
         "field": "group",
     }
+
+
+async def test_each_request_has_a_visit_of_its_own() -> None:
+    """Without a `traceparent` it is random."""
+    problems = []
+    for headers in ({}, {}, {"TraceParent": "00-nonsense"}):
+        request = func.HttpRequest("GET", "https://app.example/", headers=headers, body=b"")
+        problem = json.loads((await answer_to(BadRequestError("no"), request)).get_body())
+        problems.append(problem["instance"].removeprefix("urn:usher:visit:"))
+    assert all(re.fullmatch("[0-9a-f]{32}", visit) for visit in problems)
+    assert len({*problems}) == 3
 
 
 @pytest.mark.parametrize(
@@ -168,7 +187,10 @@ async def test_refusals_and_failures_are_logged(
     await answer_to(error)
     found = [(record.levelname, json.loads(record.getMessage())) for record in caplog.records]
     status, reason = error.status, str(error)
-    expected = {"record": "refusal", "function": "negotiate", "status": status, "reason": reason}
+    expected = {
+        **{"record": "refusal", "visit": VISIT_ID, "function": "negotiate"},
+        **{"status": status, "reason": reason},
+    }
     assert found == ([(level, expected)] if level else [])
 
 
@@ -176,7 +198,7 @@ async def test_a_refusal_has_the_facts_of_its_request(caplog: pytest.LogCaptureF
     """The ones that were known by then, and none of another request of the process."""
 
     @http_answers
-    async def negotiate(_req: func.HttpRequest) -> func.HttpResponse:
+    async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
         note("userId", "ana")
         note("address", "a1")
         await asyncio.sleep(0)
@@ -186,10 +208,11 @@ async def test_a_refusal_has_the_facts_of_its_request(caplog: pytest.LogCaptureF
     await asyncio.gather(negotiate(REQUEST), answer_to(UnauthorizedError("who?")))
     known, unknown = (json.loads(record.getMessage()) for record in reversed(caplog.records))
     assert known == {
-        **{"record": "refusal", "function": "negotiate", "status": 403, "reason": "not you"},
+        **{"record": "refusal", "visit": VISIT_ID, "function": "negotiate"},
+        **{"status": 403, "reason": "not you"},
         **{"userId": "ana", "groups": ["vault"], "address": "a1"},
     }
-    assert unknown.keys() == {"record", "function", "status", "reason"}
+    assert unknown.keys() == {"record", "visit", "function", "status", "reason"}
     await answer_to(ForbiddenError("not you"))
     assert "userId" not in json.loads(caplog.records[-1].getMessage())
 
@@ -243,7 +266,7 @@ async def test_errors_of_notices_are_logged(
     """The service ignores the response to a notice."""
 
     @notice_answers
-    async def connected(_request: str) -> None:
+    async def connected(request: str) -> None:
         raise error
 
     await connected("")

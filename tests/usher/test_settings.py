@@ -8,7 +8,7 @@ from usher import settings as settings_module
 from usher.door import modes
 from usher.door.modes import Local, NoMode
 from usher.errors import SettingsError
-from usher.settings import AZURE_MARKERS, Settings
+from usher.settings import AZURE_MARKERS, Settings, StoreSettings
 
 KEY = "a-made-up-access-key-of-32-bytes!"
 CONNECTION_STRING = f"Endpoint=https://demo.webpubsub.azure.com;AccessKey={KEY};Version=1.0;"
@@ -412,3 +412,75 @@ def test_no_repr_and_no_error_has_a_secret() -> None:
         Settings.from_environ(broken)
     assert KEY not in str(caught.value) + repr(caught.value) + str(caught.value.problems)
     assert caught.value.__cause__ is None
+
+
+# --- bans ----------------------------------------------------------------------------------
+
+STORAGE = f"DefaultEndpointsProtocol=https;AccountName=usher;AccountKey={KEY};"
+TABLE_URI = "https://usher.table.core.windows.net/"
+
+
+def store_of(environ: dict[str, str]) -> StoreSettings:
+    return Settings.from_environ(KEY_MODE | environ).store
+
+
+def test_bans_are_off_by_default() -> None:
+    assert store_of({}) == store_of({"USHER_BANS": "off"}) == StoreSettings()
+    assert not Settings.from_environ(KEY_MODE).admits_without_store
+    admits = Settings.from_environ(KEY_MODE | {"USHER_BANS_WHEN_DOWN": "admit"})
+    assert admits.admits_without_store
+
+
+def test_bans_in_a_file() -> None:
+    expected = StoreSettings("sqlite", file="folder/bans.sqlite")
+    assert store_of({"USHER_BANS": "sqlite:folder/bans.sqlite"}) == expected
+
+
+def test_bans_in_a_table_by_identity() -> None:
+    """A URI of its own wins over the host's storage. The host's identity is used for both."""
+    host = {
+        "USHER_BANS": "table",
+        "AzureWebJobsStorage__tableServiceUri": "https://host.table.core.windows.net",
+        "AzureWebJobsStorage__clientId": "11111111",
+        "IDENTITY_ENDPOINT": "http://127.0.0.1:1",
+    }
+    found = store_of(host)
+    assert (found.table_uri, found.client_id) == ("https://host.table.core.windows.net", "11111111")
+    assert found.managed_identity
+    assert store_of(host | {"USHER_BANS_TABLE_URI": TABLE_URI}).table_uri == TABLE_URI
+    assert not store_of({"USHER_BANS": "table", "USHER_BANS_TABLE_URI": TABLE_URI}).managed_identity
+
+
+@pytest.mark.parametrize("text", [STORAGE, "UseDevelopmentStorage=true"])
+def test_bans_in_a_table_by_connection_string(text: str) -> None:
+    """Its key is not shown."""
+    found = store_of({"USHER_BANS": "table", "AzureWebJobsStorage": text})
+    assert found.connection_string == text
+    assert KEY not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"USHER_BANS": "on"},
+        {"USHER_BANS": "sqlite"},
+        {"USHER_BANS": "sqlite:"},
+        {"USHER_BANS": "sqlite:x", "WEBSITE_INSTANCE_ID": "1"},
+        {"USHER_BANS": "table"},
+        {"USHER_BANS": "table", "AzureWebJobsStorage": f"AccountKey={KEY}"},
+        {"USHER_BANS": "table", "USHER_BANS_TABLE_URI": "http://usher.table.core.windows.net"},
+        {"USHER_BANS": "table", "USHER_BANS_TABLE_URI": "https://a:b@usher.example"},
+        {"USHER_BANS": "table", "USHER_BANS_TABLE_URI": f"{TABLE_URI}?sig={KEY}"},
+        {"USHER_BANS": "table", "USHER_BANS_TABLE_URI": "https://[x"},
+    ],
+)
+def test_a_wrong_place_for_bans(environ: dict[str, str]) -> None:
+    found = problems(KEY_MODE | environ)
+    assert list(found) == ["USHER_BANS"]
+    assert KEY not in found["USHER_BANS"]
+
+
+def test_a_wrong_choice_when_down() -> None:
+    assert problems(KEY_MODE | {"USHER_BANS_WHEN_DOWN": "wait"}) == {
+        "USHER_BANS_WHEN_DOWN": "must be refuse or admit"
+    }

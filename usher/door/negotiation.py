@@ -9,9 +9,11 @@ from usher.door.callers import Caller
 from usher.door.modes import Mode
 from usher.door.policy import Policy
 from usher.errors import MethodError
-from usher.logs import log_record, note
+from usher.logs import log_record, note, noted_visit
 from usher.service.tokens import Minter, TokenRequest, generate_token
 from usher.settings import Settings
+from usher.store.bans import Bans
+from usher.visits import VISIT
 
 FIELDS = ("userId", "group", "minutesToExpire", "hub")
 
@@ -46,15 +48,17 @@ def read_request(url: str, body: bytes, settings: Settings) -> NegotiateRequest:
 
 
 async def negotiate(
-    request: NegotiateRequest, caller: Caller, policy: Policy, minter: Minter
+    request: NegotiateRequest, caller: Caller, policy: Policy, bans: Bans, minter: Minter
 ) -> Mapping[str, Any]:
     """Issue a client access token for the groups and roles that the policy grants.
 
-    Raises BadRequestError, ForbiddenError, TooLargeError, ServiceError.
+    Raises BadRequestError, ForbiddenError, RemovedError, TooLargeError, StoreError, ServiceError.
     """
     note("groups", request.groups)
     groups, roles = policy.grant(caller, request.groups)
-    wanted = TokenRequest(caller.user_id, groups, roles, request.minutes)
+    await bans.check(caller.user_id, groups)
+    visit = noted_visit()
+    wanted = TokenRequest(caller.user_id, groups, roles, request.minutes, visit)
     token = await generate_token(minter, wanted)
     log_record("negotiate", userId=caller.user_id, groups=groups, minutes=request.minutes)
     return {
@@ -66,4 +70,5 @@ async def negotiate(
         "groups": groups,
         "roles": roles,
         "expiresAt": datetime.fromtimestamp(token.expires_at, UTC).isoformat(),
+        VISIT: visit,
     }

@@ -1,4 +1,4 @@
-"""The connection state: the groups that `connect` admitted, under a seal.
+"""The connection state: the groups that `connect` admitted, and the visit, under a seal.
 
 The service keeps the state and sends it with later events. Its signature of an event does not cover
 the state (CloudEvents extension of Web PubSub, "Signature"), so the app seals it.
@@ -13,6 +13,7 @@ from typing import Any
 from usher.errors import BadEventError
 from usher.names import is_group_name
 from usher.settings import Settings
+from usher.visits import VISIT
 
 # The keys of the state.
 GROUPS_STATE, SEAL_STATE = "groups", "seal"
@@ -23,8 +24,8 @@ PURPOSE = b"usher: seal of the connection state"
 class Seal:
     """Writes states, and reads those that it wrote for the same connection and user.
 
-    The seal is an HMAC-SHA256 over connection id, user id and groups. Its key is derived from the
-    state key or, without one, from the access key. Without both there is no seal.
+    The seal is an HMAC-SHA256 over connection id, user id, groups and visit. Its key is derived
+    from the state key or, without one, from the access key. Without both there is no seal.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -32,11 +33,11 @@ class Seal:
         self._key = hmac.digest(secret.encode(), PURPOSE, "sha256") if secret else None
 
     def write(
-        self, connection_id: str, user_id: str | None, groups: Sequence[str]
+        self, connection_id: str, user_id: str | None, groups: Sequence[str], visit: str
     ) -> dict[str, Any]:
         """Return the state of a connection that is admitted to these groups."""
-        seal = self._compute(connection_id, user_id, groups)
-        return {GROUPS_STATE: list(groups)} | ({SEAL_STATE: seal} if seal else {})
+        seal = self._compute(connection_id, user_id, groups, visit)
+        return {GROUPS_STATE: list(groups), VISIT: visit} | ({SEAL_STATE: seal} if seal else {})
 
     def read(self, connection_id: str, user_id: str | None, states: Mapping[str, Any]) -> list[str]:
         """Return the groups that `connect` admitted the connection to. Raises BadEventError."""
@@ -46,7 +47,7 @@ class Seal:
                 "connect event? If it should not, set USHER_SINGLE_GROUP."
             )
         groups = _read_groups(states[GROUPS_STATE])
-        seal = self._compute(connection_id, user_id, groups)
+        seal = self._compute(connection_id, user_id, groups, states.get(VISIT))
         if seal and not hmac.compare_digest(seal.encode(), _read_seal(states)):
             raise BadEventError("The connection state has no seal of this app.")
         return groups
@@ -56,10 +57,14 @@ class Seal:
         if states:
             self.read(connection_id, user_id, states)
 
-    def _compute(self, connection_id: str, user_id: str | None, groups: Sequence[str]) -> str:
+    def _compute(
+        self, connection_id: str, user_id: str | None, groups: Sequence[str], visit: object
+    ) -> str:
         if self._key is None:
             return ""
-        text = json.dumps([connection_id, user_id, list(groups)])
+        # States of a version before visits have none.
+        facts = [connection_id, user_id, list(groups), *([] if visit is None else [visit])]
+        text = json.dumps(facts)
         return b64encode(hmac.digest(self._key, text.encode(), "sha256")).decode()
 
 

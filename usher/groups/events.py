@@ -15,7 +15,13 @@ from usher.errors import BadEventError
 from usher.logs import note
 from usher.names import is_printable_id
 from usher.settings import Settings
+from usher.visits import VISIT, read_visit
 
+# The reason with which removals close connections.
+CLOSE_REASON = "removed"
+# How the service passes a reason on, to the client and in the event (Azure documentation,
+# "Azure Web PubSub-supported JSON WebSocket subprotocol", disconnected).
+REMOVAL = f"Application server closed the connection. Reason: {CLOSE_REASON}"
 GROUP_CLAIM, ROLE_CLAIM = "webpubsub.group", "role"
 
 
@@ -26,6 +32,7 @@ class ConnectionEvent:
     Only `connect` has the token's claims; `states`, the connection state, has what later events
     need. `client_origins` are the `Origin` headers of the client's handshake, which a browser
     sends. `event_id` and `time` come from the service and stay the same in a retried event.
+    `is_removal` says that a removal closed the connection. Anybody may have chosen the `visit`.
     """
 
     name: str
@@ -38,16 +45,16 @@ class ConnectionEvent:
     client_origins: tuple[str, ...] = ()
     event_id: str = ""
     time: datetime | None = None
+    is_removal: bool = False
+    visit: str = ""
 
 
 def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
     """Read an event of this name, hub and service. Raises BadEventError."""
     try:
-        payload = json.loads(request)
-        context = payload["connectionContext"]
-        attributes = _mapping(context.get("headers") or {})
-        claims = _mapping(payload.get("claims", {}))
+        payload, context, attributes, claims = _parse(request)
         event = ConnectionEvent(
+            visit=_note_visit(payload, context),  # first, for the record of a refusal
             name=_text(context["eventName"]),
             hub=_text(context["hub"]),
             connection_id=_id(context["connectionId"]),
@@ -58,15 +65,35 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
             client_origins=_read_headers(_mapping(payload.get("headers", {})), "origin"),
             event_id="".join(_read_headers(attributes, "ce-id")),
             time=_read_time("".join(_read_headers(attributes, "ce-time"))),
+            is_removal=str(payload.get("reason")).startswith(REMOVAL),
         )
         _check_source(event, _text(context["origin"]), settings)
         _check_signature(event, context["signature"], settings.connection.access_key)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadEventError("The event is malformed.") from error
     note("userId", event.user_id)
+    _check_name(event, name)
+    return event
+
+
+def _check_name(event: ConnectionEvent, name: str) -> None:
     if event.name != name:
         raise BadEventError(f"This function accepts only `{name}` events.")
-    return event
+
+
+def _parse(request: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the payload, its context, the attributes of the event, and the claims of the token."""
+    payload = json.loads(request)
+    context = payload["connectionContext"]
+    claims = _mapping(payload.get("claims", {}))
+    return payload, context, _mapping(context.get("headers") or {}), claims
+
+
+def _note_visit(payload: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    places = context.get("states"), payload.get("claims"), payload.get("query")
+    visit = read_visit(_id(context["connectionId"]), *places)
+    note(VISIT, visit)
+    return visit
 
 
 def _check_source(event: ConnectionEvent, origin: str, settings: Settings) -> None:

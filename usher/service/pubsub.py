@@ -29,6 +29,7 @@ from usher.service.group_list import GroupList
 from usher.service.signing import Signer
 from usher.service.tokens import ClientToken, TokenRequest
 from usher.settings import Connection, Settings
+from usher.visits import VISIT
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 5
@@ -36,6 +37,7 @@ API_VERSION = "2024-12-01"  # the SDK's own
 SCOPE = "https://webpubsub.azure.com/.default"  # the SDK's own
 NO_ERRORS: Mapping[int, type[ServiceError]] = MappingProxyType({})
 MOST_MEMBERS = 200  # users of a list
+MOST_SEARCHED = 20_000  # connections of a group, among which those of a user are looked for
 MOST_CONNECTIONS = 2000  # that a list reads; the last one only shows that there are more
 
 
@@ -74,7 +76,9 @@ class AzurePubSub:
                 minutes_to_expire=request.minutes,
                 **self._options,
             )
-        return ClientToken(answer["url"], answer["baseUrl"], answer["token"], expires_at)
+        # The service makes the token, so the visit is in the query, which `connect` gets, too.
+        visit = f"&{VISIT}={request.visit}" if request.visit else ""
+        return ClientToken(answer["url"] + visit, answer["baseUrl"], answer["token"], expires_at)
 
     async def add_connection(
         self, group: str, connection_id: str, user_id: str | None = None
@@ -111,6 +115,41 @@ class AzurePubSub:
                 connection_id, body, content_type=content_type, cls=_read_status, **self._options
             )
         return int(status)
+
+    async def find_connection(self, connection_id: str) -> None:
+        """HEAD `connections/{connectionId}`. Raises UnknownConnectionError if there is none."""
+        with _translate_errors():
+            if not await self._client.connection_exists(connection_id, **self._options):
+                raise UnknownConnectionError("answered 404", answered=404)
+
+    async def close_user(self, user_id: str, reason: str) -> bool:
+        """POST `users/{userId}/:closeConnections`; return whether the user was connected.
+
+        The service does not say how many connections it closes, nor list those of a user.
+        Raises ServiceError.
+        """
+        with _translate_errors():
+            was_connected = await self._client.user_exists(user_id, **self._options)
+            await self._client.close_user_connections(user_id, reason=reason, **self._options)
+        return bool(was_connected)
+
+    async def remove_connection(self, group: str, connection_id: str) -> None:
+        """DELETE `groups/{group}/connections/{connectionId}`.
+
+        Raises UnknownConnectionError and other ServiceErrors.
+        """
+        with _translate_errors({404: UnknownConnectionError}):
+            await self._client.remove_connection_from_group(group, connection_id, **self._options)
+
+    async def revoke_sending(self, connection_id: str, group: str) -> None:
+        """DELETE `permissions/sendToGroup/connections/{connectionId}` for one group.
+
+        Raises UnknownConnectionError and other ServiceErrors.
+        """
+        with _translate_errors({404: UnknownConnectionError}):
+            await self._client.revoke_permission(
+                "sendToGroup", connection_id, target_name=group, **self._options
+            )
 
     async def _add_connection_of(self, user_id: str, group: str, connection_id: str) -> int:
         """POST `:addToGroups`, where the service itself compares connection and user.
@@ -164,6 +203,27 @@ class AzurePubSub:
                     break
                 connections[member.connection_id] = user_id
         return GroupList(_read_date(answers[0].http_response), connections, truncated)
+
+    async def list_user(self, group: str, user_id: str) -> GroupList:
+        """Return the user's connections in a group, as `list_group`. Raises ServiceError.
+
+        The service has no list of a user's connections, so this reads those of the whole group.
+        """
+        answers: list[Any] = []
+        asked = self._client.list_connections(
+            group=group, raw_response_hook=answers.append, **self._options
+        )
+        connections: dict[str, str] = {}
+        count = 0
+        with _translate_errors():
+            async for member in asked:
+                count += 1
+                if count > MOST_SEARCHED:
+                    break
+                if member.user_id == user_id:
+                    connections[member.connection_id] = user_id
+        date = _read_date(answers[0].http_response)
+        return GroupList(date, connections, truncated=count > MOST_SEARCHED)
 
     async def check_health(self) -> None:
         """HEAD `/api/health`, which the SDK has no method for, and a call with credentials.

@@ -10,12 +10,16 @@ LONGEST_CLIENT_URL = 4096
 
 
 class TokenRequest(NamedTuple):
-    """What a client access token is for. `minutes` is its lifetime; a token may have no user."""
+    """What a client access token is for. `minutes` is its lifetime; a token may have no user.
+
+    `visit` travels with the token to `connect`: inside of it, or in the client URL.
+    """
 
     user_id: str | None
     groups: Sequence[str]
     roles: Sequence[str]
     minutes: int
+    visit: str | None = None
 
 
 class ClientToken(NamedTuple):

@@ -51,6 +51,18 @@ class EmulatorFixture:
         """The connection string, in the form that the Azure portal shows."""
         return self._emulator.connection_string
 
+    def configure_hub(
+        self, hub: str, *, anonymous_connect_policy: str = "deny", keep_alive_seconds: int = 20
+    ) -> None:
+        """Set what the ARM resource of a hub sets, as `Emulator.configure_hub`."""
+        self._thread.call(
+            lambda: self._emulator.configure_hub(
+                hub,
+                anonymous_connect_policy=anonymous_connect_policy,
+                keep_alive_seconds=keep_alive_seconds,
+            )
+        )
+
     def add_event_handler(
         self,
         hub: str,

@@ -65,10 +65,8 @@ async def test_the_service_sends_websocket_pings(emulator_only: Target) -> None:
     """At the interval `webSocketKeepAliveIntervalInSeconds` of the hub."""
     hub = Hub(emulator_only, PINGED)
     async with emulator_only.open(hub.client_path, token=hub.token(), autoping=False) as client:
-        for _ in range(2):
-            message = await client.websocket.receive(timeout=SECONDS)
-            assert message.type is WSMsgType.PING
-            await client.websocket.pong(message.data)
+        message = await client.websocket.receive(timeout=SECONDS)
+        assert message.type is WSMsgType.PING
 
 
 @pytest.mark.inferred

@@ -59,7 +59,7 @@ def outcome_of(
 ) -> int | None:
     """Return the close code, or None if a client with pings gets an answer after all frames."""
     socket = open_socket(target, subprotocol, sub="fuzzer", **CLAIMS)
-    ping, pong = PINGS.get(subprotocol, JSON_PING) if subprotocol else (None, b"")
+    ping, pong = PINGS.get(subprotocol, JSON_PING) if subprotocol else (None, None)
     try:
         for opcode, data in [*send, *([ping] if ping else [])]:
             socket.send(data, opcode)

@@ -196,3 +196,11 @@ async def test_messages_need_a_record() -> None:
         with pytest.raises(RuntimeError, match="record=True"):
             emulator.messages("chat")
         assert (emulator.hubs(), emulator.events()) == (["chat"], [])
+
+
+async def test_a_hub_is_configured(webpubsub: EmulatorFixture, clients: Clients) -> None:
+    webpubsub.configure_hub("chat", anonymous_connect_policy="allow")
+    socket = await clients.connect(f"{webpubsub.endpoint}/client/hubs/chat", [JSON])
+    assert (await socket.receive_json())["userId"] is None
+    with pytest.raises(ValueError, match="1 to 120 seconds"):
+        webpubsub.configure_hub("chat", keep_alive_seconds=0)

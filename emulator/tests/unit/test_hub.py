@@ -420,3 +420,14 @@ def test_membership_by_rest() -> None:
     for name in ("a", "gone", "b"):
         hub.groups.remove(name, "g")
     assert not hub.groups.exists("g")
+
+
+def test_arriving_clients_take_a_place() -> None:
+    """Otherwise many that connect at once would exceed the limit of the resource."""
+    hub = Hub("chat")
+    hub.client_arrived(handshake("c1"))
+    hub.client_arrived(handshake("c2"))
+    assert hub.occupied == 2
+    hub.client_opened("c1", ConnectAnswer(), "token")
+    hub.client_refused("c2")
+    assert hub.occupied == 1

@@ -110,3 +110,9 @@ def test_importing_the_package_does_not_import_aiohttp() -> None:
     code = f"import sys, {PACKAGE}; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_the_emulator_starts_without_protobuf() -> None:
+    code = f"import sys, {PACKAGE}.command; print('google' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -90,17 +90,36 @@ async def test_a_full_resource_refuses_clients_of_every_hub(
 
 
 async def test_pings_of_the_service(emulator: Emulator) -> None:
-    """A client that answers stays, and one that does not is dropped."""
-    emulator.configure_hub("chat", keep_alive_seconds=1)
-    url = await client_url(emulator)
-    socket = await RawSocket.connect(url, JSON)
+    """A client that answers stays, and one that does not is dropped.
+
+    The test decides when an interval is over, so a busy machine has time to answer.
+    """
+    socket = await RawSocket.connect(await client_url(emulator), JSON)
     await socket.read()
     for _ in range(2):
+        end_interval(emulator)
         assert await socket.read() == (PING, b"")
         socket.send(FIN | PONG, b"")
+        socket.send(FIN | PING, b"read")
+        assert await socket.read() == (PONG, b"read")
+    end_interval(emulator)
     assert await socket.read() == (PING, b"")
+    end_interval(emulator)
     with pytest.raises(EOFError):
         await socket.read()
+    socket.abort()
+
+
+def end_interval(emulator: Emulator) -> None:
+    """Do what follows the interval between two pings."""
+    emulator._running._keep_alive._ping_all("chat")
+
+
+async def test_an_interval_of_a_hub_is_used(emulator: Emulator) -> None:
+    emulator.configure_hub("chat", keep_alive_seconds=1)
+    socket = await RawSocket.connect(await client_url(emulator), JSON)
+    await socket.read()
+    assert await socket.read() == (PING, b"")
     socket.abort()
 
 

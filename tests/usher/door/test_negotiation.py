@@ -17,9 +17,12 @@ from usher.errors import (
     TooLargeError,
     TooLongError,
 )
+from usher.logs import note, start_notes
 from usher.service.signing import Signer
+from usher.store.bans import Bans
 
 SETTINGS = make_settings(token_minutes=30)
+VISIT_ID = "0af7651916cd43dd8448eb211c80319c"
 URL = "https://app.example/api/negotiate"
 
 
@@ -147,16 +150,20 @@ RULES = parse_rules(
     "policy.json",
 )
 POLICY = Policy(SETTINGS, RULES)
+NO_BANS = Bans(None, SETTINGS)
 
 
 async def test_the_token_that_is_issued(caplog: pytest.LogCaptureFixture) -> None:
     """It is for the caller, and has the groups and roles that the policy grants."""
     request = NegotiateRequest(None, ("blue", "lobby", "blue"), 5)
+    start_notes()
+    note("visit", VISIT_ID)
     with caplog.at_level("INFO", "usher"):
-        answer = dict(await negotiate(request, Caller("ana"), POLICY, Signer(SETTINGS)))
+        answer = dict(await negotiate(request, Caller("ana"), POLICY, NO_BANS, Signer(SETTINGS)))
     claims = jwt.decode(answer["token"], KEY, ["HS256"], options={"verify_aud": False})
     groups, roles = ["blue", "lobby"], ["webpubsub.sendToGroup.blue"]
     assert (claims["sub"], claims["webpubsub.group"], claims["role"]) == ("ana", groups, roles)
+    assert claims["visit"] == VISIT_ID
     token, ends = answer.pop("token"), datetime.fromtimestamp(claims["exp"], UTC)
     url = "wss://demo.webpubsub.azure.com/client/hubs/chat"
     assert answer == {
@@ -167,16 +174,20 @@ async def test_the_token_that_is_issued(caplog: pytest.LogCaptureFixture) -> Non
         "groups": groups,
         "roles": roles,
         "expiresAt": ends.isoformat(),
+        "visit": VISIT_ID,
     }
     assert claims["exp"] - claims["iat"] == 5 * 60
     (record,) = [json.loads(record.getMessage()) for record in caplog.records]
-    assert record == {"record": "negotiate", "userId": "ana", "groups": groups, "minutes": 5}
+    assert record == {
+        **{"record": "negotiate", "visit": VISIT_ID},
+        **{"userId": "ana", "groups": groups, "minutes": 5},
+    }
 
 
 async def test_a_forbidden_group_issues_no_token() -> None:
     request = NegotiateRequest(None, ("blue",), 5)
     with pytest.raises(ForbiddenError):
-        await negotiate(request, Caller("bo"), POLICY, Signer(SETTINGS))
+        await negotiate(request, Caller("bo"), POLICY, NO_BANS, Signer(SETTINGS))
 
 
 async def test_a_token_with_too_many_groups() -> None:
@@ -186,11 +197,11 @@ async def test_a_token_with_too_many_groups() -> None:
     )
     policy = Policy(make_settings(most_groups=3), rules)
     most = NegotiateRequest(None, ("a", "b", "c", "a"), 5)
-    answer = await negotiate(most, Caller("ana"), policy, Signer(SETTINGS))
+    answer = await negotiate(most, Caller("ana"), policy, NO_BANS, Signer(SETTINGS))
     assert answer["groups"] == ["a", "b", "c"]
     with pytest.raises(TooLargeError) as caught:
         await negotiate(
-            NegotiateRequest(None, (*"abcd",), 5), Caller("ana"), policy, Signer(SETTINGS)
+            NegotiateRequest(None, (*"abcd",), 5), Caller("ana"), policy, NO_BANS, Signer(SETTINGS)
         )
     assert caught.value.field == "group"
 
@@ -198,4 +209,4 @@ async def test_a_token_with_too_many_groups() -> None:
 async def test_a_token_that_is_too_long() -> None:
     request = NegotiateRequest(None, (), 5)
     with pytest.raises(TooLargeError):
-        await negotiate(request, Caller("u" * 4096), POLICY, Signer(SETTINGS))
+        await negotiate(request, Caller("u" * 4096), POLICY, NO_BANS, Signer(SETTINGS))

@@ -205,7 +205,7 @@ def test_a_token_with_too_many_groups_is_not_admitted() -> None:
 
 def groups_of(policy: Policy, user_id: str | None, *groups: str) -> list[str]:
     """Return the groups of a connection that `connect` admitted to these groups."""
-    return policy.groups_of("c-1", user_id, policy.seal.write("c-1", user_id, groups))
+    return policy.groups_of("c-1", user_id, policy.seal.write("c-1", user_id, groups, "1" * 32))
 
 
 def test_groups_of_a_connection_come_from_its_state() -> None:

@@ -1,5 +1,6 @@
 import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from tests.usher.settings import KEY, make_settings
 from usher.errors import BadEventError
 from usher.groups.events import ConnectionEvent, read_event
+from usher.logs import noted_visit, start_notes
 from usher.settings import Connection
 
 SETTINGS = make_settings()
@@ -39,7 +41,8 @@ def read(document: Any, name: str = "connect") -> ConnectionEvent:
 
 
 def test_connect_has_the_groups_of_the_token() -> None:
-    assert read(payload()) == ConnectionEvent("connect", "chat", "c-1", "ana", {}, ("a", "b,c"))
+    event = replace(read(payload()), visit="")
+    assert event == ConnectionEvent("connect", "chat", "c-1", "ana", {}, ("a", "b,c"))
 
 
 def test_connect_has_the_roles_of_the_token() -> None:
@@ -67,7 +70,44 @@ def test_connected_has_states_and_no_claims() -> None:
     """The payload has only the context; the user id may be missing."""
     context = payload(eventName="connected", userId=None, states={"groups": ["a"]})
     event = read({"connectionContext": context["connectionContext"]}, "connected")
-    assert event == ConnectionEvent("connected", "chat", "c-1", None, {"groups": ["a"]})
+    assert replace(event, visit="") == ConnectionEvent(
+        "connected", "chat", "c-1", None, {"groups": ["a"]}
+    )
+
+
+@pytest.mark.parametrize("place", ["claims", "query"])
+def test_connect_has_the_visit_of_the_token_or_of_the_url(place: str) -> None:
+    """The app signs a claim itself; where the service makes the token, the URL has the visit."""
+    document = payload()
+    document[place] |= {"visit": ["9" * 32]}
+    assert read(document).visit == "9" * 32
+
+
+@pytest.mark.parametrize("query", [{"visit": ["x"]}, {"visit": [None]}, {"visit": None}, None, []])
+def test_an_invalid_visit_refuses_nobody(query: Any) -> None:
+    """Whatever the client writes there, the event is accepted."""
+    assert read(payload() | {"query": query}).visit == read(payload()).visit
+
+
+def test_a_later_event_has_the_visit_of_the_state() -> None:
+    """Without one, all events of a connection have the same visit, and other connections others."""
+    context = payload(eventName="connected", states={"visit": "9" * 32})["connectionContext"]
+    assert read({"connectionContext": context}, "connected").visit == "9" * 32
+    context = payload(eventName="disconnected")["connectionContext"]
+    left = read({"connectionContext": context}, "disconnected")
+    assert left.visit == read(payload()).visit
+    other = payload(connectionId="c-2", signature=sign("c-2"))
+    assert left.visit != read(other).visit
+
+
+async def test_the_refusal_of_an_event_has_its_visit() -> None:
+    """Also if the event is of another hub, so that all records of a visit are found."""
+    start_notes()
+    document = payload(hub="other")
+    document["claims"] |= {"visit": ["9" * 32]}
+    with pytest.raises(BadEventError):
+        read(document)
+    assert noted_visit() == "9" * 32
 
 
 def test_id_and_time_of_an_event() -> None:

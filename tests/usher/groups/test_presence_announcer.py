@@ -91,11 +91,18 @@ class Room:
             self.service.disconnect(one)
         await self._announce("disconnected", one, user)
 
-    async def _announce(self, name: str, one: str, user: str | None) -> None:
+    async def remove(self, at: float, one: str, user: str) -> None:
+        await asyncio.sleep(at)
+        self.service.disconnect(one)
+        await self._announce("disconnected", one, user, is_removal=True)
+
+    async def _announce(
+        self, name: str, one: str, user: str | None, is_removal: bool = False
+    ) -> None:
         outcome = Outcome(name, "chat", "lobby", one, user, RetryBudget(now() + EVENT_SECONDS))
         self.outcomes[f"{name} {one}"] = outcome
         at = NOON + timedelta(seconds=now())
-        event = ConnectionEvent(name, "chat", one, user, {}, time=at)
+        event = ConnectionEvent(name, "chat", one, user, {}, time=at, is_removal=is_removal)
         await self.announcer.announce(event, outcome)
 
     @property
@@ -273,6 +280,14 @@ def test_while_a_newcomer_is_not_listed_nobody_says_that_its_user_is_gone(
     run(room.leave(5, "c-1", "ana"), room.join(5.5, "c-2", "ana", is_listed=False))
     assert service.messages() == [(5.5, {"ana": 1}, [])]
     assert service.lists == [5.5, 6.5, 8]
+
+
+def test_who_is_removed_is_gone_without_the_grace(service: Service, room: Room) -> None:
+    """The second message is of a later second, so that it wins over what was true before."""
+    service.history = [(0.0, {"c-1": "mallory", "c-2": "bo"})]
+    run(room.remove(5.5, "c-1", "mallory"))
+    assert service.messages() == [(5.5, {}, ["mallory"]), (6.5, {}, ["mallory"])]
+    assert [body["asOf"][-3:] for *_, body in service.sent] == ["05Z", "06Z"]
 
 
 def test_the_user_of_a_missing_newcomer_is_announced_with_another_tab(

@@ -2,6 +2,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,16 +10,21 @@ import pytest
 from tests import virtual_time
 from tests.usher.groups.recorder import UNKNOWN, Recorder, answered
 from usher.errors import (
+    KeyInUseError,
+    KeyReusedError,
     ServiceError,
+    StoreError,
     ThrottledError,
     TooLargeError,
     UnansweredError,
     UnknownConnectionError,
 )
+from usher.groups.idempotency import Calls
 from usher.groups.outcomes import EVENT_SECONDS
-from usher.groups.provision import provision
+from usher.groups.provision import Provisioner, provision
 from usher.groups.provision_request import ProvisionRequest
 from usher.service.tokens import ClientToken, TokenRequest
+from usher.store.memory import MemoryStore
 
 REQUEST = ProvisionRequest("blue", "c-1", "hello", None, 5)
 ROLES = ["webpubsub.sendToGroup.blue"]
@@ -175,4 +181,151 @@ async def test_a_token_that_is_too_long() -> None:
     service.url = "x" * 5000
     with pytest.raises(TooLargeError):
         await provision(service, service, "chat", REQUEST, ROLES)
+    assert service.calls == []
+
+
+# --- repeated calls ----------------------------------------------------------------------
+
+SCOPE = {"Idempotency-Scope": "instance"}
+OUTPUTS = {"token": "x", "addStatus": 200, "sendStatus": 202}
+
+
+def make_provisioner(service: Recorder) -> Provisioner:
+    return Provisioner(service, service, Calls(MemoryStore(), "instance", "chat"), "chat")
+
+
+async def test_without_a_key_every_call_announces() -> None:
+    service = Recorder()
+    provisioner = make_provisioner(service)
+    for _ in range(2):
+        assert await provisioner.run(REQUEST, ROLES, None) == (OUTPUTS, {})
+    assert service.calls == [ADDED, SENT] * 2
+
+
+async def test_a_repeated_call_announces_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """It gets a new token, because no store keeps one, and leaves a record of its own."""
+    service = Recorder()
+    provisioner = make_provisioner(service)
+    with caplog.at_level(logging.INFO, "usher"):
+        for _ in range(3):
+            assert await provisioner.run(REQUEST, ROLES, "k") == (OUTPUTS, SCOPE)
+    assert service.calls == [ADDED, SENT]
+    records = [json.loads(record.getMessage()) for record in caplog.records]
+    assert [one["record"] for one in records] == ["provision", *["provision-repeated"] * 2]
+    service.token_request = None
+    await provisioner.run(REQUEST, ROLES, "k")
+    assert service.token_request == TokenRequest(None, ["blue"], ROLES, 5)
+
+
+async def test_another_request_with_the_key_has_no_effect() -> None:
+    service = Recorder()
+    provisioner = make_provisioner(service)
+    await provisioner.run(REQUEST, ROLES, "k")
+    with pytest.raises(KeyReusedError) as caught:
+        await provisioner.run(replace(REQUEST, group="red"), ROLES, "k")
+    assert (caught.value.status, dict(caught.value.headers)) == (422, SCOPE)
+    assert service.calls == [ADDED, SENT]
+
+
+async def test_a_call_during_the_first_one_has_no_effect() -> None:
+    class Slow(Recorder):
+        async def generate_token(self, request: TokenRequest) -> ClientToken:
+            await asyncio.sleep(0)
+            return await super().generate_token(request)
+
+    service = Slow()
+    provisioner = make_provisioner(service)
+    results = await asyncio.gather(
+        *(provisioner.run(REQUEST, ROLES, "k") for _ in range(3)), return_exceptions=True
+    )
+    refusals = [result for result in results if isinstance(result, KeyInUseError)]
+    assert len(refusals) == 2
+    assert all(one.headers == {"Retry-After": "1", **SCOPE} for one in refusals)
+    assert service.calls == [ADDED, SENT]
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        {"token": [answered(500)]},
+        {"add": [UNKNOWN] * 99},
+        {"send": [ThrottledError("busy", answered=429, retry_after=30)]},
+        {"send": [answered(400)]},
+    ],
+)
+def test_after_a_failure_without_an_announcement_the_call_is_run_again(
+    failures: dict[str, list[ServiceError]],
+) -> None:
+    """The announcement was certainly not sent."""
+    service = Recorder(**failures)
+    provisioner = make_provisioner(service)
+
+    async def call_twice() -> None:
+        with pytest.raises(ServiceError) as caught:
+            await provisioner.run(REQUEST, ROLES, "k")
+        assert caught.value.headers.items() >= SCOPE.items()
+        service.failures.clear()
+        assert await provisioner.run(REQUEST, ROLES, "k") == (OUTPUTS, SCOPE)
+
+    virtual_time.run(call_twice())
+    assert service.calls[-2:] == [ADDED, SENT]
+
+
+@pytest.mark.parametrize("failure", [answered(500), UnansweredError("timeout")])
+async def test_an_announcement_that_may_have_been_sent_is_not_sent_again(
+    failure: ServiceError,
+) -> None:
+    """The repeated call fails as the first one did."""
+    service = Recorder(send=[failure])
+    provisioner = make_provisioner(service)
+    errors = []
+    for _ in range(2):
+        with pytest.raises(type(failure)) as caught:
+            await provisioner.run(REQUEST, ROLES, "k")
+        errors.append(caught.value)
+    first, repeated = errors
+    for name in ("status", "kind", "detail", "members", "headers", "reason", "may_have_acted"):
+        assert getattr(repeated, name) == getattr(first, name), name
+    assert repeated.members["mayBeDone"]
+    assert service.calls == [ADDED, SENT]
+
+
+async def test_a_repeated_call_without_a_token_says_so() -> None:
+    service = Recorder()
+    provisioner = make_provisioner(service)
+    await provisioner.run(REQUEST, ROLES, "k")
+    service.failures["token"] = [answered(500)]
+    with pytest.raises(ServiceError) as caught:
+        await provisioner.run(REQUEST, ROLES, "k")
+    assert caught.value.members["step"] == "generateToken"
+    assert service.calls == [ADDED, SENT]
+
+
+async def test_a_store_that_fails_after_the_announcement(caplog: pytest.LogCaptureFixture) -> None:
+    """The steps are done, so the caller gets its answer, and the operator a record."""
+
+    class Failing(MemoryStore):
+        async def find(self, key: str) -> Any:
+            if service.messages:
+                raise StoreError("down")
+            return await super().find(key)
+
+    service = Recorder()
+    provisioner = Provisioner(service, service, Calls(Failing(), "app", "chat"), "chat")
+    outputs, headers = await provisioner.run(REQUEST, ROLES, "k")
+    assert (outputs, headers) == (OUTPUTS, {"Idempotency-Scope": "app"})
+    assert '"record": "store"' in caplog.text
+
+
+async def test_a_store_that_does_not_answer_refuses_the_call() -> None:
+    """Nothing is done, so the caller can try again."""
+
+    class Down(MemoryStore):
+        async def find(self, key: str) -> Any:
+            raise StoreError("down")
+
+    service = Recorder()
+    provisioner = Provisioner(service, service, Calls(Down(), "app", "chat"), "chat")
+    with pytest.raises(StoreError):
+        await provisioner.run(REQUEST, ROLES, "k")
     assert service.calls == []
