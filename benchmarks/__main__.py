@@ -6,8 +6,6 @@
 import argparse
 import asyncio
 import json
-import os
-import platform
 import sys
 from collections.abc import Callable, Coroutine
 from importlib.metadata import distributions
@@ -16,7 +14,9 @@ from typing import Any
 
 from benchmarks import bans, connected, crowd, fanout, idle, negotiate, presence, slow, start
 from benchmarks.children import BenchmarkError
+from benchmarks.comparison import ComparisonError, compare_runs, read_run
 from benchmarks.figures import Report
+from benchmarks.machine import describe_machine, machine_line
 
 type Measure = Callable[[int, Callable[[str], None]], Coroutine[Any, Any, Report]]
 
@@ -37,13 +37,18 @@ BENCHMARKS: dict[str, tuple[Measure, int]] = {
 def main() -> int:
     """Run the chosen benchmarks. Return 0 even if a goal is missed, 1 if a benchmark broke."""
     options = parse_arguments()
+    machine = describe_machine()
+    print(f"machine: {machine_line(machine)}\n", flush=True)
     try:
         reports = [run(name, options.rounds) for name in options.names or BENCHMARKS]
     except (BenchmarkError, OSError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
+    exported = export(reports, machine)
+    if options.compare:
+        print(compare_runs(options.compare, exported))
     if options.json:
-        options.json.write_text(json.dumps(export(reports), indent=2) + "\n", "utf-8")
+        options.json.write_text(json.dumps(exported, indent=2) + "\n", "utf-8")
     return 0
 
 
@@ -68,12 +73,23 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write all samples to FILE as JSON"
     )
+    text = "compare with the run that --json wrote to FILE"
+    parser.add_argument("--compare", type=Path, metavar="FILE", help=text)
     options = parser.parse_args()
+    check_options(parser, options)
+    return options
+
+
+def check_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse what cannot run, and read the run to compare with: before a run of minutes."""
     if unknown := [name for name in options.names if name not in BENCHMARKS]:
         parser.error(f"unknown: {' '.join(unknown)}")
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    return options
+    try:
+        options.compare = options.compare and read_run(options.compare)
+    except ComparisonError as error:
+        parser.error(f"--compare: {error}")
 
 
 def run(name: str, rounds: int | None) -> Report:
@@ -89,11 +105,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def export(reports: list[Report]) -> dict[str, Any]:
+def export(reports: list[Report], machine: dict[str, Any]) -> dict[str, Any]:
     """Return all samples with the machine, Python and packages they were taken on."""
     return {
-        "machine": {"platform": platform.platform(), "processors": os.cpu_count()},
-        "python": platform.python_version(),
+        "machine": machine,
         "packages": {found.name: found.version for found in distributions()},
         "benchmarks": [report.as_dict() for report in reports],
     }

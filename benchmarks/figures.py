@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from math import comb
 from statistics import median
 from typing import Any
 
-_HEAD = ("", "floor", "measured", "ratio", "min-max", "goal", "met")
+_HEAD = ("", "floor", "measured", "ratio", "min-max", "95 %", "goal", "met")
+_DOUBT = 0.05  # the chance that the true median is outside of the interval, if rounds suffice
 _SAMPLE = "sample"
 
 
@@ -42,23 +44,28 @@ class Figure:
         return _ratios(self.sample, self.floor) if self.sample else []
 
     @property
-    def is_met(self) -> bool | None:
-        """Return whether the median is within the goal; None without a goal."""
+    def met(self) -> str:
+        """Return yes, no, or undecided if the interval spans the goal; empty without a goal."""
         if self.goal is None:
-            return None
-        return median(self.ratios if self.goal.of_ratio else self.measured) <= self.goal.limit
+            return ""
+        low, high = interval_of(self.ratios if self.goal.of_ratio else self.measured)
+        if low <= self.goal.limit < high:
+            return "undecided"
+        return "yes" if high <= self.goal.limit else "no"
 
     def row(self) -> tuple[str, ...]:
         """Return the cells of the table's row."""
         ratios = self.ratios
+        low, high = interval_of(ratios)
         return (
             f"{self.name}, {self.unit}",
             f"{median(self.floor):.2f}",
             f"{median(self.measured):.2f}",
             f"{median(ratios):.2f}",
             f"{min(ratios):.2f}-{max(ratios):.2f}",
+            f"{low:.2f}-{high:.2f}",
             self._goal_text(),
-            {None: "", True: "yes", False: "no"}[self.is_met],
+            self.met,
             f"{median(self.sample_ratios):.2f}" if self.sample else "",
         )
 
@@ -71,7 +78,8 @@ class Figure:
         """Return samples, ratios and the goal, for JSON."""
         ratios = {"ratios": self.ratios, "ratio": median(self.ratios)}
         sample_ratios = {"sample_ratios": self.sample_ratios} if self.sample else {}
-        return {**asdict(self), **ratios, **sample_ratios, "met": self.is_met}
+        interval = {"interval": interval_of(self.ratios)}
+        return {**asdict(self), **ratios, **interval, **sample_ratios, "met": self.met or None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ class Report:
         """Return the title, the table and the notes."""
         lines = [f"{self.name}: {self.title}"]
         if self.figures:
-            lines += _align(self._rows())
+            lines += align(self._rows())
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -111,8 +119,22 @@ def _ratios(figures: list[float], floor: list[float]) -> list[float]:
     return [figure / least for figure, least in zip(figures, floor, strict=True)]
 
 
-def _align(rows: Sequence[Sequence[str]]) -> list[str]:
-    """First column left, numbers right."""
+def interval_of(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % interval of the median, by the sign test; of few values, the whole range.
+
+    It needs no distribution of the values: the median is above each of them by even chance.
+    """
+    ranked, count = sorted(values), len(values)
+    left_out, doubt = 0, 2 * 0.5**count
+    while doubt <= _DOUBT:
+        left_out += 1
+        doubt += 2 * comb(count, left_out) * 0.5**count
+    first = max(left_out - 1, 0)
+    return ranked[first], ranked[-1 - first]
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows as lines: first column left, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  "

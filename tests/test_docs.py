@@ -21,6 +21,7 @@ from usher.errors import UsherError
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "emulator/README.md"]
+NAMES += ["examples/README.md"]
 PAGES = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs").glob("*.md"))]
 FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -28,7 +29,7 @@ LINK = re.compile(r"\]\(([^()\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 # A command of dev.py, and its arguments up to the end of the line.
 COMMAND = re.compile(r"\bdev\.py +([a-z]+\b)((?:\\\n|[^\n])*)")
-FOLDERS = "api|benchmarks|docs|emulator|infra|localdev|tests|usher|web"
+FOLDERS = "api|benchmarks|docs|emulator|examples|infra|localdev|tests|usher|web"
 FILE = re.compile(rf"(?:{FOLDERS})/[\w./*-]*|[\w*]+\.py")
 # Where the pages leave the folder of a file out.
 USUAL_FOLDERS = ("emulator", ".", "emulator/src/webpubsub_emulator", "localdev/doctor")

@@ -1,6 +1,13 @@
 """The checks `app`, `settings`, `package` and `health`: does the app run, and can it work."""
 
-from localdev.doctor.app_settings import UnseenError, describe_problems, find_wrong_in_azure
+from collections.abc import Mapping
+
+from localdev.doctor.app_settings import (
+    PREFIXES,
+    UnseenError,
+    describe_problems,
+    find_wrong_in_azure,
+)
 from localdev.doctor.calls import Answer, Kind, UnreachableError
 from localdev.doctor.context import Context
 from localdev.doctor.dead_host import is_dead_host, judge_dead_host
@@ -46,11 +53,7 @@ async def check_settings(context: Context) -> Finding:
     if context.self_check_failure:
         return _judge_failed_self_check(context)
     if problems := context.self_check.get("problems"):
-        return failure(
-            describe_problems(problems),
-            INVALID_SETTINGS,
-            "Correct local.settings.json or the policy file, and restart the app.",
-        )
+        return _judge_local_settings(context, problems)
     if context.health.status == 401:
         return skipped(f"GET {HEALTH} returned 401, so the app's settings cannot be checked")
     if context.health.kind != Kind.SETTINGS_INVALID:
@@ -62,6 +65,16 @@ async def check_settings(context: Context) -> Finding:
             "Restart the app.",
         )
     return await _judge_invalid_deployment(context)
+
+
+def _judge_local_settings(context: Context, problems: Mapping[str, str]) -> Finding:
+    settings = [name for name in problems if name.startswith(PREFIXES)]
+    fix = (
+        context.fixes.correct_settings(settings)
+        if settings
+        else "Correct the policy file, and restart the app."
+    )
+    return failure(describe_problems(problems), INVALID_SETTINGS, fix)
 
 
 def _judge_failed_self_check(context: Context) -> Finding:

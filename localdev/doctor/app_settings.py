@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from localdev.doctor.az import OTHER_FORM, AzError, ask_az
@@ -13,12 +14,14 @@ from localdev.doctor.fixes import Fixes
 from localdev.host.access import DEFAULT_CONNECTION, read_accesses
 from localdev.host.errors import HostError
 from localdev.host.settings import find_setting
+from localdev.policy_lines import find_line
 from localdev.stack import ROOT
 
 type Problems = dict[str, str]  # what is wrong with a setting, by its name
 
 SELF_CHECK = "usher.self_check"
 HUB = "WebPubSubHub"
+POLICY_FILE = "USHER_POLICY_FILE"
 SERVICE_URI = f"{DEFAULT_CONNECTION}__serviceUri"
 # Settings of the app. Other names in a report are places in the policy file of this folder.
 PREFIXES = ("USHER_", "WebPubSub")
@@ -43,7 +46,17 @@ async def run_self_check(environ: Mapping[str, str]) -> dict[str, Any]:
     except ChildError as error:
         raise UnseenError(f"`python -m {SELF_CHECK}` {error}") from None
     report = _read_report(done)
-    return report | {"problems": report["problems"] | find_fatal(environ)}
+    file = ROOT / (environ.get(POLICY_FILE) or "policy.json")
+    problems = {
+        place: _add_line(problem, place, file) for place, problem in report["problems"].items()
+    }
+    return report | {"problems": problems | find_fatal(environ)}
+
+
+def _add_line(problem: str, place: str, file: Path) -> str:
+    """Add the line to the problem of a place in the policy file."""
+    line = find_line(file, place) if place.startswith(file.name) else None
+    return problem if line is None else f"{problem} (line {line})"
 
 
 def _read_report(done: Result) -> dict[str, Any]:
@@ -110,6 +123,12 @@ async def _read_azure(fixes: Fixes) -> dict[str, str]:
 def _own_environment() -> dict[str, str]:
     # Without settings of this machine, which would count where the deployment has none.
     return {name: text for name, text in os.environ.items() if not name.startswith(PREFIXES)}
+
+
+def find_in_environment(environ: Mapping[str, str], values: Mapping[str, str]) -> frozenset[str]:
+    """Return the app's settings that do not come from local.settings.json, which has `values`."""
+    names = (name for name in environ if name.startswith(PREFIXES))
+    return frozenset(name for name in names if environ[name] != values.get(name))
 
 
 def describe_problems(problems: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ from localdev.doctor.target import Target
 
 DEFAULT_HUB = "chat"  # as in local.settings.sample.json
 DEFAULT_GROUP = "lobby"
+APP, SERVICE, ISSUER = "the app", "the service", "the token's issuer"  # owners of clocks
 NO_ANSWER = Answer(0, {}, "")
 
 
@@ -45,6 +46,8 @@ class Context:
 
     `self_check` is the app's report about the settings of this folder, empty for a deployment.
     `self_check_failure` says why there is no report although the app runs here.
+    `environment` names the settings that the environment sets differently than local.settings.json.
+    `issuer` is the identity provider of an app on this machine in `oidc` mode.
     `origins` are the origins of pages that must be allowed to use the app.
     `clock_offsets` are seconds ahead of this machine's clock, by the clock's owner.
     `connection_state` is the `ce-connectionState` that `connect` returned: Web PubSub sends it with
@@ -60,6 +63,8 @@ class Context:
     self_check_failure: str = ""
     access_key: str | None = field(default=None, repr=False)
     origins: tuple[str, ...] = ()
+    environment: frozenset[str] = frozenset()
+    issuer: str | None = None
     user_id: str = field(default_factory=new_user_id)
     clock_offsets: dict[str, float] = field(default_factory=dict)
     health: Answer = NO_ANSWER
@@ -107,7 +112,7 @@ class Context:
     @property
     def fixes(self) -> Fixes:
         """Fixes with all names that are known by now."""
-        return Fixes(self.target, self.hub, self.service_host)
+        return Fixes(self.target, self.hub, self.service_host, self.environment)
 
     async def ask_app(
         self,
@@ -121,13 +126,13 @@ class Context:
         # W3C Trace Context: version, trace id, parent id, flags.
         traced = {"traceparent": f"00-{self.trace}-{secrets.token_hex(8)}-01", **(headers or {})}
         answer = await call(self.session, method, url, headers=traced, body=body)
-        self._note_clock("the app", answer)
+        self._note_clock(APP, answer)
         return answer
 
     async def ask_service(self, method: str, path: str) -> Answer:
         """Call Web PubSub without credentials. Raises UnreachableError."""
         answer = await call(self.session, method, f"{self.service}{path}")
-        self._note_clock("the service", answer)
+        self._note_clock(SERVICE, answer)
         return answer
 
     def _note_clock(self, whose: str, answer: Answer) -> None:

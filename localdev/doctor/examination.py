@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import itertools
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from localdev.doctor.app import (
@@ -14,12 +16,21 @@ from localdev.doctor.app import (
     check_package,
     check_settings,
 )
-from localdev.doctor.app_settings import UnseenError, run_self_check
+from localdev.doctor.app_settings import UnseenError, find_in_environment, run_self_check
 from localdev.doctor.calls import UnreachableError, open_session
-from localdev.doctor.clock import check_clock
+from localdev.doctor.clock import check_clock, check_token
 from localdev.doctor.context import Context
 from localdev.doctor.event_handler import check_handler
-from localdev.doctor.findings import Finding, Level, Report, failure, skipped, worst_level
+from localdev.doctor.findings import (
+    JOURNEY,
+    Finding,
+    Level,
+    Report,
+    failure,
+    skipped,
+    worst_level,
+)
+from localdev.doctor.identity_provider import ISSUER
 from localdev.doctor.journey import check_journey
 from localdev.doctor.negotiation import check_negotiate
 from localdev.doctor.origins import check_cors, check_pages
@@ -29,6 +40,8 @@ from localdev.host.access import DEFAULT_CONNECTION, read_accesses
 from localdev.host.errors import HostError
 from localdev.host.settings import apply_local_settings, read_local_settings
 from localdev.stack import ROOT
+
+WAITING_SECONDS = 5.0  # between two lines about an answer that has not come
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +57,17 @@ CHECKS = (
     Check("app", check_app),
     Check("settings", check_settings, ("app",)),
     Check("package", check_package, ("settings",)),
-    Check("health", check_health, ("settings",)),
+    # Before health, because Web PubSub answers a wrong clock as it answers a wrong access key.
+    Check("clock", check_clock, ("settings",)),
+    Check("health", check_health, ("clock",)),
     Check("cors", check_cors, ("app",)),
     Check("negotiate", check_negotiate, ("health",)),
-    Check("clock", check_clock, ("health",)),
+    Check("token", check_token, ("negotiate",)),
     Check("webhook", check_webhook, ("settings",)),
     Check("connect", check_connect, ("health", "webhook")),
     Check("handler", check_handler, ("health",)),
-    Check("journey", check_journey, ("negotiate", "clock", "connect", "handler")),
-    Check("pages", check_pages, ("journey",)),
+    Check(JOURNEY, check_journey, ("negotiate", "token", "connect", "handler")),
+    Check("pages", check_pages, (JOURNEY,)),
 )
 
 
@@ -86,21 +101,43 @@ async def examine(target: Target, environ: Mapping[str, str], report: Report) ->
         if target.is_local:
             await _read_local_settings(context, environ)
         report.open(target.app)
-        context.health = await call_health(context)
+        async with _show_waiting(report):
+            context.health = await call_health(context)
         for check in CHECKS:
             report.begin(check.name)
-            findings[check.name] = await _run(check, context, blocked)
+            async with _show_waiting(report):
+                findings[check.name] = await _run(check, context, blocked)
             report.end(findings[check.name])
     return findings
 
 
+@asynccontextmanager
+async def _show_waiting(report: Report) -> AsyncIterator[None]:
+    """Print a line every few seconds until the block ends."""
+
+    async def count() -> None:
+        for number in itertools.count(1):
+            await asyncio.sleep(WAITING_SECONDS)
+            report.wait(number * WAITING_SECONDS)
+
+    counting = asyncio.create_task(count())
+    try:
+        yield
+    finally:
+        counting.cancel()
+
+
 async def _read_local_settings(context: Context, environ: Mapping[str, str]) -> None:
-    context.origins = context.target.origins or read_local_settings(ROOT).cors_origins
+    settings = read_local_settings(ROOT)
+    context.origins = context.target.origins or settings.cors_origins
+    context.environment = find_in_environment(environ, settings.values)
     try:
         context.self_check = await run_self_check(environ)
     except UnseenError as error:
         context.self_check_failure = str(error)
         return
+    if context.self_check.get("auth") == "oidc":
+        context.issuer = environ.get(ISSUER)
     if not context.self_check["problems"] and context.access_key is None:
         (access,) = read_accesses([DEFAULT_CONNECTION], environ)
         context.access_key = access.access_key

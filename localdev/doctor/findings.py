@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+JOURNEY = "journey"  # the check that shows that a client gets what the app promises
 WIDTH = 10  # of the longest check name, with one space
 
 
@@ -71,6 +72,7 @@ class Report:
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
+        self._begun = ""  # the line of the check that runs
         self._stream = sys.stderr if as_json else sys.stdout
 
     def open(self, app: str) -> None:
@@ -79,10 +81,17 @@ class Report:
 
     def begin(self, check: str) -> None:
         """Print the name of a check that starts; its finding follows on the same line."""
-        self._write(f"  {check:<{WIDTH}} ")
+        self._begun = f"  {check:<{WIDTH}} "
+        self._write(self._begun)
+
+    def wait(self, seconds: float) -> None:
+        """Print that the examination is waiting, and begin the line of its check again."""
+        start = "" if self._begun else f"  {'':<{WIDTH}} "
+        self._write(f"{start}...      still waiting after {seconds:g} s\n{self._begun}")
 
     def end(self, finding: Finding) -> None:
         """Print the finding of the check that was begun."""
+        self._begun = ""
         self._write(f"{MARKS[finding.level]}  {_printable(finding.saw)}\n")
         for name, text in (("means", finding.means), ("fix", finding.fix)):
             if text:
@@ -90,7 +99,7 @@ class Report:
 
     def close(self, app: str, findings: Mapping[str, Finding]) -> None:
         """Print the summary, and with JSON the document."""
-        self._write(f"{_summarise(findings)}\n")
+        self._write(f"{_printable(_verdict(findings))}\n{_printable(_coverage(findings))}\n")
         if self._as_json:
             print(json.dumps(to_document(app, findings)), flush=True)
 
@@ -105,14 +114,31 @@ def to_document(app: str, findings: Mapping[str, Finding]) -> dict[str, object]:
     return {"app": app, "level": worst_level(findings.values()), "findings": listed}
 
 
-def _summarise(findings: Mapping[str, Finding]) -> str:
+def _coverage(findings: Mapping[str, Finding]) -> str:
+    """Return how many checks found something out, and why the others did not."""
+    reasons: dict[str, list[str]] = {}
+    for check, finding in findings.items():
+        if finding.level is Level.SKIPPED:
+            reasons.setdefault(finding.saw, []).append(check)
+    left_out = [f"{', '.join(checks)}, because {why}" for why, checks in reasons.items()]
+    examined = sum(finding.level is not Level.SKIPPED for finding in findings.values())
+    counted = f"{examined} of {len(findings)} examined"
+    coverage = f"{counted}, not examined: {'; '.join(left_out)}" if left_out else counted
+    return f"{coverage}."
+
+
+def _verdict(findings: Mapping[str, Finding]) -> str:
     levels = [finding.level for finding in findings.values()]
     counts = [
         f"{levels.count(level)} {level}{'s' if levels.count(level) > 1 else ''}"
         for level in (Level.FAILURE, Level.WARNING)
         if level in levels
     ]
-    return f"{', '.join(counts)}." if counts else "Nothing is wrong."
+    if counts:
+        return f"{', '.join(counts)}."
+    if JOURNEY in findings and findings[JOURNEY].level is Level.OK:
+        return "Nothing is wrong."
+    return "No fault was found, but no client has connected."
 
 
 def _printable(text: str) -> str:

@@ -11,11 +11,15 @@ ADD_UNITS = "Add units to the Web PubSub resource."
 
 @dataclass(frozen=True, slots=True)
 class Fixes:
-    """Fixes for one target. They contain the names that are known, and CAPITALS for others."""
+    """Fixes for one target. They contain the names that are known, and CAPITALS for others.
+
+    `environment` names the settings that the environment sets, not local.settings.json.
+    """
 
     target: Target
     hub: str
     service_host: str | None
+    environment: frozenset[str] = frozenset()
 
     @property
     def app_name(self) -> str:
@@ -35,16 +39,22 @@ class Fixes:
 
     def use_system_key(self) -> str:
         """Use the system key that Web PubSub sends to the webhook."""
-        return self._use_key("systemKeys.webpubsub_extension")
+        return self._use_key("systemKeys", "webpubsub_extension")
 
     def use_function_key(self) -> str:
         """Use a function key of the app."""
-        return self._use_key("functionKeys.default")
+        return self._use_key("functionKeys", "default")
 
-    def _use_key(self, query: str) -> str:
+    def _use_key(self, kind: str, name: str) -> str:
+        if self.target.is_local:
+            printed = "function" if kind == "functionKeys" else name
+            return (
+                f"Use the key `{printed}` that `python3 dev.py up --keys` printed at its start, or "
+                "start it again."
+            )
         return (
-            "Use the key that this command prints: az functionapp keys list "
-            f"--resource-group {self.group} --name {self.app_name} --query {query} --output tsv"
+            "Use the key that this command prints: az functionapp keys list --resource-group "
+            f"{self.group} --name {self.app_name} --query {kind}.{name} --output tsv"
         )
 
     def set_event_handler(self) -> str:
@@ -123,13 +133,16 @@ class Fixes:
     def correct_settings(self, names: list[str]) -> str:
         """Correct these app settings. In Azure this restarts the app."""
         if self.target.is_local:
-            named = " and ".join(names)
-            return (
-                f"Correct {named} in local.settings.json or the environment, and restart the app."
-            )
+            return f"Correct {self._locate(names)}, and restart the app."
         return self.change_setting(
             names[0], " ".join(["VALUE", *(f"{n}=VALUE" for n in names[1:])])
         )
+
+    def _locate(self, names: list[str]) -> str:
+        ours = [name for name in names if name not in self.environment]
+        theirs = [name for name in names if name in self.environment]
+        places = (("local.settings.json", ours), ("the environment", theirs))
+        return " and ".join(f"{' and '.join(some)} in {place}" for place, some in places if some)
 
     def allow_cors_origins(self, origins: list[str]) -> str:
         """Allow pages of these origins to call the app."""
@@ -168,11 +181,18 @@ class Fixes:
             "policy decides."
         )
 
-    def correct_issuer(self) -> str:
-        """Let the app get the keys of the identity provider."""
+    def correct_issuer(self, issuer: str) -> str:
+        """Name an identity provider that runs."""
         return (
-            "Correct USHER_OIDC_ISSUER, or let the app reach the identity provider: the app's log "
-            "names the failed request."
+            f"Correct USHER_OIDC_ISSUER, or start the identity provider. Test: curl {issuer}"
+            "/.well-known/openid-configuration"
+        )
+
+    def let_app_reach_provider(self, issuer: str) -> str:
+        """Let the app get the keys of a provider that answers others."""
+        return (
+            f"Let the app reach {issuer} (its network rules and proxy): its log names the failed "
+            "request."
         )
 
     def require_key(self) -> str:

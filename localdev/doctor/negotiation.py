@@ -10,8 +10,9 @@ import jwt
 
 from localdev.doctor.calls import Answer, Kind
 from localdev.doctor.context import Context, Token
-from localdev.doctor.findings import Finding, failure, fine, warning
+from localdev.doctor.findings import Finding, failure, fine
 from localdev.doctor.fixes import ADD_UNITS, ROLE
+from localdev.doctor.identity_provider import find_fault, find_issuer
 
 NEGOTIATE = "/api/negotiate"
 LOGIN = "easyauth or oidc"  # these two modes look the same from outside
@@ -70,13 +71,32 @@ async def _check_login(context: Context) -> Finding:
     context.mode = LOGIN
     bearer = context.target.bearer
     if bearer is None:
-        return fine(
-            f"{LOGIN} mode: 401 without credentials, as expected (--bearer-from-env tests more)"
-        )
+        return await _check_provider(context)
     answer = await call_negotiate(context, _with_bearer(bearer))
     if answer.status == 401:
         return _judge_rejected_bearer(bearer)
+    if answer.kind == Kind.IDENTITY_PROVIDER_FAILED:
+        return await _judge_failed_provider(context, answer)
     return _judge(context, answer)
+
+
+async def _check_provider(context: Context) -> Finding:
+    saw = f"{LOGIN} mode: 401 without credentials, as expected (--bearer-from-env tests more)"
+    if context.issuer is None:
+        return fine(saw)
+    fault = await find_fault(context, context.issuer)
+    return fault or fine(f"{saw}; the identity provider publishes its keys")
+
+
+async def _judge_failed_provider(context: Context, answer: Answer) -> Finding:
+    issuer = find_issuer(context)
+    if issuer is None:
+        return _judge(context, answer)
+    saw = f"POST {NEGOTIATE} returned {answer.description}"
+    if fault := await find_fault(context, issuer):
+        return failure(f"{saw}; {fault.saw}", fault.means, fault.fix)
+    means = f"{issuer} answers this machine but not the app."
+    return failure(saw, means, context.fixes.let_app_reach_provider(issuer))
 
 
 def known_caller(context: Context) -> Caller:
@@ -157,10 +177,10 @@ def _judge_kind(context: Context, kind: str | None, saw: str) -> Finding | None:
             return failure(saw, means, fixes.change_setting("USHER_AUTH", "MODE"))
         case Kind.IDENTITY_PROVIDER_FAILED:
             means = "The app cannot get the identity provider's keys, so it cannot verify tokens."
-            return failure(saw, means, fixes.correct_issuer())
+            return failure(saw, means, fixes.correct_issuer("ISSUER"))
         case Kind.FORBIDDEN:
             means = f"The policy does not allow {context.user_id} to join this group."
-            return warning(saw, means, fixes.choose_group())
+            return failure(saw, means, fixes.choose_group())
         case Kind.SERVICE_FAILED | Kind.SERVICE_UNANSWERED:
             means = (
                 "Web PubSub answers the app but issues no tokens: the role of the app's identity "

@@ -6,6 +6,7 @@ Secrets come from environment variables and are never shown.
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from urllib.parse import urlsplit
 
 from localdev.addresses import LOCAL_HOSTS, is_protected
@@ -102,6 +103,8 @@ def _add_secret_options(parser: argparse.ArgumentParser) -> None:
 def read_target(options: argparse.Namespace, environ: Mapping[str, str]) -> Target:
     """Return the target. Raises DoctorError for a bad address and for a variable that is unset."""
     app = _read_app(options.app)
+    if options.patience is not None and not 0 < options.patience < inf:
+        raise DoctorError("--patience must be a number of seconds above 0")
     is_local = urlsplit(app).hostname in LOCAL_HOSTS
     secrets = {
         "system_key": options.key_from_env,
@@ -112,7 +115,7 @@ def read_target(options: argparse.Namespace, environ: Mapping[str, str]) -> Targ
     return Target(
         app,
         options.patience or (LOCAL_WAIT_SECONDS if is_local else WAIT_SECONDS),
-        origins=tuple(origin.rstrip("/") for origin in options.origin),
+        origins=tuple(_read_origin(origin) for origin in options.origin),
         group=options.group,
         hub=options.hub,
         resource_group=options.resource_group,
@@ -128,6 +131,16 @@ def _read_app(url: str) -> str:
     if not is_protected(url):
         raise DoctorError("--app uses http, which would send keys unencrypted. Use https.")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _read_origin(text: str) -> str:
+    origin = text.rstrip("/")
+    parts = urlsplit(origin)
+    # `*` stands for the pages of every origin, as in CORS.
+    is_page = parts.scheme in ("http", "https") and parts.hostname
+    if origin != "*" and not (is_page and origin == f"{parts.scheme}://{parts.netloc}"):
+        raise DoctorError(f"--origin {text} must have the form https://www.example.com")
+    return origin
 
 
 def _read_variable(name: str, environ: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from benchmarks import fanout, idle, slow
 from benchmarks.__main__ import export
 from benchmarks.children import ROOT, BenchmarkError
 from benchmarks.figures import Figure, Report
+from benchmarks.machine import describe_machine
 from benchmarks.processes import run_audience, run_floor
 
 
@@ -64,7 +65,8 @@ def test_an_unknown_name_is_refused_before_anything_is_measured() -> None:
 
 def test_the_json_has_samples_machine_and_versions() -> None:
     figure = Figure("p50", "ms", [1.0], [3.0])
-    found = json.loads(json.dumps(export([Report("slow", "delay", [figure])])))
+    found = json.loads(json.dumps(export([Report("slow", "delay", [figure])], describe_machine())))
     assert found["benchmarks"][0]["figures"][0]["ratios"] == [3.0]
     assert found["packages"]["aiohttp"]
-    assert found.keys() == {"machine", "python", "packages", "benchmarks"}
+    assert found.keys() == {"machine", "packages", "benchmarks"}
+    assert {"processor", "processors", "platform", "python"} <= found["machine"].keys()

@@ -1,5 +1,6 @@
 """`dev.py doctor` on a healthy stack, and on the same stack with one fault at a time."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
+from localdev.doctor import examination
 from localdev.doctor.calls import Kind
 from localdev.doctor.findings import Finding, Level
 from tests.e2e.doctor_stacks import (
@@ -96,6 +98,42 @@ async def test_an_event_handler_with_a_wrong_address(stack: Stack, path: str) ->
         "Web PubSub answered the client's handshake with 500",
     )
     assert "a wrong key or address. The app itself accepts the client." in finding.means
+
+
+async def test_a_late_clock_is_not_reported_as_a_wrong_key(stack: Stack) -> None:
+    """Web PubSub answers tokens of a late clock as it answers tokens of a wrong key."""
+
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
+        response = await forward()
+        if request.path == HEALTH:
+            body = problem(Kind.SERVICE_UNHEALTHY, serviceStatus=401)
+            response = web.Response(status=503, text=body)
+        shown = datetime.now(UTC) - timedelta(minutes=10)
+        response.headers["Date"] = shown.strftime("%a, %d %b %Y %H:%M:%S GMT")
+        return response
+
+    async with run_proxy(stack.host.address, respond) as app:
+        check, finding = only_fault(await stack.examine(app=app))
+        assert (check, finding.level) == ("clock", Level.FAILURE)
+        check, finding = only_fault(await stack.examine(Deployment, app, origins=("*",)))
+        assert (check, finding.level) == ("clock", Level.FAILURE)
+
+
+async def test_a_wait_is_shown(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An app that does not answer is no silence: a line says so every few seconds."""
+    monkeypatch.setattr(examination, "WAITING_SECONDS", 0.01)
+
+    async def respond(request: web.Request, forward: Forward) -> web.Response:
+        shown = ""
+        while request.path in (HEALTH, OPENAPI) and "still waiting" not in shown:
+            await asyncio.sleep(0.01)
+            shown = capsys.readouterr().out
+        return await forward()
+
+    async with run_proxy(stack.host.address, respond) as app:
+        assert faults(await stack.examine(app=app, wait_seconds=10)) == {}
 
 
 async def test_a_missing_event_function(stack: Stack) -> None:
@@ -462,19 +500,21 @@ async def test_a_deployment_whose_webhook_requires_no_key(stack: Stack) -> None:
 
 
 async def test_a_group_that_the_policy_denies(stack: Stack) -> None:
-    """It may be intended, so it is a warning."""
+    """No client can join it, so a script has to notice."""
     check, finding = only_fault(await stack.examine(group="vault"))
-    assert (check, finding.level) == ("negotiate", Level.WARNING)
+    assert (check, finding.level) == ("negotiate", Level.FAILURE)
     assert "--group" in finding.fix
 
 
 async def test_a_policy_that_became_invalid_after_the_start(stack: Stack, tmp_path: Path) -> None:
     """The running app still has the old policy; the finding names the wrong place."""
     policy = tmp_path / "policy.json"
-    policy.write_text('{"rules": [{"caller": "any", "group": "a", "allow": ["all"]}]}')
+    policy.write_text('{"rules": [\n{"caller": "any", "group": "a",\n"allow": ["all"]}]}')
     changed = replace(stack, settings={**stack.settings, "USHER_POLICY_FILE": str(policy)})
     check, finding = only_fault(await changed.examine())
     assert (check, "policy.json rules[0].allow must be" in finding.saw) == ("settings", True)
+    assert finding.saw.endswith("(line 3)")
+    assert finding.fix == "Correct the policy file, and restart the app."
 
 
 async def test_an_access_key_of_another_service(stack: Stack) -> None:

@@ -16,7 +16,7 @@ from tests.e2e.processes import Running, run
 from webpubsub_emulator import ACCESS_KEY
 
 CHECKS = (
-    *("app", "settings", "package", "health", "cors", "negotiate", "clock"),
+    *("app", "settings", "package", "clock", "health", "cors", "negotiate", "token"),
     *("webhook", "connect", "handler", "journey", "pages"),
 )
 
@@ -48,8 +48,12 @@ def test_a_report_without_faults(tmp_path: Path) -> None:
         options = ("--key-from-env", "SYSTEM_KEY")
         done = examine(stack, *options, SYSTEM_KEY=keys["webpubsub_extension"])
     assert (done.returncode, done.stderr) == (0, "")
-    first, *lines, last = done.stdout.splitlines()
-    assert (first, last) == (f"Usher at {stack.facts['host']}", "Nothing is wrong.")
+    first, *lines, verdict, last = done.stdout.splitlines()
+    assert (first, verdict) == (f"Usher at {stack.facts['host']}", "Nothing is wrong.")
+    assert last == (
+        "12 of 13 examined, not examined: pages, because in local mode, pages of every origin can "
+        "connect."
+    )
     assert [tuple(line.split()[:2]) for line in lines[:-1]] == [
         (name, "ok") for name in CHECKS[:-1]
     ]
@@ -66,9 +70,26 @@ def test_a_failure_in_json(tmp_path: Path) -> None:
     (finding,) = [f for f in document["findings"] if f["level"] == document["level"]]
     assert (wrong.returncode, finding["check"]) == (1, "webhook")
     assert "FAILURE  OPTIONS from 127.0.0.1 returned 401" in wrong.stderr
-    assert re.search(r"means: .*\n +fix: +Use the key .*: az functionapp keys list", wrong.stderr)
-    assert wrong.stderr.splitlines()[-1] == "1 failure."
+    assert re.search(r"means: .*\n +fix: +Use the key .* `python3 dev.py up --keys`", wrong.stderr)
+    verdict, last = wrong.stderr.splitlines()[-2:]
+    assert (verdict, last.startswith("9 of 13 examined, not examined:")) == ("1 failure.", True)
     assert "not-the-key" not in wrong.stderr + wrong.stdout
+
+
+def test_a_group_that_cannot_be_entered(tmp_path: Path) -> None:
+    """Exit status 1: a script must not go on as if clients could join it."""
+    with run(UP, tmp_path / "log", {"USHER_POLICY_FILE": "policy.json"}) as stack:
+        done = examine(stack, "--group", "vault")
+    assert done.returncode == 1
+    assert "negotiate  FAILURE" in done.stdout
+    assert "Nothing is wrong" not in done.stdout
+
+
+def test_a_wrong_setting_of_the_environment(tmp_path: Path) -> None:
+    """The fix names the place: the file would be the wrong one."""
+    with run(UP, tmp_path / "log") as stack:
+        done = examine(stack, USHER_TOKEN_MINUTES="soon")
+    assert "fix:   Correct USHER_TOKEN_MINUTES in the environment, and restart" in done.stdout
 
 
 def test_no_app_at_the_address() -> None:
@@ -89,6 +110,8 @@ def test_no_app_at_the_address() -> None:
         (["--key-from-env", "NOT_SET_ANYWHERE"], "The variable NOT_SET_ANYWHERE is not set."),
         (["--app", "https://usher.invalid"], "Nothing answers at https://usher.invalid"),
         (["--keys", "secret"], "unknown"),
+        (["--patience", "0"], "--patience must be a number of seconds above 0"),
+        (["--origin", "foo"], "--origin foo must have the form https://www.example.com"),
     ],
 )
 def test_an_examination_that_cannot_start(arguments: list[str], message: str) -> None:

@@ -9,17 +9,21 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
+from localdev.doctor.calls import Kind
 from localdev.doctor.findings import Finding, Level
 from localdev.stack import ROOT, sample_settings
 from tests.e2e import identity_provider
 from tests.e2e.doctor_stacks import (
     EVENTS,
     Deployment,
+    Forward,
     Stack,
     faults,
     only_fault,
+    respond_to,
     respond_to_preflights,
     run_doctor_stack,
     run_proxy,
@@ -87,6 +91,8 @@ async def test_a_wrong_system_key(anonymous: Stack) -> None:
     for key in ("of-another-app", anonymous.host.keys["function"]):
         check, finding = only_fault(await examine(anonymous, system_key=key))
         assert (check, "systemKeys.webpubsub_extension" in finding.fix) == ("webhook", True)
+        check, finding = only_fault(await anonymous.examine(system_key=key))
+        assert (check, "dev.py up --keys" in finding.fix) == ("webhook", True)
 
 
 @pytest.mark.parametrize("key", ["", "?code=of-another-app"])
@@ -184,7 +190,41 @@ async def test_oidc_mode() -> None:
             assert means in finding.means
             assert token not in finding.saw + finding.means + finding.fix
         check, finding = only_fault(await stack.examine(bearer=provider.token(), group="vault"))
-        assert (check, finding.level) == ("negotiate", Level.WARNING)
+        assert (check, finding.level) == ("negotiate", Level.FAILURE)
+
+
+async def test_an_identity_provider_that_fails() -> None:
+    """The doctor asks the provider itself, with and without a bearer token."""
+    async with run_oidc_stack() as (stack, provider):
+        opened = await stack.examine()
+        assert opened["negotiate"].saw.endswith("the identity provider publishes its keys")
+        provider.answers[identity_provider.DISCOVERY] = not_found
+        for bearer in (None, provider.token()):
+            check, finding = only_fault(await stack.examine(bearer=bearer))
+            assert (check, finding.level) == ("negotiate", Level.FAILURE)
+            assert "/tenant/.well-known/openid-configuration returned 404" in finding.saw
+            assert f"curl {provider.issuer}/.well-known" in finding.fix
+
+
+async def test_an_identity_provider_that_only_the_app_cannot_reach() -> None:
+    async with run_oidc_stack() as (stack, provider):
+        body = {"type": f"urn:problem-type:usher:{Kind.IDENTITY_PROVIDER_FAILED}"}
+        failing = respond_to("/api/negotiate", 503, json.dumps(body))
+
+        async def respond(request: web.Request, forward: Forward) -> web.Response:
+            return await (
+                failing(request, forward) if "Authorization" in request.headers else forward()
+            )
+
+        async with run_proxy(stack.host.address, respond) as app:
+            bearer = provider.token()
+            check, finding = only_fault(await stack.examine(app=app, bearer=bearer))
+    assert check == "negotiate"
+    assert finding.means == f"{provider.issuer} answers this machine but not the app."
+
+
+async def not_found() -> web.StreamResponse:
+    return web.Response(status=404)
 
 
 async def test_single_group() -> None:

@@ -56,6 +56,63 @@ def test_az_and_func_deploy_it(azure: Azure) -> None:
 
 
 @needs_sh
+def test_a_backend_gets_the_function_key(azure: Azure) -> None:
+    """In `key` mode; the commands find out the app themselves."""
+    done = azure.run("sh", "-euc", commands(DEPLOY, "Function key (`key` mode)"))
+    assert (done.returncode, done.stdout) == (0, "d\n"), done.stderr
+
+
+def test_a_change_publishes_the_code() -> None:
+    """The policy is part of the package, too: without step 3 the old one stays."""
+    assert "repeat steps 2, 3 and 4." in section(DEPLOY, "With az and func")
+    assert re.findall(r"^(\d)\. Publish the code", section(DEPLOY, "With az and func"), re.M) == [
+        "3"
+    ]
+
+
+def test_github_s_environment_exists_before_its_credential() -> None:
+    text = commands(DEPLOY, "From GitHub")
+    made = text.index("environments/production\n")
+    assert made < text.index("environment:production")
+
+
+@pytest.mark.parametrize("members", ["1,000", "10,000"])
+def test_the_costs_use_the_tables_of_the_page_about_scale(members: str) -> None:
+    """Messages of texts and of events, from the row of a group of this size."""
+    row = rf"^\| {members} \| \d+ \| [\d,]+ \| [\d,]+ \| ([\d,]+) \| ([\d,]+) \|"
+    found = re.search(row, (ROOT / "docs" / "scale.md").read_text("utf-8"), re.MULTILINE)
+    assert found
+    messages = sum(int(count.replace(",", "")) for count in found.groups())
+    assert f"{messages:,} messages" in section(DEPLOY, "What it costs")
+
+
+# What PowerShell reads otherwise: continued lines, variables, functions, and curl, its own alias.
+POSIX_ONLY = re.compile(r"\\\n|^\s*[A-Z_]+=|\(\) \{|^\s*curl |\.sh\b", re.MULTILINE)
+PAIRS = re.findall(
+    r"^ *```sh\n(.*?)^ *```\n(?: *```powershell\n(.*?)^ *```\n)?",
+    DEPLOY.read_text("utf-8"),
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize(("posix", "powershell"), PAIRS)
+def test_powershell_has_the_same_commands(posix: str, powershell: str) -> None:
+    """A block that PowerShell reads otherwise is followed by one for it, with the same options."""
+    if not POSIX_ONLY.search(posix):
+        assert not powershell
+        return
+    assert not POSIX_ONLY.search(powershell)
+    assert words(posix) == words(powershell)
+
+
+def words(block: str) -> list[str]:
+    """Return the commands with their subcommands, and all options, in any order."""
+    block = re.sub(r"curl\.exe", "curl", block).replace(".ps1", ".sh")
+    called = r"\b(?:az|azd|func|gh|curl)(?: [a-z][a-z-]*)+|connect-hub\.sh"
+    return sorted(re.findall(rf"{called}|(?<= )--[a-z-]+", block))
+
+
+@needs_sh
 def test_az_gives_what_main_bicep_needs(azure: Azure) -> None:
     """Every parameter exists, and every required parameter is given."""
     azure.run("sh", "-euc", commands(DEPLOY, "With az and func"))

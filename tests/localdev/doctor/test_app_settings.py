@@ -153,7 +153,7 @@ async def test_a_dead_host_with_a_wrong_setting(name: str, value: str, problem: 
         f"GET /api/health returned 503 (Function host is not running.); {name} {problem}"
     )
     assert "can keep the Functions host from starting" in finding.means
-    assert finding.fix.startswith(f"Correct {name} in local.settings.json")
+    assert finding.fix.startswith(f"Correct {name} in the environment")
     assert KEY not in finding.saw + finding.means + finding.fix
 
 

@@ -13,6 +13,8 @@ ARGUMENTS: dict[str, list[Any]] = {
     "correct_settings": [["WebPubSubHub", "USHER_AUTH"]],
     "allow_cors_origins": [["https://www.example.com"]],
     "allow_socket_origins": [["https://www.example.com"]],
+    "correct_issuer": ["https://login.example.com"],
+    "let_app_reach_provider": ["https://login.example.com"],
 }
 FIXES = [
     name for name, member in vars(Fixes).items() if callable(member) and not name.startswith("_")
@@ -40,6 +42,22 @@ def test_names_in_commands() -> None:
     assert "az webpubsub show --resource-group rg --name other" in fixes.assign_role()
     assert "az functionapp keys list --resource-group rg --name usher" in fixes.use_system_key()
     assert fixes.set_event_handler().startswith("infra/connect-hub.sh rg usher ")
+
+
+def test_keys_of_the_local_stack() -> None:
+    """No command of Azure prints them."""
+    fixes = Fixes(Target("http://127.0.0.1:7071", 5), "chat", "127.0.0.1")
+    assert "`webpubsub_extension` that `python3 dev.py up --keys`" in fixes.use_system_key()
+    assert "`function` that `python3 dev.py up --keys`" in fixes.use_function_key()
+
+
+def test_a_setting_of_the_environment_is_corrected_there() -> None:
+    target = Target("http://127.0.0.1:7071", 5)
+    fixes = Fixes(target, "chat", None, frozenset({"USHER_AUTH"}))
+    assert fixes.correct_settings(["WebPubSubHub", "USHER_AUTH"]) == (
+        "Correct WebPubSubHub in local.settings.json and USHER_AUTH in the environment, and "
+        "restart the app."
+    )
 
 
 @pytest.mark.parametrize("name", ["connect-hub.sh", "connect-hub.ps1"])

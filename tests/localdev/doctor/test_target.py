@@ -45,6 +45,22 @@ def test_an_address_that_is_rejected(app: str, reason: str) -> None:
         read_target(options("--app", app), {})
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--patience", value) for value in ("0", "-1", "nan", "inf")),
+        *(
+            ("--origin", value)
+            for value in ("foo", "https://", "https://a.example/page", "ftp://a")
+        ),
+    ],
+)
+def test_a_value_that_would_examine_something_else(option: str, value: str) -> None:
+    """No time and a text that is no origin are refused, not replaced or ignored."""
+    with pytest.raises(DoctorError, match=option):
+        read_target(options(f"{option}={value}"), {})
+
+
 def test_an_empty_variable_is_an_error() -> None:
     """Otherwise the doctor would call a deployment's webhook without the key."""
     with pytest.raises(DoctorError, match="KEY is not set"):
