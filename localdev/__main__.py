@@ -1,7 +1,8 @@
 """`python -m localdev COMMAND`: the commands behind dev.py.
 
-What only some commands need is imported in their functions, so that `emulator` starts without the
-Functions runtime, with aiohttp and PyJWT alone.
+What only some commands need is imported in their functions: options need the standard library
+alone, so that `--help` works before anything is installed, and `emulator` needs no Functions
+runtime, but aiohttp and PyJWT.
 """
 
 import argparse
@@ -30,9 +31,7 @@ from localdev.doctor.target import add_doctor_options
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
-from localdev.provision import call_provision
 from localdev.stack import ROOT, StackError, ensure_local_settings
-from webpubsub_emulator import ACCESS_KEY, sign_data_plane_token
 from webpubsub_emulator.command import main as run_emulator
 
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
@@ -116,11 +115,15 @@ def host(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def token(_options: argparse.Namespace, _rest: list[str]) -> int:
+    from webpubsub_emulator import ACCESS_KEY, sign_data_plane_token  # imports PyJWT
+
     print(sign_data_plane_token(ACCESS_KEY))
     return 0
 
 
 def provision(options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.provision import call_provision  # imports aiohttp
+
     return asyncio.run(call_provision(options))
 
 

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from webpubsub_emulator.faults import FAULTS, Fault, FaultError, Faults, parse_fault
-from webpubsub_emulator.handler_settings import read_settings
-from webpubsub_emulator.server import Emulator
 from webpubsub_emulator.units import connection_limit
+
+if TYPE_CHECKING:
+    from webpubsub_emulator.server import Emulator
 
 PORT = 8080
 FAULT_HELP = "inject this fault; repeatable. The faults are " + ", ".join(FAULTS)
@@ -75,8 +76,11 @@ def add_control_option(parser: argparse.ArgumentParser) -> None:
 
 def build_emulator(
     options: argparse.Namespace, port: int, connection_limit: int | None = None
-) -> Emulator:
+) -> "Emulator":
     """Return an emulator with the faults and the control endpoint of the options, not started."""
+    # Imported here, so that --help waits for no package.
+    from webpubsub_emulator.server import Emulator
+
     return Emulator(
         port=port,
         faults=Faults(options.fault, options.seed),
@@ -85,7 +89,7 @@ def build_emulator(
     )
 
 
-def add_event_handler(emulator: Emulator, hub: str, url_template: str) -> None:
+def add_event_handler(emulator: "Emulator", hub: str, url_template: str) -> None:
     """Add an event handler. Raises CommandError if the emulator rejects the hub or the URL."""
     try:
         emulator.add_event_handler(hub, url_template)
@@ -93,7 +97,7 @@ def add_event_handler(emulator: Emulator, hub: str, url_template: str) -> None:
         raise CommandError(f"No events can be sent for hub {hub!r}: {error}") from None
 
 
-def control_fact(emulator: Emulator) -> dict[str, str]:
+def control_fact(emulator: "Emulator") -> dict[str, str]:
     """Return the control endpoint's URL under the key `control`, or nothing without one."""
     return {} if emulator.control_url is None else {"control": emulator.control_url}
 
@@ -194,7 +198,7 @@ async def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def _announce(as_json: bool, running: Emulator) -> None:
+def _announce(as_json: bool, running: "Emulator") -> None:
     """Print the connection string: in a line of JSON, or alone on its line, ready to copy."""
     if as_json:
         facts = {"connectionString": running.connection_string, **control_fact(running)}
@@ -204,8 +208,10 @@ def _announce(as_json: bool, running: Emulator) -> None:
     announce_ready(as_json, control_fact(running))
 
 
-def _add_handlers(emulator: Emulator, file: Path) -> None:
+def _add_handlers(emulator: "Emulator", file: Path) -> None:
     """Take the hubs of a file. Raises CommandError, which names the place in it."""
+    from webpubsub_emulator.handler_settings import read_settings
+
     try:
         for hub, settings, event_handlers in read_settings(file.read_text("utf-8")):
             emulator.configure_hub(hub, **asdict(settings))
