@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -102,6 +103,9 @@ def up(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def emulator(_options: argparse.Namespace, rest: list[str]) -> int:
+    if "--version" in rest:  # of the source, which may be on the path without an installation
+        print(tomllib.loads((ROOT / "emulator/pyproject.toml").read_text())["project"]["version"])
+        return 0
     return run_emulator(rest, prog="dev.py emulator")
 
 
@@ -135,8 +139,9 @@ def doctor(options: argparse.Namespace, _rest: list[str]) -> int:
 
 def policy(_options: argparse.Namespace, rest: list[str]) -> int:
     """Let the app explain its policy, with its local settings."""
-    ensure_local_settings()
-    apply_local_settings(ROOT)
+    if not {"-h", "--help"} & {*rest}:
+        ensure_local_settings()
+        apply_local_settings(ROOT)
     return run_tool("usher.explain", *rest)
 
 

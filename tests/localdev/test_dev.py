@@ -1,7 +1,10 @@
 """Tests of dev.py and of its installation that need no new environment."""
 
 import ast
+import os
 import re
+import shutil
+import subprocess
 import sys
 import time
 import tomllib
@@ -168,3 +171,61 @@ def test_an_installer_is_heard_only_if_it_fails(
     with pytest.raises(InstallationError, match="failed with status 3"):
         installation.run([sys.executable, "-c", warn, "3"], time.monotonic())
     assert "WARNING: old" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def fresh_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the help needs, and no .venv."""
+    clone = tmp_path_factory.mktemp("clone")
+    for name in ("dev.py", "pyproject.toml", "requirements.txt", "local.settings.sample.json"):
+        shutil.copy(ROOT / name, clone)
+    ignored = shutil.ignore_patterns("__pycache__", "tests")
+    for name in ("localdev", "usher", "emulator"):
+        shutil.copytree(ROOT / name, clone / name, ignore=ignored)
+    return clone
+
+
+def call_dev(clone: Path, *arguments: str) -> tuple[int, str, str]:
+    """Return status, stdout and stderr. The Python below .venv runs it, which has no package."""
+    done = subprocess.run(
+        [str(sys._base_executable), "dev.py", *arguments],  # type: ignore[attr-defined]
+        cwd=clone,
+        env=os.environ | {"PYTHONNOUSERSITE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not (clone / ".venv").exists()
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("command", dev.commands())
+def test_help_needs_no_installation(fresh_clone: Path, command: str) -> None:
+    status, output, errors = call_dev(fresh_clone, command, "--help")
+    assert (status, errors) == (0, "")
+    assert command in output
+
+
+def test_a_typo_is_answered_at_once(fresh_clone: Path) -> None:
+    """With the command that is meant, or else the list."""
+    meant = "dev.py: there is no command 'dmeo'. Did you mean demo?\n"
+    assert call_dev(fresh_clone, "dmeo", "--help") == (2, "", meant)
+    unknown = "dev.py: there is no command 'xyzzy'. See --help for the commands.\n"
+    assert call_dev(fresh_clone, "xyzzy") == (2, "", unknown)
+
+
+def test_the_version_is_that_of_the_project(fresh_clone: Path) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert call_dev(fresh_clone, "--version") == (0, f"Usher {version}\n", "")
+
+
+def test_windows_has_another_name_for_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "python3 dev.py COMMAND" in dev.describe()
+    monkeypatch.setattr(os, "name", "nt")
+    assert ": py dev.py COMMAND" in dev.describe()
+    assert "python3" not in dev.describe()
+
+
+def test_the_same_bytes_are_checked_out_on_every_system() -> None:
+    """A script with CRLF does not start, and a hash of a file changes."""
+    assert "* text=auto eol=lf\n" in (ROOT / ".gitattributes").read_text("utf-8")
