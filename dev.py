@@ -28,10 +28,15 @@ it what its command needs; test, check, bench and others need more. Later calls 
 
 from __future__ import annotations  # Python 3.8 cannot evaluate these types
 
+import signal
+
+# Ctrl-C waits until main can answer it without a traceback; Windows has no such mask.
+if __name__ == "__main__" and hasattr(signal, "pthread_sigmask"):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
 import difflib
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,16 +63,17 @@ BROKEN_PIPE = 141  # the same for SIGPIPE
 
 def main(arguments: list[str]) -> int:
     try:
+        mask_interrupts(False)
         return run_dev(arguments)
-    except InstallationError as error:
-        say(str(error))
     except KeyboardInterrupt:
         say("stopped")
         return INTERRUPTED
     except BrokenPipeError:  # of `dev.py | head`; Python must not flush stdout again at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    return 1
+    except (InstallationError, OSError) as error:  # OSError: a .venv that may not be written
+        say(str(error))
+        return 1
 
 
 def run_dev(arguments: list[str]) -> int:
@@ -86,6 +92,13 @@ def run_dev(arguments: list[str]) -> int:
             return show_help(arguments)
         install(group)
     return run_command(arguments)
+
+
+def mask_interrupts(is_masked: bool) -> None:
+    """Let Ctrl-C wait until the code that answers it is there; Windows cannot."""
+    if hasattr(signal, "pthread_sigmask"):
+        how = signal.SIG_BLOCK if is_masked else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, [signal.SIGINT])
 
 
 def describe() -> str:
@@ -125,8 +138,7 @@ def run_command(arguments: list[str]) -> int:
     os.environ["DEV_PY_CALLED_FROM"] = str(Path.cwd())  # for options that name a folder
     os.chdir(str(ROOT))
     if os.name != "nt":  # signals then reach the command itself; on Windows, exec would not wait
-        # Ctrl-C waits until the command has imported what it needs and can end without traceback.
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        mask_interrupts(True)  # until the command has imported what it needs
         os.execv(command[0], command)
     return subprocess.call(command)
 

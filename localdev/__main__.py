@@ -7,14 +7,15 @@ runtime, but aiohttp and PyJWT.
 
 import argparse
 import asyncio
-import errno
+import difflib
 import os
 import signal
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from localdev.arguments import (
@@ -33,8 +34,11 @@ from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
 from localdev.stack import ROOT, StackError, ensure_local_settings
+from webpubsub_emulator.command import INTERRUPTED
 from webpubsub_emulator.command import main as run_emulator
 
+BROKEN_PIPE = 141  # 128 and the number of SIGPIPE, as of a shell
+TOOL_SECONDS = 15  # how long a tool may take to end after Ctrl-C
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 
 
@@ -60,15 +64,18 @@ def main() -> int:
     # SIGTERM ends a command as Ctrl-C does, together with all processes that it started.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        return COMMANDS[options.command].run(options, rest)
+        if os.name != "nt":  # dev.py blocked it for the time of the imports
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        status = COMMANDS[options.command].run(options, rest)
+        sys.stdout.flush()
+        return status
     except (HostError, StackError) as error:
         return fail(str(error))
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        return fail(f"A port is in use ({error.strerror}). Stop what uses it, or give another one.")
-    except KeyboardInterrupt:  # Windows: no signal handlers there
-        return 0
+    except BrokenPipeError:  # of `dev.py | head`; Python must not flush stdout again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -81,8 +88,17 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         command.add_options(added)
     options, rest = parser.parse_known_args(arguments)
     if rest and not COMMANDS[options.command].passes_on:
-        parser.error(f"unknown: {' '.join(rest)}")
+        known = list(parsers.choices[options.command]._option_string_actions)
+        parser.error(f"unknown: {' '.join(rest)}{suggest_options(rest[0], known)}")
     return options, rest
+
+
+def suggest_options(unknown: str, known: list[str]) -> str:
+    """Return the options that an unknown one may mean: `--host-port` for `--port`."""
+    word = unknown.lstrip("-").partition("=")[0]
+    found = [option for option in known if word and word in option]
+    found = found or difflib.get_close_matches(unknown, known)
+    return f". Here it is {' or '.join(found)}" if found else ""
 
 
 def demo(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -165,7 +181,7 @@ def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
     while status == 0 and time.monotonic() < end:
         seed += 1
         print(f"round {seed}, {(end - time.monotonic()) / 60:.1f} minutes left", flush=True)
-        status = subprocess.call([*command, f"--hypothesis-seed={seed}"], cwd=ROOT, env=environment)
+        status = call([*command, f"--hypothesis-seed={seed}"], environment)
     return status
 
 
@@ -207,7 +223,19 @@ def storm(options: argparse.Namespace, _rest: list[str]) -> int:
 
 def run_tool(*command: str) -> int:
     """Run a Python module in this environment and return its exit status."""
-    return subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
+    return call([sys.executable, "-m", *command], os.environ)
+
+
+def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command to its end; after Ctrl-C, which reaches it, too, let it report first."""
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TOOL_SECONDS)
+            process.terminate()
+            raise
 
 
 def fail(text: str) -> int:

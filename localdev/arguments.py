@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from webpubsub_emulator.command import PORT as EMULATOR_PORT
-from webpubsub_emulator.command import add_control_option, add_fault_options
+from webpubsub_emulator.command import add_control_option, add_fault_options, read_port
 
 HOST_PORT = 7071  # the default port of Azure Functions Core Tools
 MAX_COUNT = 100_000  # users, joins per second, rounds and instances of a storm
@@ -86,7 +86,7 @@ def add_storm_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_port(parser: argparse.ArgumentParser, name: str, default: int) -> None:
     text = f"{default} by default; 0 means any free port"
-    parser.add_argument(name, type=int, default=default, metavar="PORT", help=text)
+    parser.add_argument(name, type=read_port, default=default, metavar="PORT", help=text)
 
 
 def _add_output_options(parser: argparse.ArgumentParser) -> None:

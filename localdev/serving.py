@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import errno
 import logging
 import os
+import socket
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +21,8 @@ async def serve_stack(options: argparse.Namespace) -> int:
     stopped = stop_signal()
     settings = {"WebPubSubHub": os.environ.get("WebPubSubHub", "")}
     emulator = build_emulator(options, options.emulator_port)
+    for name in ("emulator", "host"):
+        check_port(vars(options)[f"{name}_port"], f"--{name}-port")
     async with run_stack(
         settings, emulator=emulator, host_port=options.host_port, keys=options.keys
     ) as stack:
@@ -39,7 +43,18 @@ async def serve_stack(options: argparse.Namespace) -> int:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if not stopped.is_set():
             raise StackError(f"The Functions host ended by itself, with status {ended.result()}.")
-    return 0
+    return stopped.status
+
+
+def check_port(port: int, option: str) -> None:
+    """Raise StackError if the port cannot be used: the text names it, and the option that helps."""
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+    except OSError as error:
+        is_busy = error.errno == errno.EADDRINUSE
+        reason = "is in use. Stop what uses it" if is_busy else f"cannot be used: {error.strerror}"
+        raise StackError(f"Port {port} {reason}, or give another one with {option}.") from None
 
 
 def demo_fact(address: str) -> dict[str, str]:
@@ -56,9 +71,10 @@ async def serve_host(options: argparse.Namespace) -> int:
     apply_local_settings(app_dir)
     os.chdir(app_dir)  # where `func start` runs an app, too
     keys = make_keys() if options.keys else None
+    check_port(options.port, "--port")
     async with FunctionsHost(app_dir, port=options.port, keys=keys) as running:
         announce_ready(options.json, {"host": running.address}, asdict(keys) if keys else None)
         await stopped.wait()
     # As in Azure, the app keeps connections open until its process ends. Do not log that.
     logging.disable()
-    return 0
+    return stopped.status

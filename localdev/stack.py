@@ -57,9 +57,13 @@ def sample_settings() -> dict[str, str]:
 
 
 def ensure_local_settings() -> None:
-    """Copy the sample to local.settings.json if that file is missing."""
+    """Copy the sample to local.settings.json if that file is missing. Raises StackError."""
     if not LOCAL_SETTINGS.exists():
-        shutil.copyfile(SAMPLE, LOCAL_SETTINGS)
+        try:
+            shutil.copyfile(SAMPLE, LOCAL_SETTINGS)
+        except OSError as error:
+            reason = f"{LOCAL_SETTINGS} cannot be written: {error.strerror}."
+            raise StackError(f"{reason} Use a copy of this folder that you may write to.") from None
         print("local.settings.json made from local.settings.sample.json", file=sys.stderr)
 
 

@@ -229,3 +229,39 @@ def test_windows_has_another_name_for_python(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_same_bytes_are_checked_out_on_every_system() -> None:
     """A script with CRLF does not start, and a hash of a file changes."""
     assert "* text=auto eol=lf\n" in (ROOT / ".gitattributes").read_text("utf-8")
+
+
+def test_a_checkout_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One line, with what helps; here, the folder is a file, which root cannot write to either."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(installation, "VENV", tmp_path / "file" / ".venv")
+    with pytest.raises(InstallationError, match=r"\.venv cannot be written \(Not a directory\)"):
+        installation.make_environment()
+
+
+def test_versions_of_pyenv_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "glob", refuse)
+    assert installation.pyenv_versions() == []
+
+
+def test_ctrl_c_during_the_installation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It ends the installer, and the status is a shell's; the next call starts again."""
+    started = list[subprocess.Popen[bytes]]()
+
+    def interrupt(process: subprocess.Popen[bytes], *_: object) -> None:
+        started.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(installation, "VENV", tmp_path)
+    monkeypatch.setattr(installation, "show_progress", interrupt)
+    slow = [sys.executable, "-c", "import time; time.sleep(600)"]
+    monkeypatch.setattr(dev, "is_installed", lambda _: False)
+    monkeypatch.setattr(dev, "install", lambda _: installation.run(slow, 0))
+    assert dev.main(["demo"]) == 130
+    assert capsys.readouterr().err == "dev.py: stopped\n"
+    assert started[0].returncode is not None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from webpubsub_emulator.server import Emulator
 
 PORT = 8080
+INTERRUPTED = 130  # the exit status after Ctrl-C: 128 and the number of SIGINT, as of a shell
 FAULT_HELP = "inject this fault; repeatable. The faults are " + ", ".join(FAULTS)
 CONTROL_HELP = (
     "serve /control on the emulator's port, for this machine only and without authentication: "
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "webpubsub-emulator
             raise
         return _fail(prog, f"Port {options.port} is in use. Stop what uses it, or give --port.")
     except KeyboardInterrupt:  # Windows: no signal handlers there
-        return 0
+        return INTERRUPTED
 
 
 def add_fault_options(parser: argparse.ArgumentParser) -> None:
@@ -112,20 +113,38 @@ def announce_ready(
     print(document if as_json else "\n".join([*lines, "Ctrl-C stops."]), flush=True)
 
 
-def stop_signal() -> asyncio.Event:
+class StopSignal(asyncio.Event):
+    """An event that a signal sets; `status` is the exit status that belongs to the signal."""
+
+    status = 0
+
+    def stop(self, status: int) -> None:
+        """Set the event."""
+        self.status = status
+        self.set()
+
+
+def stop_signal() -> StopSignal:
     """Return an event that Ctrl-C and SIGTERM set."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    stopped = StopSignal()
+    for number, status in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 0)):
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt there
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+            asyncio.get_running_loop().add_signal_handler(number, stopped.stop, status)
     return stopped
+
+
+def read_port(text: str) -> int:
+    """Return the port of an option. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("must be a port: a whole number from 0 to 65535")
+    return int(text)
 
 
 def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=prog, description="Run the Web PubSub emulator.")
     parser.add_argument("--version", action=_ShowVersion)
     text = f"{PORT} by default; 0 means any free port"
-    parser.add_argument("--port", type=int, default=PORT, help=text)
+    parser.add_argument("--port", type=read_port, default=PORT, metavar="PORT", help=text)
     parser.add_argument(
         "--handler",
         action="append",
@@ -195,7 +214,7 @@ async def _serve(options: argparse.Namespace) -> int:
     async with emulator as running:
         _announce(options.json, running)
         await stopped.wait()
-    return 0
+    return stopped.status
 
 
 def _announce(as_json: bool, running: "Emulator") -> None:
