@@ -122,6 +122,8 @@ def emulator(_options: argparse.Namespace, rest: list[str]) -> int:
     if "--version" in rest:  # of the source, which may be on the path without an installation
         print(tomllib.loads((ROOT / "emulator/pyproject.toml").read_text())["project"]["version"])
         return 0
+    # dev.py changes to its own folder; a relative --handlers is relative to where it was called.
+    os.chdir(os.environ.get("DEV_PY_CALLED_FROM", "."))
     return run_emulator(rest, prog="dev.py emulator")
 
 

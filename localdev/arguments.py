@@ -1,6 +1,7 @@
 """The options of each command of dev.py. The commands are in __main__.py."""
 
 import argparse
+import math
 import os
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
 
 def add_fuzz_options(parser: argparse.ArgumentParser) -> None:
     text = "how long to run if nothing fails; 5 by default"
-    parser.add_argument("--minutes", type=float, default=5, help=text)
+    parser.add_argument("--minutes", type=_read_minutes, default=5, metavar="MINUTES", help=text)
 
 
 def add_pin_options(parser: argparse.ArgumentParser) -> None:
@@ -94,6 +95,16 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help=text)
     text = "require access keys, as Azure does, and print them"
     parser.add_argument("--keys", action="store_true", help=text)
+
+
+def _read_minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError("must be a number above 0")
+    return minutes
 
 
 def _read_folder(text: str) -> Path:

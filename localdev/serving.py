@@ -12,7 +12,7 @@ from pathlib import Path
 from localdev.host.keys import make_keys
 from localdev.host.server import FunctionsHost
 from localdev.host.settings import apply_local_settings
-from localdev.stack import ROOT, StackError, run_stack
+from localdev.stack import ROOT, Stack, StackError, run_stack
 from webpubsub_emulator.command import announce_ready, build_emulator, control_fact, stop_signal
 
 
@@ -21,8 +21,8 @@ async def serve_stack(options: argparse.Namespace) -> int:
     stopped = stop_signal()
     settings = {"WebPubSubHub": os.environ.get("WebPubSubHub", "")}
     emulator = build_emulator(options, options.emulator_port)
-    for name in ("emulator", "host"):
-        check_port(vars(options)[f"{name}_port"], f"--{name}-port")
+    check_port(options.emulator_port, "--emulator-port")
+    check_port(options.host_port, "--host-port")
     async with run_stack(
         settings, emulator=emulator, host_port=options.host_port, keys=options.keys
     ) as stack:
@@ -38,12 +38,17 @@ async def serve_stack(options: argparse.Namespace) -> int:
             },
             stack.host.keys,
         )
-        ended = asyncio.create_task(stack.host.process.wait())
-        waits = [ended, asyncio.create_task(stopped.wait())]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if not stopped.is_set():
-            raise StackError(f"The Functions host ended by itself, with status {ended.result()}.")
+        await wait_for_end(stack, stopped)
     return stopped.status
+
+
+async def wait_for_end(stack: Stack, stopped: asyncio.Event) -> None:
+    """Wait for a signal. Raises StackError if the app's host ends before."""
+    ended = asyncio.create_task(stack.host.process.wait())
+    waits = [ended, asyncio.create_task(stopped.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    if not stopped.is_set():
+        raise StackError(f"The Functions host ended by itself, with status {ended.result()}.")
 
 
 def check_port(port: int, option: str) -> None:

@@ -267,6 +267,8 @@ def is_masked(process_id: int, number: signal.Signals) -> bool:
         ["emulator", "--fault", "rest-error:status=404"],
         ["emulator", "--seed", "many"],
         ["host", "--control"],
+        ["fuzz", "--minutes", "0"],
+        ["fuzz", "--minutes", "nan"],
         ["host", "--app", "no/such/folder"],
         ["storm", "--users", "0"],
         ["storm", "--rate", "fast"],
@@ -281,6 +283,20 @@ def test_wrong_arguments(arguments: list[str]) -> None:
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert "dev.py" in done.stderr.splitlines()[-1]
+
+
+def test_a_relative_file_of_handlers_is_where_one_stands(tmp_path: Path) -> None:
+    """The file is found there, and what is wrong in it is reported."""
+    (tmp_path / "handlers.json").write_text("{")
+    done = call_from(tmp_path, "emulator", "--port", "0", "--handlers", "handlers.json")
+    assert done.returncode == 1
+    assert "dev.py emulator: handlers.json: Expecting property name" in done.stderr
+
+
+def test_git_ignores_the_coverage_of_processes() -> None:
+    command = ["git", "check-ignore", "--no-index", ".coverage", ".coverage.host.pid1.x"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == command[3:]
 
 
 @pytest.mark.parametrize("command", ["up", "emulator"])
