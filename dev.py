@@ -23,139 +23,117 @@
              of them by default
   storm      let many clients join one group at once, and report
 
-The first call makes .venv and installs the dependencies into it; later calls need no network.
+Each command has --help; --version prints the version. The first call makes .venv and installs into
+it what its command needs; test, check, bench and others need more. Later calls need no network.
 """
 
 # Runs on Python 3.8 and later before anything is installed, so only with the standard library.
 
 from __future__ import annotations  # Python 3.8 cannot evaluate these types
 
-import hashlib
+import signal
+
+# Ctrl-C waits until main can answer it without a traceback; Windows has no such mask.
+if __name__ == "__main__" and hasattr(signal, "pthread_sigmask"):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+import difflib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Iterator  # noqa: UP035 - 3.8 cannot subscript the newer one
 
-ROOT = Path(__file__).resolve().parent
-VENV = ROOT / ".venv"
-VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-STAMP = VENV / "installed-dependencies"
-NEEDED = (3, 13)  # what Azure runs; a newer version is used only if there is no 3.13
-PROBE = "import ensurepip, sys, venv; print(*sys.version_info[:2])"
-READ_DEVELOPMENT = (
-    "import sys, tomllib; from pathlib import Path;"
-    "print(*tomllib.loads(Path(sys.argv[1]).read_text('utf-8'))['dependency-groups']['dev'],"
-    " sep='\\n')"
+from localdev.installation import (
+    DEV,
+    ROOT,
+    RUN,
+    VENV_PYTHON,
+    InstallationError,
+    find_python,
+    install,
+    is_installed,
+    probe,
+    say,
 )
+
+# What these commands need is a small part of all dependencies.
+RUN_COMMANDS = ("demo", "up", "emulator", "host", "token", "provision", "doctor", "policy")
+HELP = ("-h", "--help")
+INTERRUPTED = 130  # 128 and the number of SIGINT: what a shell reports, too
+BROKEN_PIPE = 141  # the same for SIGPIPE
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(__doc__.strip())
+    try:
+        mask_interrupts(False)
+        return run_dev(arguments)
+    except KeyboardInterrupt:
+        say("stopped")
+        return INTERRUPTED
+    except BrokenPipeError:  # of `dev.py | head`; Python must not flush stdout again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except (InstallationError, OSError) as error:  # OSError: a .venv that may not be written
+        say(str(error))
+        return 1
+
+
+def run_dev(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in (*HELP, "help"):
+        print(describe(), flush=True)
         return 0
-    if not is_installed():
-        install()
+    if arguments[0] == "--version":
+        print(read_version(), flush=True)
+        return 0
+    if arguments[0] not in commands():
+        say(suggest(arguments[0]))
+        return 2
+    group = RUN if arguments[0] in RUN_COMMANDS else DEV
+    if not is_installed(group):
+        if any(option in arguments for option in HELP):
+            return show_help(arguments)
+        install(group)
     return run_command(arguments)
 
 
-def is_installed() -> bool:
-    try:
-        return STAMP.read_text() == fingerprint() and probe([str(VENV_PYTHON)]) is not None
-    except OSError:
-        return False
+def mask_interrupts(is_masked: bool) -> None:
+    """Let Ctrl-C wait until the code that answers it is there; Windows cannot."""
+    if hasattr(signal, "pthread_sigmask"):
+        how = signal.SIG_BLOCK if is_masked else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, [signal.SIGINT])
 
 
-def fingerprint() -> str:
-    """Return a hash of the dependencies; the rest of pyproject.toml does not change it."""
-    production = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+def describe() -> str:
+    """Return the help; on Windows, Python's launcher has another name."""
+    text = (__doc__ or "").strip()
+    return text.replace("python3 dev.py", "py dev.py") if os.name == "nt" else text
+
+
+def commands() -> list[str]:
+    return re.findall(r"^  (\w+) ", describe(), re.MULTILINE)
+
+
+def suggest(word: str) -> str:
+    close = difflib.get_close_matches(word, commands(), n=1)
+    hint = f"Did you mean {close[0]}?" if close else "See --help for the commands."
+    return f"there is no command {word!r}. {hint}"
+
+
+def read_version() -> str:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    development = re.search(r"^\[dependency-groups\]$.*?^(?=\[)", project, re.DOTALL | re.MULTILINE)
-    emulator = (ROOT / "emulator" / "pyproject.toml").read_text(encoding="utf-8")
-    text = production + emulator + (development.group() if development else project)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return "Usher " + "".join(re.findall('^version = "(.*)"', project, re.MULTILINE))
 
 
-def install() -> None:
-    command = [str(VENV_PYTHON)] if probe([str(VENV_PYTHON)]) else make_environment()
-    say("installing the dependencies into .venv (once; takes minutes on a slow network)")
-    pip = [*command, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    project = str(ROOT / "pyproject.toml")
-    development = run_for_output([*command, "-c", READ_DEVELOPMENT, project]).splitlines()
-    emulator = ["--editable", str(ROOT / "emulator")]
-    # Two calls, because with hashes pip refuses every package without one. The second call names
-    # the versions of the first one again, so that it cannot change them.
-    run([*pip, "--require-hashes", "-r", str(ROOT / "requirements.txt")])
-    run([*pip, *pinned(), *development, *emulator])
-    STAMP.write_text(fingerprint())
-
-
-def pinned() -> list[str]:
-    """Return the versions in requirements.txt, without their hashes."""
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    return re.findall(r"^[\w.-]+(?:\[\w+\])?==[\w.!+-]+", text, re.MULTILINE)
-
-
-def make_environment() -> list[str]:
-    python = find_python()
-    say("making .venv with " + " ".join(python))
-    run([*python, "-m", "venv", "--clear", str(VENV)])
-    return [str(VENV_PYTHON)]
-
-
-def find_python() -> list[str]:
-    """Return the first 3.13 that starts (a pyenv shim can exist and fail), else a newer version."""
-    newer: list[str] | None = None
-    for command in candidates():
-        version = probe(command)
-        if version == NEEDED:
-            return command
-        newer = newer or (command if version and version > NEEDED else None)
-    if newer:
-        return newer
-    sys.exit(
-        "Usher needs Python 3.13, and none was found. Get it from https://www.python.org/downloads,"
-        " or with `uv python install 3.13` or `pyenv install 3.13`, and run this again."
-    )
-
-
-def candidates() -> Iterator[list[str]]:
-    yield [sys.executable]
-    yield from ([name] for name in ("python3.13", "python3", "python", "python3.14"))
-    yield ["py", "-3.13"]
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    for version in sorted((pyenv / "versions").glob("3.*"), reverse=True):
-        yield [str(version / "bin" / "python")]
-    found = run_for_output(["uv", "python", "find", "3.13"])
-    if found:
-        yield [found]
-
-
-def probe(command: list[str]) -> tuple[int, ...] | None:
-    """Return the version of a Python, such as (3, 13), or None if it cannot make environments."""
-    output = run_for_output([*command, "-c", PROBE])
-    return tuple(map(int, output.split())) if output else None
-
-
-def run_for_output(command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode().strip()
-
-
-def run(command: list[str]) -> None:
-    status = subprocess.call(command)
-    if status:
-        sys.exit(f"This command failed with status {status}: {' '.join(command)}")
-
-
-def say(text: str) -> None:
-    print("dev.py: " + text, file=sys.stderr, flush=True)
+def show_help(arguments: list[str]) -> int:
+    """Show the help of a command whose needs are not installed: options need no package."""
+    if arguments[0] == "bench":  # its options are values of modules that need packages
+        print("\n".join(re.findall(r"^  bench .*\n.*", describe(), re.MULTILINE)), flush=True)
+        return 0
+    python = [str(VENV_PYTHON)] if probe([str(VENV_PYTHON)]) else find_python()
+    path = os.pathsep.join([str(ROOT), str(ROOT / "emulator" / "src")])
+    command = [*python, "-m", "localdev", *arguments]
+    return subprocess.call(command, cwd=str(ROOT), env=dict(os.environ, PYTHONPATH=path))
 
 
 def run_command(arguments: list[str]) -> int:
@@ -163,6 +141,7 @@ def run_command(arguments: list[str]) -> int:
     os.environ["DEV_PY_CALLED_FROM"] = str(Path.cwd())  # for options that name a folder
     os.chdir(str(ROOT))
     if os.name != "nt":  # signals then reach the command itself; on Windows, exec would not wait
+        mask_interrupts(True)  # until the command has imported what it needs
         os.execv(command[0], command)
     return subprocess.call(command)
 

@@ -1,18 +1,21 @@
 """`python -m localdev COMMAND`: the commands behind dev.py.
 
-What only some commands need is imported in their functions, so that `emulator` starts without the
-Functions runtime, with aiohttp and PyJWT alone.
+What only some commands need is imported in their functions: options need the standard library
+alone, so that `--help` works before anything is installed, and `emulator` needs no Functions
+runtime, but aiohttp and PyJWT.
 """
 
 import argparse
 import asyncio
-import errno
+import difflib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from localdev.arguments import (
@@ -32,12 +35,12 @@ from localdev.doctor.target import add_doctor_options
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
-from localdev.provision import call_provision
-from localdev.removals import list_removals, remove_user
 from localdev.stack import ROOT, StackError, ensure_local_settings
-from webpubsub_emulator import ACCESS_KEY, sign_data_plane_token
+from webpubsub_emulator.command import INTERRUPTED
 from webpubsub_emulator.command import main as run_emulator
 
+BROKEN_PIPE = 141  # 128 and the number of SIGPIPE, as of a shell
+TOOL_SECONDS = 15  # how long a tool may take to end after Ctrl-C
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 
 
@@ -63,15 +66,18 @@ def main() -> int:
     # SIGTERM ends a command as Ctrl-C does, together with all processes that it started.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        return COMMANDS[options.command].run(options, rest)
+        if os.name != "nt":  # dev.py blocked it for the time of the imports
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        status = COMMANDS[options.command].run(options, rest)
+        sys.stdout.flush()
+        return status
     except (HostError, StackError) as error:
         return fail(str(error))
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        return fail(f"A port is in use ({error.strerror}). Stop what uses it, or give another one.")
-    except KeyboardInterrupt:  # Windows: no signal handlers there
-        return 0
+    except BrokenPipeError:  # of `dev.py | head`; Python must not flush stdout again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -84,8 +90,17 @@ def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]
         command.add_options(added)
     options, rest = parser.parse_known_args(arguments)
     if rest and not COMMANDS[options.command].passes_on:
-        parser.error(f"unknown: {' '.join(rest)}")
+        known = list(parsers.choices[options.command]._option_string_actions)
+        parser.error(f"unknown: {' '.join(rest)}{suggest_options(rest[0], known)}")
     return options, rest
+
+
+def suggest_options(unknown: str, known: list[str]) -> str:
+    """Return the options that an unknown one may mean: `--host-port` for `--port`."""
+    word = unknown.lstrip("-").partition("=")[0]
+    found = [option for option in known if word and word in option]
+    found = found or difflib.get_close_matches(unknown, known)
+    return f". Here it is {' or '.join(found)}" if found else ""
 
 
 def demo(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -106,6 +121,11 @@ def up(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def emulator(_options: argparse.Namespace, rest: list[str]) -> int:
+    if "--version" in rest:  # of the source, which may be on the path without an installation
+        print(tomllib.loads((ROOT / "emulator/pyproject.toml").read_text())["project"]["version"])
+        return 0
+    # dev.py changes to its own folder; a relative --handlers is relative to where it was called.
+    os.chdir(os.environ.get("DEV_PY_CALLED_FROM", "."))
     return run_emulator(rest, prog="dev.py emulator")
 
 
@@ -119,19 +139,27 @@ def host(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def token(_options: argparse.Namespace, _rest: list[str]) -> int:
+    from webpubsub_emulator import ACCESS_KEY, sign_data_plane_token  # imports PyJWT
+
     print(sign_data_plane_token(ACCESS_KEY))
     return 0
 
 
 def provision(options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.provision import call_provision  # imports aiohttp
+
     return asyncio.run(call_provision(options))
 
 
 def remove(options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.removals import remove_user  # imports aiohttp
+
     return asyncio.run(remove_user(options))
 
 
 def removals(options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.removals import list_removals  # imports aiohttp
+
     return asyncio.run(list_removals(options))
 
 
@@ -143,8 +171,9 @@ def doctor(options: argparse.Namespace, _rest: list[str]) -> int:
 
 def policy(_options: argparse.Namespace, rest: list[str]) -> int:
     """Let the app explain its policy, with its local settings."""
-    ensure_local_settings()
-    apply_local_settings(ROOT)
+    if not {"-h", "--help"} & {*rest}:
+        ensure_local_settings()
+        apply_local_settings(ROOT)
     return run_tool("usher.explain", *rest)
 
 
@@ -168,7 +197,7 @@ def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
     while status == 0 and time.monotonic() < end:
         seed += 1
         print(f"round {seed}, {(end - time.monotonic()) / 60:.1f} minutes left", flush=True)
-        status = subprocess.call([*command, f"--hypothesis-seed={seed}"], cwd=ROOT, env=environment)
+        status = call([*command, f"--hypothesis-seed={seed}"], environment)
     return status
 
 
@@ -210,7 +239,19 @@ def storm(options: argparse.Namespace, _rest: list[str]) -> int:
 
 def run_tool(*command: str) -> int:
     """Run a Python module in this environment and return its exit status."""
-    return subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
+    return call([sys.executable, "-m", *command], os.environ)
+
+
+def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command to its end; after Ctrl-C, which reaches it, too, let it report first."""
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(TOOL_SECONDS)
+            process.terminate()
+            raise
 
 
 def fail(text: str) -> int:

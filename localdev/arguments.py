@@ -1,11 +1,12 @@
 """The options of each command of dev.py. The commands are in __main__.py."""
 
 import argparse
+import math
 import os
 from pathlib import Path
 
 from webpubsub_emulator.command import PORT as EMULATOR_PORT
-from webpubsub_emulator.command import add_control_option, add_fault_options
+from webpubsub_emulator.command import add_control_option, add_fault_options, read_port
 
 HOST_PORT = 7071  # the default port of Azure Functions Core Tools
 MAX_COUNT = 100_000  # users, joins per second, rounds and instances of a storm
@@ -67,7 +68,7 @@ def add_test_options(parser: argparse.ArgumentParser) -> None:
 
 def add_fuzz_options(parser: argparse.ArgumentParser) -> None:
     text = "how long to run if nothing fails; 5 by default"
-    parser.add_argument("--minutes", type=float, default=5, help=text)
+    parser.add_argument("--minutes", type=_read_minutes, default=5, metavar="MINUTES", help=text)
 
 
 def add_pin_options(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +100,7 @@ def add_storm_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_port(parser: argparse.ArgumentParser, name: str, default: int) -> None:
     text = f"{default} by default; 0 means any free port"
-    parser.add_argument(name, type=int, default=default, metavar="PORT", help=text)
+    parser.add_argument(name, type=read_port, default=default, metavar="PORT", help=text)
 
 
 def _add_output_options(parser: argparse.ArgumentParser, more: str = "") -> None:
@@ -107,6 +108,16 @@ def _add_output_options(parser: argparse.ArgumentParser, more: str = "") -> None
     parser.add_argument("--json", action="store_true", help=text)
     text = "require access keys, as Azure does, and print them"
     parser.add_argument("--keys", action="store_true", help=text)
+
+
+def _read_minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError("must be a number above 0")
+    return minutes
 
 
 def _read_folder(text: str) -> Path:

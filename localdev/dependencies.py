@@ -32,7 +32,16 @@ def pin_dependencies(upgrade: bool) -> int:
     others = [f"{name}=={pin}\n" for name, pin in pins.items() if name not in own]
     FILE.write_text(f"{named.rstrip()}\n\n{BELOW}{''.join(others)}", "utf-8")
     print(f"{len(own)} named and {len(others)} further packages are pinned in {FILE.name}")
+    print(*describe_moves(text, FILE.read_text("utf-8")), sep="\n")
     return 0
+
+
+def describe_moves(before: str, after: str) -> list[str]:
+    """Return a line for each package whose version moved, that came, or that went."""
+    old, new = ({_name(pin): pin[3] for pin in PIN.finditer(text)} for text in (before, after))
+    names = [name for name in sorted(old | new) if old.get(name) != new.get(name)]
+    moves = [f"{name}: {old.get(name, 'new')} -> {new.get(name, 'gone')}" for name in names]
+    return moves or ["no version moved"]
 
 
 def resolve(text: str, upgrade: bool) -> dict[str, str]:
@@ -76,11 +85,12 @@ def report_audit(packages: list[dict[str, Any]], offline_ok: bool) -> int:
     for package, each in found:
         fixed = ", ".join(each["fix_versions"]) or "no version yet"
         print(f"{package['name']} {package['version']}: {each['id']}, fixed in {fixed}")
-    print(f"{len(audited)} of {len(packages)} packages audited, {len(found)} known vulnerabilities")
     is_complete = bool(audited) and len(audited) == len(packages)
     if not audited:
         print("No database was asked, so nothing is known about any package.")
-    elif not is_complete:
+        return 0 if offline_ok else 1
+    print(f"{len(audited)} of {len(packages)} packages audited, {len(found)} known vulnerabilities")
+    if not is_complete:
         print("Not audited:", ", ".join(each["name"] for each in packages if each not in audited))
     return 1 if found or not (is_complete or offline_ok) else 0
 

@@ -11,6 +11,7 @@ import aiohttp
 from localdev.addresses import is_protected
 from localdev.stack import StackError
 
+START = " Is the app running? `dev.py up` starts it here; --url names another one."
 TIMEOUT = aiohttp.ClientTimeout(total=30)  # seconds; the app itself gives up after 10
 
 
@@ -38,9 +39,9 @@ async def call_app(options: argparse.Namespace, method: str, path: str, body: An
         ):
             status, text = response.status, await response.text()
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise StackError(f"{url} did not answer: {str(error) or 'timeout'}.") from None
+        raise StackError(f"{url} did not answer: {str(error) or 'timeout'}.{START}") from None
     if status not in (200, 201):
-        raise StackError(describe_problem(status, text))
+        raise StackError(describe_problem(status, text, options.key_from_env))
     return text
 
 
@@ -73,18 +74,25 @@ def make_key() -> dict[str, str]:
     return {"Idempotency-Key": f'"{uuid.uuid4()}"'}
 
 
-def describe_problem(status: int, text: str) -> str:
-    """Return the problem and the completed steps in one line.
-
-    A response of the host itself has no problem document.
-    """
+def describe_problem(status: int, text: str, key_variable: str | None) -> str:
+    """Return the problem and the completed steps in one line."""
     try:
         problem = json.loads(text)
         line = f"{status} {problem['detail']}"
     except (ValueError, TypeError, KeyError):
-        hint = " Name the function key with --key-from-env." if status == 401 else ""
-        return f"The host answered {status}.{hint}"
+        problem = {}
+    if not problem or problem.get("type") == "about:blank":  # of the host, and not of the app
+        return f"The host answered {status}{explain_status(status, key_variable)}"
     if "step" in problem:
         line += f" Step {problem['step']}; done: {', '.join(problem['done']) or 'nothing'}"
         line += ", and maybe this step." if problem["mayBeDone"] else "."
     return line
+
+
+def explain_status(status: int, key_variable: str | None) -> str:
+    """Return what a status of the host means; `key_variable` is the one that holds the key."""
+    if status == 401 and key_variable:
+        return f": the key in {key_variable} is wrong. It must be a function key of this app."
+    if status == 401:
+        return ". Name the function key with --key-from-env."
+    return f": no such app, or an app without provision.{START}" if status == 404 else "."

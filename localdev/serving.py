@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import errno
 import logging
 import os
+import socket
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +23,8 @@ async def serve_stack(options: argparse.Namespace) -> int:
     stopped = stop_signal()
     settings = {"WebPubSubHub": os.environ.get("WebPubSubHub", "")}
     emulator = build_emulator(options, options.emulator_port)
+    check_port(options.emulator_port, "--emulator-port")
+    check_port(options.host_port, "--host-port")
     on_log = print_line if not options.json and sys.stderr.isatty() else None
     async with run_stack(
         settings,
@@ -30,12 +34,28 @@ async def serve_stack(options: argparse.Namespace) -> int:
         keys=options.keys,
     ) as stack:
         announce_ready(options.json, stack_facts(stack), stack.host.keys)
-        ended = asyncio.create_task(stack.host.process.wait())
-        waits = [ended, asyncio.create_task(stopped.wait())]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if not stopped.is_set():
-            raise StackError(f"The Functions host ended by itself, with status {ended.result()}.")
-    return 0
+        await wait_for_end(stack, stopped)
+    return stopped.status
+
+
+async def wait_for_end(stack: Stack, stopped: asyncio.Event) -> None:
+    """Wait for a signal. Raises StackError if the app's host ends before."""
+    ended = asyncio.create_task(stack.host.process.wait())
+    waits = [ended, asyncio.create_task(stopped.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    if not stopped.is_set():
+        raise StackError(f"The Functions host ended by itself, with status {ended.result()}.")
+
+
+def check_port(port: int, option: str) -> None:
+    """Raise StackError if the port cannot be used: the text names it, and the option that helps."""
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+    except OSError as error:
+        is_busy = error.errno == errno.EADDRINUSE
+        reason = "is in use. Stop what uses it" if is_busy else f"cannot be used: {error.strerror}"
+        raise StackError(f"Port {port} {reason}, or give another one with {option}.") from None
 
 
 def stack_facts(stack: Stack) -> dict[str, str]:
@@ -64,9 +84,10 @@ async def serve_host(options: argparse.Namespace) -> int:
     apply_local_settings(app_dir)
     os.chdir(app_dir)  # where `func start` runs an app, too
     keys = make_keys() if options.keys else None
+    check_port(options.port, "--port")
     async with FunctionsHost(app_dir, port=options.port, keys=keys) as running:
         announce_ready(options.json, {"host": running.address}, asdict(keys) if keys else None)
         await stopped.wait()
     # As in Azure, the app keeps connections open until its process ends. Do not log that.
     logging.disable()
-    return 0
+    return stopped.status

@@ -9,9 +9,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from webpubsub_emulator import Emulator
 from webpubsub_emulator.command import CommandError, add_event_handler
+
+if TYPE_CHECKING:
+    from webpubsub_emulator import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "local.settings.sample.json"
@@ -42,7 +45,7 @@ class HostProcess:
 class Stack:
     """A running stack; the emulator sends the events of `hub` to the host."""
 
-    emulator: Emulator
+    emulator: "Emulator"
     host: HostProcess
     hub: str
 
@@ -54,9 +57,13 @@ def sample_settings() -> dict[str, str]:
 
 
 def ensure_local_settings() -> None:
-    """Copy the sample to local.settings.json if that file is missing."""
+    """Copy the sample to local.settings.json if that file is missing. Raises StackError."""
     if not LOCAL_SETTINGS.exists():
-        shutil.copyfile(SAMPLE, LOCAL_SETTINGS)
+        try:
+            shutil.copyfile(SAMPLE, LOCAL_SETTINGS)
+        except OSError as error:
+            reason = f"{LOCAL_SETTINGS} cannot be written: {error.strerror}."
+            raise StackError(f"{reason} Use a copy of this folder that you may write to.") from None
         print("local.settings.json made from local.settings.sample.json", file=sys.stderr)
 
 
@@ -64,7 +71,7 @@ def ensure_local_settings() -> None:
 async def run_stack(
     settings: Mapping[str, str],
     *,
-    emulator: Emulator | None = None,
+    emulator: "Emulator | None" = None,
     host_port: int = 0,
     on_log: Callable[[str], None] | None = None,
     keys: bool = False,
@@ -77,6 +84,8 @@ async def run_stack(
     does; each start generates new ones. Raises OSError if a port is in use, and StackError if the
     host does not start.
     """
+    from webpubsub_emulator import Emulator  # imports aiohttp
+
     async with emulator or Emulator() as running:
         # The settings may name another service, but the app of this stack uses its emulator.
         environment = {**settings, "WebPubSubConnectionString": running.connection_string}

@@ -21,7 +21,7 @@ PACKAGES = {
     "webpubsub_emulator": {"webpubsub_emulator"},
     "localdev": {"localdev", "webpubsub_emulator"},
     "benchmarks": {"benchmarks", "localdev", "webpubsub_emulator"},
-    "dev": set[str](),
+    "dev": {"localdev"},  # only what runs before anything is installed; tests/localdev/test_dev.py
 }
 # Room of usher -> rooms that it may import. "" has the modules outside of the rooms.
 ROOMS = {

@@ -4,6 +4,7 @@ Source: azure-functions-host WebHost (HomepageMiddleware.cs, HostController.cs);
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,20 @@ WEBHOOK_METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS")
 WEBHOOKS = [read_route("webhook", "runtime/webhooks/{extension}/{*rest}", WEBHOOK_METHODS)]
 HOST_PATHS = ("/runtime/", "/admin/")
 BEARER = (("WWW-Authenticate", "Bearer"),)
+# Differs from Azure, which answers an empty 401: here, the body says so to who writes a backend.
+NO_KEY = Answer(
+    401,
+    (("Content-Type", "application/problem+json"),),
+    json.dumps(
+        {
+            "type": "about:blank",
+            "title": "Unauthorized",
+            "status": 401,
+            "detail": "The request has no valid function key: send it in the header "
+            "x-functions-key. Only the local host explains this; Azure answers an empty 401.",
+        }
+    ).encode(),
+)
 HOME_PAGE = Answer(
     200,
     (("Content-Type", "text/html"),),
@@ -76,7 +91,7 @@ class Dispatcher:
         function = self._app.functions[route.function_name]
         level = function.trigger.get("authLevel")
         if self._keys and not self._keys.opens_function(level, request.key):
-            return function.name, Answer(401)
+            return function.name, NO_KEY
         if function.name in self._app.disabled:
             return function.name, Answer(404)
         # As in Azure, a body in chunks does not arrive (azure-functions-host, issue 4926).

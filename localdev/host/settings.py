@@ -103,6 +103,8 @@ def _read_object(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
+    except OSError as error:  # such as a folder of that name
+        raise HostError(f"{path.name} cannot be read: {error.strerror}") from None
     except ValueError as error:
         # "from None", because the JSON error has the text of the file, including its keys.
         raise HostError(f"{path.name} is not valid JSON: {_position(error)}") from None

@@ -17,13 +17,14 @@ import psutil
 import pytest
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
 
-from localdev import demo
-from localdev.stack import ROOT, sample_settings
+from localdev import demo, stack
+from localdev.stack import ROOT, StackError, sample_settings
 from tests.e2e.conftest import UP
 from tests.e2e.processes import START_SECONDS, run
 from webpubsub_emulator import ACCESS_KEY, FAULTS
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
+PROBE_APP = ROOT / "tests" / "localdev" / "host" / "apps" / "probe"
 COMMANDS = (
     *("demo", "up", "emulator", "host", "token", "provision", "remove", "removals"),
     *("doctor", "policy"),
@@ -143,15 +144,114 @@ def test_help_lists_no_other_command() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["up", "--host-port", "0", "--emulator-port"], ["emulator", "--port"], ["host", "--port"]],
+    [
+        ["up", "--host-port", "0", "--emulator-port"],
+        ["up", "--emulator-port", "0", "--host-port"],
+        ["emulator", "--port"],
+        ["host", "--port"],
+    ],
 )
 def test_a_busy_port_is_one_line_without_traceback(arguments: list[str]) -> None:
+    """The line names the port, and the option that gives another one."""
     with socket.create_server(("127.0.0.1", 0)) as other:
-        done = call(*arguments, str(other.getsockname()[1]))
+        port = str(other.getsockname()[1])
+        done = call(*arguments, port)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("dev.py")]
-    assert "port" in line
+    assert f"Port {port} is in use" in line
+    assert arguments[-1] in line
     assert "Traceback" not in done.stderr
+
+
+def test_an_option_of_another_command_has_another_name_here() -> None:
+    done = call("up", "--port", "1")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("Here it is --emulator-port or --host-port")
+
+
+def test_settings_that_are_a_folder_are_one_line(tmp_path: Path) -> None:
+    shutil.copytree(PROBE_APP, tmp_path / "app", ignore=shutil.ignore_patterns("__*"))
+    (tmp_path / "app" / "local.settings.json").mkdir()
+    done = call("host", "--app", str(tmp_path / "app"), "--port", "0")
+    expected = "dev.py: local.settings.json cannot be read: Is a directory\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
+
+
+def test_settings_that_cannot_be_written_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A read-only checkout; here, the folder is a file, which root cannot write to either."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(stack, "LOCAL_SETTINGS", tmp_path / "file" / "local.settings.json")
+    with pytest.raises(StackError, match="cannot be written: Not a directory"):
+        stack.ensure_local_settings()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["token"], ["demo"]])
+def test_a_reader_may_stop_reading(arguments: list[str]) -> None:
+    """As `head` does: no traceback, and the status of a shell."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*DEV, *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ready"),
+    [
+        (["up", "--emulator-port", "0", "--host-port", "0"], "Ctrl-C stops."),
+        (["emulator", "--port", "0"], "Ctrl-C stops."),
+        (["host", "--port", "0"], "Ctrl-C stops."),
+        (["demo"], "Functions host"),
+        (["test", "-n0", "--no-cov", "-s", "FILE"], "WAITS"),
+    ],
+    ids=["up", "emulator", "host", "demo", "test"],
+)
+def test_ctrl_c_ends_with_130(tmp_path: Path, arguments: list[str], ready: str) -> None:
+    """As of a shell, so that `dev.py test && deploy` does not go on; and without traceback."""
+    file = tmp_path / "test_waits.py"
+    text = "import time\ndef test_waits():\n    print('WAITS', flush=True)\n    time.sleep(600)"
+    file.write_text(text)
+    process = start_group([str(file) if word == "FILE" else word for word in arguments])
+    assert process.stdout
+    while ready not in (line := process.stdout.readline()):
+        assert line, "the command ended"
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=START_SECONDS * 3)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux shows masks")
+def test_ctrl_c_in_the_first_second_has_no_traceback() -> None:
+    """Also before dev.py and the command have imported what they need."""
+    process = start_group(["demo"])
+    while not is_masked(process.pid, signal.SIGINT):
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=START_SECONDS * 3)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+
+
+def start_group(arguments: list[str]) -> subprocess.Popen[str]:
+    """Start a command as a terminal does: Ctrl-C reaches all its processes."""
+    return subprocess.Popen(
+        [*DEV, *arguments],
+        env=os.environ | sample_settings(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def is_masked(process_id: int, number: signal.Signals) -> bool:
+    (mask,) = re.findall("SigBlk:\t(.*)", Path(f"/proc/{process_id}/status").read_text())
+    return bool(int(mask, 16) & 1 << number - 1)
 
 
 @pytest.mark.parametrize(
@@ -162,10 +262,15 @@ def test_a_busy_port_is_one_line_without_traceback(arguments: list[str]) -> None
         ["emulator", "--handler", "chat=ftp://127.0.0.1"],
         ["demo", "--fast"],
         ["up", "--host-port", "many"],
+        ["up", "--host-port", "65536"],
+        ["host", "--port", "-1"],
+        ["emulator", "--port", "65536"],
         ["up", "--fault", "rest-eror"],
         ["emulator", "--fault", "rest-error:status=404"],
         ["emulator", "--seed", "many"],
         ["host", "--control"],
+        ["fuzz", "--minutes", "0"],
+        ["fuzz", "--minutes", "nan"],
         ["host", "--app", "no/such/folder"],
         ["storm", "--users", "0"],
         ["storm", "--rate", "fast"],
@@ -180,6 +285,20 @@ def test_wrong_arguments(arguments: list[str]) -> None:
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert "dev.py" in done.stderr.splitlines()[-1]
+
+
+def test_a_relative_file_of_handlers_is_where_one_stands(tmp_path: Path) -> None:
+    """The file is found there, and what is wrong in it is reported."""
+    (tmp_path / "handlers.json").write_text("{")
+    done = call_from(tmp_path, "emulator", "--port", "0", "--handlers", "handlers.json")
+    assert done.returncode == 1
+    assert "dev.py emulator: handlers.json: Expecting property name" in done.stderr
+
+
+def test_git_ignores_the_coverage_of_processes() -> None:
+    command = ["git", "check-ignore", "--no-index", ".coverage", ".coverage.host.pid1.x"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == command[3:]
 
 
 @pytest.mark.parametrize("command", ["up", "emulator"])
@@ -297,7 +416,7 @@ def test_up_prints_its_addresses(tmp_path: Path) -> None:
     assert process.stdout
     lines = [process.stdout.readline().partition(": ")[::2] for _ in range(7)]
     process.send_signal(signal.SIGINT)
-    assert process.wait(START_SECONDS) == 0
+    assert process.wait(START_SECONDS) == 130
     process.stdout.close()
     facts = ["connectionString", "hub", "emulator", "host", "demo", "control"]
     assert [name for name, _ in lines] == [*facts, "Ctrl-C stops.\n"]
@@ -336,7 +455,6 @@ def test_emulator_and_host_alone(tmp_path: Path) -> None:
             assert list(h.facts) == ["host"]
 
 
-PROBE_APP = ROOT / "tests" / "localdev" / "host" / "apps" / "probe"
 OWN_PAGE = """
 
 @app.route("own", methods=["GET"])

@@ -17,6 +17,7 @@ FAILED = {"detail": "Busy.", "step": "announceJoin", "done": ["generateToken", "
 @pytest.mark.parametrize(
     ("problem", "line"),
     [
+        ({"type": "urn:problem-type:usher:not-found", "detail": "No."}, "429 No."),
         ({"detail": "No."}, "429 No."),
         (
             FAILED | {"mayBeDone": False},
@@ -30,14 +31,25 @@ FAILED = {"detail": "Busy.", "step": "announceJoin", "done": ["generateToken", "
 )
 def test_problems_are_one_line(problem: dict[str, Any], line: str) -> None:
     """With the steps that were completed, if the problem names them."""
-    assert describe_problem(429, json.dumps(problem)) == line
+    assert describe_problem(429, json.dumps(problem), None) == line
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "[]", "{}"])
 def test_responses_without_a_problem_document(text: str) -> None:
     """The line has the status; 401 comes from the host, which requires a key."""
-    assert describe_problem(502, text) == "The host answered 502."
-    assert "--key-from-env" in describe_problem(401, text)
+    assert describe_problem(502, text, None) == "The host answered 502."
+    assert "--key-from-env" in describe_problem(401, text, None)
+    assert "the key in KEY is wrong" in describe_problem(401, text, "KEY")
+    explained = json.dumps({"type": "about:blank", "detail": "No key."})  # of the local host
+    assert "the key in KEY is wrong" in describe_problem(401, explained, "KEY")
+    assert "no such app" in describe_problem(404, text, "KEY")
+
+
+async def test_an_app_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line says how to start it."""
+    monkeypatch.setenv("KEY", "k")
+    with pytest.raises(StackError, match=r"did not answer: .*dev\.py up. starts it"):
+        await call_provision(options("http://127.0.0.1:9"))
 
 
 def options(url: str) -> argparse.Namespace:

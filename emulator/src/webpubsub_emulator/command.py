@@ -12,14 +12,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from webpubsub_emulator.faults import FAULTS, Fault, FaultError, Faults, parse_fault
-from webpubsub_emulator.handler_settings import read_settings
-from webpubsub_emulator.server import Emulator
 from webpubsub_emulator.units import connection_limit
 
+if TYPE_CHECKING:
+    from webpubsub_emulator.server import Emulator
+
 PORT = 8080
+INTERRUPTED = 130  # the exit status after Ctrl-C: 128 and the number of SIGINT, as of a shell
 FAULT_HELP = "inject this fault; repeatable. The faults are " + ", ".join(FAULTS)
 CONTROL_HELP = (
     "serve /control on the emulator's port, for this machine only and without authentication: "
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "webpubsub-emulator
             raise
         return _fail(prog, f"Port {options.port} is in use. Stop what uses it, or give --port.")
     except KeyboardInterrupt:  # Windows: no signal handlers there
-        return 0
+        return INTERRUPTED
 
 
 def add_fault_options(parser: argparse.ArgumentParser) -> None:
@@ -75,8 +77,11 @@ def add_control_option(parser: argparse.ArgumentParser) -> None:
 
 def build_emulator(
     options: argparse.Namespace, port: int, connection_limit: int | None = None
-) -> Emulator:
+) -> "Emulator":
     """Return an emulator with the faults and the control endpoint of the options, not started."""
+    # Imported here, so that --help waits for no package.
+    from webpubsub_emulator.server import Emulator
+
     return Emulator(
         port=port,
         faults=Faults(options.fault, options.seed),
@@ -85,7 +90,7 @@ def build_emulator(
     )
 
 
-def add_event_handler(emulator: Emulator, hub: str, url_template: str) -> None:
+def add_event_handler(emulator: "Emulator", hub: str, url_template: str) -> None:
     """Add an event handler. Raises CommandError if the emulator rejects the hub or the URL."""
     try:
         emulator.add_event_handler(hub, url_template)
@@ -93,7 +98,7 @@ def add_event_handler(emulator: Emulator, hub: str, url_template: str) -> None:
         raise CommandError(f"No events can be sent for hub {hub!r}: {error}") from None
 
 
-def control_fact(emulator: Emulator) -> dict[str, str]:
+def control_fact(emulator: "Emulator") -> dict[str, str]:
     """Return the control endpoint's URL under the key `control`, or nothing without one."""
     return {} if emulator.control_url is None else {"control": emulator.control_url}
 
@@ -108,20 +113,38 @@ def announce_ready(
     print(document if as_json else "\n".join([*lines, "Ctrl-C stops."]), flush=True)
 
 
-def stop_signal() -> asyncio.Event:
+class StopSignal(asyncio.Event):
+    """An event that a signal sets; `status` is the exit status that belongs to the signal."""
+
+    status = 0
+
+    def stop(self, status: int) -> None:
+        """Set the event."""
+        self.status = status
+        self.set()
+
+
+def stop_signal() -> StopSignal:
     """Return an event that Ctrl-C and SIGTERM set."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    stopped = StopSignal()
+    for number, status in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 0)):
         with suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt there
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+            asyncio.get_running_loop().add_signal_handler(number, stopped.stop, status)
     return stopped
+
+
+def read_port(text: str) -> int:
+    """Return the port of an option. Raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("must be a port: a whole number from 0 to 65535")
+    return int(text)
 
 
 def _parse_arguments(arguments: Sequence[str] | None, prog: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=prog, description="Run the Web PubSub emulator.")
     parser.add_argument("--version", action=_ShowVersion)
     text = f"{PORT} by default; 0 means any free port"
-    parser.add_argument("--port", type=int, default=PORT, help=text)
+    parser.add_argument("--port", type=read_port, default=PORT, metavar="PORT", help=text)
     parser.add_argument(
         "--handler",
         action="append",
@@ -191,10 +214,10 @@ async def _serve(options: argparse.Namespace) -> int:
     async with emulator as running:
         _announce(options.json, running)
         await stopped.wait()
-    return 0
+    return stopped.status
 
 
-def _announce(as_json: bool, running: Emulator) -> None:
+def _announce(as_json: bool, running: "Emulator") -> None:
     """Print the connection string: in a line of JSON, or alone on its line, ready to copy."""
     if as_json:
         facts = {"connectionString": running.connection_string, **control_fact(running)}
@@ -204,8 +227,10 @@ def _announce(as_json: bool, running: Emulator) -> None:
     announce_ready(as_json, control_fact(running))
 
 
-def _add_handlers(emulator: Emulator, file: Path) -> None:
+def _add_handlers(emulator: "Emulator", file: Path) -> None:
     """Take the hubs of a file. Raises CommandError, which names the place in it."""
+    from webpubsub_emulator.handler_settings import read_settings
+
     try:
         for hub, settings, event_handlers in read_settings(file.read_text("utf-8")):
             emulator.configure_hub(hub, **asdict(settings))

@@ -576,14 +576,19 @@ def test_busy_port(tmp_path: Path) -> None:
 async def test_functions_require_keys(
     keyed_host: RunningHost, path: str, opening: list[str], place: str
 ) -> None:
-    """Each level requires its key, in the header or the query; a denial has no body."""
+    """Each level requires its key, in the header or the query; a denial explains itself."""
     for name, key in (*asdict(KEYS).items(), ("none", "wrong")):
         headers, query = ({HEADER: key}, "") if place == "header" else ({}, f"?Code={key}")
         reply = await send(keyed_host, "POST", f"/things/{path}{query}", headers)
         if name in opening:
             assert reply.status == 200
         else:
-            assert reply.facts == (401, None, "")
+            assert (reply.status, reply.headers["Content-Type"]) == (
+                401,
+                "application/problem+json",
+            )
+            assert "x-functions-key" in reply.text
+            assert "Azure answers an empty 401" in reply.text
 
 
 async def test_no_key_and_no_route(keyed_host: RunningHost) -> None:
