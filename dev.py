@@ -8,6 +8,8 @@
   host       run the app on the local Functions host alone
   token      print a data plane token for the running emulator
   provision  call the running app: token, join and announcement
+  remove     call the running app: remove a user from a group or the hub
+  removals   call the running app: list the removals in force
   doctor     check a running app, here or in Azure, and suggest fixes
   policy     explain what the policy file decides for a user and a group
   test       run all tests

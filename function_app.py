@@ -61,7 +61,7 @@ async def negotiate(req: func.HttpRequest) -> func.HttpResponse:
     request = negotiation.read_request(req.url, body, parts.settings)
     caller = await parts.gate.identify(req.headers, request.user_id)
     parts.limits.connections.check(caller.user_id)
-    token = await negotiation.negotiate(request, caller, parts.policy, parts.minter)
+    token = await negotiation.negotiate(request, caller, parts.policy, parts.bans, parts.minter)
     return responses.answer_json(token)
 
 
@@ -90,9 +90,59 @@ async def provision(req: func.HttpRequest) -> func.HttpResponse:
     note("userId", request.user_id)
     note("groups", [request.group])
     roles = parts.policy.provision_roles(request.user_id, request.group)
+    await parts.bans.check(request.user_id, [request.group])
     hub = parts.settings.hub
     outputs = await workflow.provision(parts.minter, parts.pubsub, hub, request, roles)
     return responses.answer_json(outputs)
+
+
+@app.route("removals", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@responses.http_answers
+async def remove(req: func.HttpRequest) -> func.HttpResponse:
+    """Ban a user, and end the user's connections or memberships."""
+    from usher.groups.removal_request import read_removal
+
+    request = read_removal(fields.check_length(req.headers, req.get_body()), parts.settings)
+    note("userId", request.user_id)
+    note("groups", [request.group])
+    if not request.minutes:
+        ended = await parts.remover.remove(request)
+        return responses.answer_json(request.describe() | ended)
+    ban, is_new = await parts.bans.add(
+        request.user_id, request.group, request.minutes, request.reason
+    )
+    ended = await parts.remover.remove(ban)
+    location = {"Location": f"/api/removals/{ban.id}"} if is_new else {}
+    return responses.answer_json(ban.describe() | ended, 201 if is_new else 200, **location)
+
+
+@app.route("removals", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@responses.http_answers
+async def removals(req: func.HttpRequest) -> func.HttpResponse:
+    """Return a page of the removals that are in force."""
+    from usher.groups.removal_request import read_after
+
+    bans, after = await parts.bans.list(read_after(req.url))
+    link = f"/api/removals?after={after}" if after else None
+    page = {"removals": [ban.describe() for ban in bans], "nextLink": link}
+    return responses.answer_json(page)
+
+
+@app.route("removals/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@responses.http_answers
+async def removal(req: func.HttpRequest) -> func.HttpResponse:
+    """Return a removal that is in force."""
+    ban = await parts.bans.find(req.route_params["id"])
+    return responses.answer_json(ban.describe())
+
+
+@app.route("removals/{id}", methods=["DELETE"], auth_level=func.AuthLevel.FUNCTION)
+@responses.http_answers
+async def lift(req: func.HttpRequest) -> func.HttpResponse:
+    """Lift a removal."""
+    ban = await parts.bans.lift(req.route_params["id"])
+    log_record("removal-lifted", hub=parts.settings.hub, group=ban.group, userId=ban.user_id)
+    return responses.answer_nothing()
 
 
 @on_event("connect")
@@ -106,6 +156,7 @@ async def connect(request: str) -> dict[str, Any]:
     ids = (event.connection_id, event.user_id)
     parts.policy.seal.check_new(*ids, event.states)
     groups = parts.policy.admit(event.user_id, event.token_groups)
+    await parts.bans.check(event.user_id, groups)
     parts.limits.connections.add(event.user_id, event.connection_id)
     # The service replaces the roles of the token with these, also with none (reference of
     # CloudEvents, "Connect"). No `groups`: it would replace the groups of the token, too.
@@ -124,7 +175,8 @@ async def connected(request: str) -> None:
     event = read_event(request, "connected", parts.settings)
     groups = groups_of(event)
     parts.limits.connections.add(event.user_id, event.connection_id)
-    await join_groups(parts.pubsub, parts.announcer, event, groups)
+    is_removed = parts.remover.is_removed if parts.bans.are_on else None
+    await join_groups(parts.pubsub, parts.announcer, event, groups, is_removed)
 
 
 @on_event("disconnected")

@@ -183,6 +183,7 @@ var identityName = 'id-${token}'
 var deployIdentityName = 'deploy-${token}' // not id-, by which the documentation finds the app's identity
 var storageName = 'st${token}'
 var containerName = 'app-package'
+var tableName = 'usher' // the app knows it by this name
 var workspaceName = 'log-${token}'
 var insightsName = 'appi-${token}'
 var webPubSubName = 'wps-${token}'
@@ -236,6 +237,7 @@ module storage 'app/storage.bicep' = {
   params: {
     name: storageName
     containerName: containerName
+    tableName: tableName
     location: location
     tags: tags
     isolated: vnetEnabled
@@ -292,6 +294,21 @@ module storageEndpoint 'app/endpoint.bicep' = if (vnetEnabled) {
   ]
 }
 
+module tableEndpoint 'app/endpoint.bicep' = if (vnetEnabled) {
+  scope: group
+  params: {
+    networkName: networkName
+    location: location
+    tags: tags
+    targetId: storage.outputs.id
+    kind: 'table'
+    zoneName: 'privatelink.table.${environment().suffixes.storage}'
+  }
+  dependsOn: [
+    network
+  ]
+}
+
 // Free_F1 cannot have a private endpoint.
 module serviceEndpoint 'app/endpoint.bicep' = if (vnetEnabled && webPubSubSku != 'Free_F1') {
   scope: group
@@ -318,6 +335,7 @@ module roles 'app/roles.bicep' = {
     deployPrincipalId: deployIdentity.outputs.principalId
     storageName: storageName
     containerName: containerName
+    tableName: tableName
     insightsName: insightsName
     webPubSubName: webPubSubName
   }
@@ -350,6 +368,7 @@ module app 'app/function.bicep' = {
   dependsOn: [
     roles // so that the first start of the host can read its storage; the roles wait for each resource named above
     storageEndpoint
+    tableEndpoint
     serviceEndpoint
   ]
 }

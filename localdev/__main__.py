@@ -16,12 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from localdev.arguments import (
+    add_app_options,
     add_audit_options,
     add_demo_options,
     add_fuzz_options,
     add_host_options,
     add_pin_options,
     add_provision_options,
+    add_remove_options,
     add_storm_options,
     add_test_options,
     add_up_options,
@@ -31,6 +33,7 @@ from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
 from localdev.provision import call_provision
+from localdev.removals import list_removals, remove_user
 from localdev.stack import ROOT, StackError, ensure_local_settings
 from webpubsub_emulator import ACCESS_KEY, sign_data_plane_token
 from webpubsub_emulator.command import main as run_emulator
@@ -122,6 +125,14 @@ def token(_options: argparse.Namespace, _rest: list[str]) -> int:
 
 def provision(options: argparse.Namespace, _rest: list[str]) -> int:
     return asyncio.run(call_provision(options))
+
+
+def remove(options: argparse.Namespace, _rest: list[str]) -> int:
+    return asyncio.run(remove_user(options))
+
+
+def removals(options: argparse.Namespace, _rest: list[str]) -> int:
+    return asyncio.run(list_removals(options))
 
 
 def doctor(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -224,6 +235,14 @@ COMMANDS = {
         "Call the running app: issue a token, add a connection to a group and announce it.",
         provision,
         add_provision_options,
+    ),
+    "remove": Command(
+        "Call the running app: remove a user from a group or from the whole hub.",
+        remove,
+        add_remove_options,
+    ),
+    "removals": Command(
+        "Call the running app: list the removals in force.", removals, add_app_options
     ),
     "doctor": Command("Check a running app and its service.", doctor, add_doctor_options),
     "policy": Command(

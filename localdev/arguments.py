@@ -41,6 +41,19 @@ def add_provision_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user-id", metavar="ID", help=text)
     text = "lifetime of the token; 60 by default"
     parser.add_argument("--minutes-to-expire", type=int, metavar="MINUTES", help=text)
+    add_app_options(parser)
+
+
+def add_remove_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--user", required=True, metavar="ID", help="the user to remove")
+    parser.add_argument("--group", help="the group; by default the whole hub")
+    text = "how long the user stays out; 60 by default. 0 closes connections and bans nobody"
+    parser.add_argument("--minutes", type=int, help=text)
+    parser.add_argument("--reason", metavar="TEXT", help="a reason that the user sees")
+    add_app_options(parser)
+
+
+def add_app_options(parser: argparse.ArgumentParser) -> None:
     text = "the address of the app; the local host by default"
     parser.add_argument("--url", default=f"http://127.0.0.1:{HOST_PORT}", help=text)
     text = "the environment variable that holds the function key"

@@ -14,11 +14,18 @@ TIMEOUT = aiohttp.ClientTimeout(total=30)  # seconds; the app itself gives up af
 
 
 async def call_provision(options: argparse.Namespace) -> int:
-    """Print the outputs. Raises StackError, whose text is the problem in one line.
+    """Print the outputs. Raises StackError, whose text is the problem in one line."""
+    print(await call_app(options, "POST", "/api/provision", read_inputs(options)))
+    return 0
 
-    The function key goes to this address alone: no redirect is followed.
+
+async def call_app(options: argparse.Namespace, method: str, path: str, body: Any = None) -> str:
+    """Call a function of the app with the function key, and return the text of its answer.
+
+    The function key goes to this address alone: no redirect is followed. Raises StackError, whose
+    text is the problem in one line.
     """
-    url = f"{options.url.rstrip('/')}/api/provision"
+    url = f"{options.url.rstrip('/')}{path}"
     if not is_protected(url):
         raise StackError(f"{url} must start with https (http only on this machine).")
     try:
@@ -26,15 +33,14 @@ async def call_provision(options: argparse.Namespace) -> int:
             aiohttp.ClientSession(
                 headers=read_key(options.key_from_env), timeout=TIMEOUT
             ) as session,
-            session.post(url, json=read_inputs(options), allow_redirects=False) as response,
+            session.request(method, url, json=body, allow_redirects=False) as response,
         ):
             status, text = response.status, await response.text()
     except (aiohttp.ClientError, TimeoutError) as error:
         raise StackError(f"{url} did not answer: {str(error) or 'timeout'}.") from None
-    if status != 200:
+    if status not in (200, 201):
         raise StackError(describe_problem(status, text))
-    print(text)
-    return 0
+    return text
 
 
 def read_inputs(options: argparse.Namespace) -> dict[str, Any]:

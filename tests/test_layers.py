@@ -27,8 +27,9 @@ PACKAGES = {
 ROOMS = {
     "": {""},
     "service": {"", "service"},
-    "door": {"", "service", "door"},
-    "groups": {"", "service", "groups"},
+    "store": {"", "store"},
+    "door": {"", "service", "store", "door"},
+    "groups": {"", "service", "store", "groups"},
 }
 # Settings have a mode and a format as values, so their tables come before the settings.
 EXCEPTIONS = {"usher.settings": {"usher.door.modes", "usher.groups.announcements"}}
@@ -39,6 +40,7 @@ PURE = {
     "usher": [
         *("door.callers", "door.modes", "door.policy", "door.policy_file", "door.rules"),
         *("errors", "fields", "groups.announcements", "groups.events", "groups.provision_request"),
+        *("groups.removal_request",),
         *("door.seal", "groups.presence", "names", "page", "settings"),
         *("service.group_list", "service.tokens"),
     ],
@@ -55,11 +57,13 @@ SAMPLE = "benchmarks.apps.sample.function_app"
 # Package -> the only modules that may import it.
 ONLY = {
     "azure_functions_runtime": {"localdev.host.runtime"},
-    "azure.core": {"usher.service.pubsub"},
+    "azure.core": {"usher.service.pubsub", "usher.store.table"},
+    "azure.data.tables": {"usher.store.table"},
+    "sqlite3": {"usher.store.sqlite"},
     "azure.messaging.webpubsubservice": {
         *("usher.service.pubsub", "localdev.demo", "localdev.storm.run", SAMPLE)
     },
-    "azure.identity": {"usher.service.pubsub", SAMPLE},
+    "azure.identity": {"usher.service.pubsub", "usher.store.table", SAMPLE},
     "azure.functions": {"function_app", "usher.responses", *APPS},
 }
 # Of the shipped modules, only these read the environment.

@@ -54,6 +54,22 @@ class ForbiddenError(UsherError, status=403, kind="forbidden", title="Not allowe
     log_level = logging.WARNING  # no fault of the app
 
 
+class RemovedError(UsherError, status=403, kind="removed", title="Removed"):
+    """The user was removed, from the hub if `group` is None. `until` is in ISO 8601."""
+
+    log_level = logging.WARNING  # no fault of the app
+
+    def __init__(self, group: str | None, until: str, reason: str) -> None:
+        place = "this hub" if group is None else "this group"
+        why = f" Reason: {reason}" if reason else ""
+        super().__init__(
+            f"The user was removed from {place} until {until}.{why}",
+            field="userId" if group is None else "group",
+            log_text="the user was removed",
+        )
+        self.members = {"group": group, "until": until, "reason": reason}
+
+
 class NotFoundError(UsherError, status=404, kind="not-found", title="Not found"):
     """There is nothing at this URL."""
 
@@ -64,6 +80,26 @@ class MethodError(
     """The URL does not support this HTTP method."""
 
     headers = MappingProxyType({"Allow": "POST"})  # RFC 9110, section 15.5.6
+
+
+class BansOffError(UsherError, status=409, kind="bans-off", title="Bans are off"):
+    """The app has no store for bans, so it can close connections and nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The app keeps no bans. Set USHER_BANS to table or sqlite:PATH. Without it, only a "
+            "removal with 0 minutes is possible."
+        )
+
+
+class TooManyBansError(UsherError, status=409, kind="too-many-bans", title="Too many removals"):
+    """There is no room for another removal of this user."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The user is removed from too many groups. Remove the user from the whole hub.",
+            field="group",
+        )
 
 
 class LengthRequiredError(
@@ -133,6 +169,16 @@ class SettingsError(
         detail = "The app's settings are not valid. Its log names every wrong setting."
         super().__init__(detail, log_text=log_text)
         self.problems = dict(problems)
+
+
+class StoreError(UsherError, status=503, kind="store-failed", title="The store failed"):
+    """The store of the bans failed or did not answer in time; `reason` is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            "The app cannot read or write its bans now. Wait, and try again.",
+            log_text=f"Store: {reason}.",
+        )
 
 
 class ServiceError(UsherError, status=502, kind="service-failed", title="Web PubSub failed"):

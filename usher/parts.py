@@ -18,11 +18,14 @@ from usher.page import content_security_policy
 from usher.service.health import Health
 from usher.service.signing import Signer
 from usher.service.tokens import Minter
-from usher.settings import PRESENCE, Settings
+from usher.settings import PRESENCE, Settings, StoreSettings
+from usher.store.bans import Bans
 
 if TYPE_CHECKING:
     from usher.door.oidc import OidcProvider
+    from usher.groups.removals import Remover
     from usher.service.pubsub import AzurePubSub
+    from usher.store.entries import Store
 
 
 class Parts:
@@ -71,6 +74,19 @@ class Parts:
         return AzurePubSub(self.settings)
 
     @cached_property
+    def bans(self) -> Bans:
+        """The removals that are in force."""
+        return Bans(_make_store(self.settings.store, self.folder), self.settings)
+
+    @cached_property
+    def remover(self) -> "Remover":
+        """Ends connections and memberships of users who were removed."""
+        # Imported on first use: negotiate never needs it.
+        from usher.groups.removals import Remover
+
+        return Remover(self.pubsub, self.announcer, self.bans, self.settings.hub)
+
+    @cached_property
     def minter(self) -> Minter:
         """The maker of tokens: with an access key the app itself, otherwise the service."""
         return Signer(self.settings) if self.settings.connection.access_key else self.pubsub
@@ -109,3 +125,17 @@ class Parts:
 
     async def _verify_token(self, token: str) -> Mapping[str, Any]:
         return await self.identity_provider.verify(token)
+
+
+def _make_store(settings: StoreSettings, folder: Path) -> "Store | None":
+    """Return the store of the bans, None if bans are off."""
+    # Imported on first use: negotiate does not pay for a store that is not in use.
+    if settings.kind == "table":
+        from usher.store.table import TableStore
+
+        return TableStore(settings)
+    if settings.kind == "sqlite":
+        from usher.store.sqlite import SqliteStore
+
+        return SqliteStore(folder / settings.file)
+    return None

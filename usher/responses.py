@@ -8,7 +8,7 @@ from typing import Any
 
 import azure.functions as func
 
-from usher.errors import BadEventError, SettingsError, TooManyError, UsherError
+from usher.errors import BadEventError, RemovedError, SettingsError, TooManyError, UsherError
 from usher.logs import log_record, logger, notes, start_notes
 
 type Handler[**P, R] = Callable[P, Awaitable[R]]
@@ -18,10 +18,19 @@ NO_SNIFF = {"X-Content-Type-Options": "nosniff"}  # browsers must not guess the 
 NO_STORE = NO_SNIFF | {"Cache-Control": "no-store"}
 
 
-def answer_json(body: Mapping[str, Any], **headers: str) -> func.HttpResponse:
-    """Return 200 with a JSON body that caches must not store."""
-    all_headers = NO_STORE | headers if headers else NO_STORE
-    return func.HttpResponse(json.dumps(body), mimetype="application/json", headers=all_headers)
+def answer_json(body: Mapping[str, Any], status: int = 200, **headers: str) -> func.HttpResponse:
+    """Return a JSON body that caches must not store."""
+    return func.HttpResponse(
+        json.dumps(body),
+        status_code=status,
+        mimetype="application/json",
+        headers=NO_STORE | headers if headers else NO_STORE,
+    )
+
+
+def answer_nothing() -> func.HttpResponse:
+    """Return 204."""
+    return func.HttpResponse(status_code=204, headers=NO_STORE)
 
 
 def answer_yaml(document: str) -> func.HttpResponse:
@@ -66,7 +75,11 @@ def refuse_client(error: UsherError) -> dict[str, Any]:
     Web PubSub extension, `EventErrorResponse`: the code gives the status (401, 400 or 500), and
     both keys are required. It has no code for 429; and the service would retry after a 500.
     """
-    codes = {BadEventError: "unauthorized", TooManyError: "userError"}
+    codes = {
+        BadEventError: "unauthorized",
+        RemovedError: "unauthorized",
+        TooManyError: "userError",
+    }
     code = next((codes[kind] for kind in codes if isinstance(error, kind)), "serverError")
     return {"code": code, "errorMessage": error.detail}
 

@@ -33,11 +33,23 @@ CORE_TOOLS_VARIABLES = ("WEBSITE_HOSTNAME", "FUNCTIONS_EXTENSION_VERSION")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 # On the way, anybody could change a page that is loaded over http.
 ORIGIN = re.compile(r"https://[^/?#@*\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
+# Of a storage account, or of Azurite at its usual port.
+CONNECTION_STRING = (
+    r"(?i)UseDevelopmentStorage=true;?|(?=.*AccountName=[^;])(?=.*AccountKey=[^;]).*"
+)
 SHORTEST_KEY = 16  # bytes; a shorter key can be guessed from a token that it signs
 LONGEST_TOKEN_MINUTES = 24 * 60
 CONNECTION = "WebPubSubConnectionString"
 SERVICE_URI = f"{CONNECTION}__serviceUri"
 HUB = "WebPubSubHub"
+BANS = "USHER_BANS"
+BANS_TABLE_URI = "USHER_BANS_TABLE_URI"
+# The storage of the Functions host.
+STORAGE = "AzureWebJobsStorage"
+STORAGE_TABLE_URI, STORAGE_CLIENT = (
+    "AzureWebJobsStorage__tableServiceUri",
+    "AzureWebJobsStorage__clientId",
+)
 PRESENCE = "presence"  # the announcement format of state messages
 LONGEST_GRACE = 10  # seconds
 
@@ -67,6 +79,22 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where bans are kept. `kind` is off, table or sqlite.
+
+    `file` is the SQLite file, relative to the app's folder. A table is reached with the connection
+    string, or at its URI with an identity; see Connection.
+    """
+
+    kind: str = "off"
+    file: str = ""
+    table_uri: str = ""
+    connection_string: str = field(default="", repr=False)
+    client_id: str | None = None
+    managed_identity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Every setting of the app. `token_minutes` is the default and the longest token lifetime.
 
@@ -76,6 +104,7 @@ class Settings:
     no limit. `connect_limit` and `most_connections` are for one user and instance, with 0 for no
     limit; `most_groups` is for one token. `leave_grace` is in seconds. `demo` switches the demo
     page on. `state_key` seals connection states; without one, the access key does.
+    `admits_without_store` admits users while the store of the bans does not answer.
     """
 
     connection: Connection
@@ -102,6 +131,8 @@ class Settings:
     leave_grace: float = 3.0
     demo: bool = False
     state_key: str = field(default="", repr=False)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    admits_without_store: bool = False
     is_in_azure: bool = False
 
     @classmethod
@@ -144,8 +175,11 @@ def _parsers(environ: Mapping[str, str]) -> list[Entry]:
         ("hub", HUB, _parse_hub),
         *(entry for entry in OIDC if entry[1] in find_mode(environ).required_settings),
     ]
-    mode: list[Entry] = [("mode", AUTH, lambda name: _parse_mode(name, environ))]
-    present = [entry for entry in [*mode, *OPTIONAL] if environ.get(entry[1])]
+    dependent: list[Entry] = [
+        ("mode", AUTH, lambda name: _parse_mode(name, environ)),
+        ("store", BANS, lambda text: _parse_store(text, environ)),
+    ]
+    present = [entry for entry in [*dependent, *OPTIONAL] if environ.get(entry[1])]
     texts = [entry for entry in TEXTS if entry[1] in environ]
     return [*required, *present, *texts]
 
@@ -219,6 +253,42 @@ def _parse_mode(name: str, environ: Mapping[str, str]) -> Mode:
     return MODES[name](environ.get("USHER_USER_CLAIM") or None, has_platform_auth, provider)
 
 
+def _parse_store(text: str, environ: Mapping[str, str]) -> StoreSettings:
+    if text == "off":
+        return StoreSettings()
+    if text == "table":
+        return _parse_table(environ)
+    if not text.startswith("sqlite:") or not text.removeprefix("sqlite:"):
+        raise ValueError("must be off, table or sqlite:PATH")
+    if marker := _platform_marker(environ):
+        raise ValueError(f"is sqlite, which instances in Azure cannot share; {marker} is set")
+    return StoreSettings("sqlite", file=text.removeprefix("sqlite:"))
+
+
+def _parse_table(environ: Mapping[str, str]) -> StoreSettings:
+    """Prefer a URI of its own, then the URI and the connection string of the host's storage."""
+    uri = environ.get(BANS_TABLE_URI) or environ.get(STORAGE_TABLE_URI) or ""
+    if uri:
+        url = urlsplit(uri)
+        if url.scheme != "https" or not url.hostname or "@" in url.netloc or url.query:
+            raise ValueError(
+                "is table, whose URI does not have the form https://NAME.table.core.windows.net"
+            )
+        return StoreSettings(
+            "table",
+            table_uri=uri,
+            client_id=environ.get(STORAGE_CLIENT) or None,
+            managed_identity=bool(_azure_marker(environ)) or bool(environ.get("IDENTITY_ENDPOINT")),
+        )
+    connection_string = environ.get(STORAGE, "")
+    if not re.fullmatch(CONNECTION_STRING, connection_string):
+        raise ValueError(
+            "is table, which needs USHER_BANS_TABLE_URI, AzureWebJobsStorage__tableServiceUri, or "
+            "a connection string in AzureWebJobsStorage"
+        )
+    return StoreSettings("table", connection_string=connection_string)
+
+
 def _find_conflicts(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the problems of valid settings that do not fit each other."""
     mode, connection = values.get("mode"), values.get("connection")
@@ -279,6 +349,12 @@ def _parse_flag(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("must be true or false")
     return text.lower() == "true"
+
+
+def _parse_when_down(text: str) -> bool:
+    if text not in ("refuse", "admit"):
+        raise ValueError("must be refuse or admit")
+    return text == "admit"
 
 
 def _parse_format(text: str) -> str:
@@ -368,6 +444,7 @@ OPTIONAL: list[Entry] = [
     ("leave_grace", "USHER_LEAVE_GRACE_SECONDS", _parse_grace),
     ("demo", "USHER_DEMO", _parse_flag),
     ("state_key", "USHER_STATE_KEY", _parse_secret),
+    ("admits_without_store", "USHER_BANS_WHEN_DOWN", _parse_when_down),
 ]
 # Empty is a choice, no announcement:
 TEXTS: list[Entry] = [

@@ -3,10 +3,12 @@ param principalId string
 param deployPrincipalId string
 param storageName string
 param containerName string
+param tableName string
 param insightsName string
 param webPubSubName string
 
 var storageBlobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+var storageTableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 var webPubSubServiceOwner = '12cf5a90-567b-43ae-8102-96cf46c7d9b4'
 
@@ -22,6 +24,16 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' exist
 resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' existing = {
   parent: blobs
   name: containerName
+}
+
+resource tables 'Microsoft.Storage/storageAccounts/tableServices@2025-08-01' existing = {
+  parent: storage
+  name: 'default'
+}
+
+resource table 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-08-01' existing = {
+  parent: tables
+  name: tableName
 }
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
@@ -73,6 +85,17 @@ resource ownsPackage 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: deployPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataOwner)
+  }
+}
+
+// For the bans, in this table alone.
+resource keepsBans 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: table
+  name: guid(table.id, principalId, storageTableDataContributor)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageTableDataContributor)
   }
 }
 

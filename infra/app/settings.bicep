@@ -5,7 +5,7 @@
 //   USHER_USER_CLAIM, USHER_DEFAULT_GROUP, USHER_TOKEN_MINUTES, USHER_JOIN_TEXT, USHER_LEAVE_TEXT,
 //   USHER_POLICY_FILE, USHER_CALLER_LIMIT, USHER_ADDRESS_LIMIT, USHER_ANNOUNCEMENT_FORMAT,
 //   USHER_DIGEST_ABOVE, USHER_DIGEST_SECONDS, USHER_DEMO, USHER_MOST_GROUPS,
-//   USHER_CONNECT_LIMIT, USHER_MOST_CONNECTIONS, USHER_OIDC_CLIENTS, USHER_LEAVE_GRACE_SECONDS
+//   USHER_BANS_WHEN_DOWN, USHER_CONNECT_LIMIT, USHER_MOST_CONNECTIONS, USHER_OIDC_CLIENTS, USHER_LEAVE_GRACE_SECONDS
 // Left out on purpose, because there is no access key: WebPubSubConnectionString
 param functionAppName string
 param identityName string
@@ -73,6 +73,9 @@ var usherSettings = {
   USHER_OIDC_AUDIENCE: oidcAudience
   USHER_ALLOWED_ORIGINS: join(origins, ',')
   USHER_SINGLE_GROUP: singleGroup ? 'true' : 'false'
+  USHER_BANS: 'table'
+  // Not AzureWebJobsStorage__tableServiceUri: the host would write tables of its own there.
+  USHER_BANS_TABLE_URI: storage.properties.primaryEndpoints.table
 }
 
 var stateSettings = {

@@ -1,6 +1,7 @@
-// Storage for the keys of the Functions host and for the package. Access keys are disabled.
+// Storage for the keys of the Functions host, the package and the bans. Access keys are disabled.
 param name string
 param containerName string
+param tableName string
 param location string
 param tags { *: string }
 
@@ -39,6 +40,16 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
 resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = {
   parent: blobs
   name: containerName
+}
+
+resource tables 'Microsoft.Storage/storageAccounts/tableServices@2025-08-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource table 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-08-01' = {
+  parent: tables
+  name: tableName
 }
 
 output id string = account.id

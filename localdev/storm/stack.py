@@ -140,7 +140,7 @@ async def run_storm_stack(settings: Mapping[str, str], instances: int) -> AsyncI
         emulator = await resources.enter_async_context(run_child("localdev.storm.emulator"))
         stack = StormStack(emulator, await emulator.call("connection_string"))
         connection = {"WebPubSubConnectionString": stack.connection_string}
-        environment = {**sample_settings(), **settings, **connection}
+        environment = {**sample_settings(), "USHER_BANS": "off", **settings, **connection}
         for instance in range(instances):
             host = run_host(environment, on_log=partial(stack.add_line, instance))
             stack.hosts.append(await resources.enter_async_context(host))

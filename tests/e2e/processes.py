@@ -68,9 +68,11 @@ def run(
     """Run `python -m MODULE ...` until the block ends; SIGTERM must then end it with `status`.
 
     The sample settings are in its environment, so that no local.settings.json counts. Other than
-    in the sample, any user may join any room, and every record is logged.
+    in the sample, any user may join any room, every record is logged, and the bans are in the
+    log's folder.
     """
-    environment = {**os.environ, **sample_settings(), **EVERYTHING, **(settings or {})}
+    own = {"USHER_BANS": f"sqlite:{log_file.parent / 'bans.sqlite'}"}
+    environment = {**os.environ, **sample_settings(), **EVERYTHING, **own, **(settings or {})}
     with log_file.open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *module],

@@ -24,7 +24,8 @@ from webpubsub_emulator import ACCESS_KEY, FAULTS
 
 DEV = [sys.executable, str(ROOT / "dev.py")]
 COMMANDS = (
-    *("demo", "up", "emulator", "host", "token", "provision", "doctor", "policy"),
+    *("demo", "up", "emulator", "host", "token", "provision", "remove", "removals"),
+    *("doctor", "policy"),
     *("test", "fuzz", "check", "pin", "audit", "sbom", "bench", "storm"),
 )
 
@@ -440,8 +441,12 @@ def test_the_deployed_files_are_an_app(tmp_path: Path) -> None:
         "demo",
         "disconnected",
         "health",
+        "lift",
         "negotiate",
         "openapi",
         "provision",
+        "removal",
+        "removals",
+        "remove",
         "roster",
     ]

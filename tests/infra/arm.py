@@ -105,6 +105,8 @@ PROPERTIES = {
         properties.networkAcls.bypass""",
     "Microsoft.Storage/storageAccounts/blobServices@2025-08-01": "",
     "Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01": "",
+    "Microsoft.Storage/storageAccounts/tableServices@2025-08-01": "",
+    "Microsoft.Storage/storageAccounts/tableServices/tables@2025-08-01": "",
     "Microsoft.Web/serverfarms@2025-03-01": "kind sku sku.name sku.tier properties.reserved",
     "Microsoft.Web/sites@2025-03-01": """
         kind identity identity.type identity.userAssignedIdentities
@@ -159,12 +161,15 @@ UNTAGGED = {
     "Microsoft.SignalRService/webPubSub/hubs",
     "Microsoft.Storage/storageAccounts/blobServices",
     "Microsoft.Storage/storageAccounts/blobServices/containers",
+    "Microsoft.Storage/storageAccounts/tableServices",
+    "Microsoft.Storage/storageAccounts/tableServices/tables",
     "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
     "Microsoft.Web/sites/config",
 }
 # Built-in roles (Azure documentation, "Azure built-in roles").
 ROLES = {
     "storageBlobDataOwner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "storageTableDataContributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
     "monitoringMetricsPublisher": "3913510d-42f4-4e42-8a64-420c390055eb",
     "webPubSubServiceOwner": "12cf5a90-567b-43ae-8102-96cf46c7d9b4",
 }

@@ -18,6 +18,7 @@ from tests.infra.bicep import (
     text,
     tree,
 )
+from usher.store.table import TABLE
 
 APP = "app/function.bicep"
 # The data actions of Storage Blob Data Owner that change something (Azure documentation, "Actions
@@ -74,7 +75,19 @@ def test_a_role_is_scoped_to_one_resource_and_has_a_stable_name(item: Resource) 
 
 def test_there_are_roles_for_storage_telemetry_and_web_pubsub() -> None:
     scopes = {item.body["scope"] for item in resources("app/roles.bicep")}
-    assert scopes == {"storage", "package", "insights", "webPubSub"}
+    assert scopes == {"storage", "package", "table", "insights", "webPubSub"}
+
+
+def test_the_app_s_identity_reads_and_writes_one_table() -> None:
+    """The table of the bans, which storage.bicep creates under the name that the app knows."""
+    role = resource("app/roles.bicep", "keepsBans")
+    assert role.body["scope"] == "table"
+    assert "storageTableDataContributor" in str(role.properties["roleDefinitionId"])
+    created = resource("app/storage.bicep", "table").body
+    assert (created["parent"], chain(created["name"])) == ("tables", "tableName")
+    assert read(MAIN)["variables"]["tableName"]["value"] == TABLE
+    for module in ("storage", "roles"):
+        assert modules()[module]["params"]["tableName"] == "tableName"
 
 
 def test_the_app_s_identity_may_only_read_its_own_package() -> None:

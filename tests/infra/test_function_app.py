@@ -83,6 +83,8 @@ def test_the_host_reaches_storage_and_telemetry_by_identity() -> None:
     assert chain(found["AzureWebJobsStorage__clientId"]) == "identity.properties.clientId"
     blobs = chain(found["AzureWebJobsStorage__blobServiceUri"])
     assert blobs == "storage.properties.primaryEndpoints.blob"
+    tables = chain(found["USHER_BANS_TABLE_URI"])
+    assert (found["USHER_BANS"], tables) == ("table", "storage.properties.primaryEndpoints.table")
     authentication = found["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"]
     assert authentication == "ClientId=${identity.properties.clientId};Authorization=AAD"
     connection = chain(found["APPLICATIONINSIGHTS_CONNECTION_STRING"])

@@ -42,8 +42,9 @@ def test_the_app_has_a_subnet_of_flex_consumption() -> None:
 
 def test_the_app_starts_after_its_endpoints() -> None:
     """Otherwise its storage would not answer at the first start."""
-    assert {"storageEndpoint", "serviceEndpoint"} <= {*modules()["app"]["dependsOn"]}
-    for endpoint in ("storageEndpoint", "serviceEndpoint"):
+    endpoints = ("storageEndpoint", "tableEndpoint", "serviceEndpoint")
+    assert {*endpoints} <= {*modules()["app"]["dependsOn"]}
+    for endpoint in endpoints:
         assert modules()[endpoint]["dependsOn"] == ["network"]
 
 
@@ -57,10 +58,14 @@ def test_storage_and_the_service_have_private_endpoints() -> None:
     )
     assert (chain(storage["targetId"]), storage["kind"]) == ("storage.outputs.id", "blob")
     assert storage["zoneName"] == "privatelink.blob.${environment().suffixes.storage}"
+    table = modules()["tableEndpoint"]["params"]
+    assert (chain(table["targetId"]), table["kind"]) == ("storage.outputs.id", "table")
+    assert table["zoneName"] == "privatelink.table.${environment().suffixes.storage}"
     assert (chain(service["targetId"]), service["kind"]) == ("webPubSub.outputs.id", "webpubsub")
     assert service["zoneName"] == "privatelink.webpubsub.azure.com"
     source = text(tree(MAIN))
     assert "module storageEndpoint 'app/endpoint.bicep' = if (vnetEnabled) {" in source
+    assert "module tableEndpoint 'app/endpoint.bicep' = if (vnetEnabled) {" in source
     condition = "if (vnetEnabled && webPubSubSku != 'Free_F1') {"
     assert f"module serviceEndpoint 'app/endpoint.bicep' = {condition}" in source
 

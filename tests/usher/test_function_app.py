@@ -19,14 +19,8 @@ triggers = {name: trigger.get_dict_repr() for name, trigger in functions.items()
 print(json.dumps(triggers, default=lambda enum: enum.value))
 """
 HTTP = {
-    "asyncapi",
-    "browser_module",
-    "demo",
-    "health",
-    "negotiate",
-    "openapi",
-    "provision",
-    "roster",
+    *("asyncapi", "browser_module", "demo", "health", "lift", "negotiate", "openapi", "provision"),
+    *("removal", "removals", "remove", "roster"),
 }
 EVENTS = {"connect", "connected", "disconnected"}
 # The routes that are to come, each for any method.

@@ -12,6 +12,7 @@ from usher.errors import MethodError
 from usher.logs import log_record, note
 from usher.service.tokens import Minter, TokenRequest, generate_token
 from usher.settings import Settings
+from usher.store.bans import Bans
 
 FIELDS = ("userId", "group", "minutesToExpire", "hub")
 
@@ -46,14 +47,15 @@ def read_request(url: str, body: bytes, settings: Settings) -> NegotiateRequest:
 
 
 async def negotiate(
-    request: NegotiateRequest, caller: Caller, policy: Policy, minter: Minter
+    request: NegotiateRequest, caller: Caller, policy: Policy, bans: Bans, minter: Minter
 ) -> Mapping[str, Any]:
     """Issue a client access token for the groups and roles that the policy grants.
 
-    Raises BadRequestError, ForbiddenError, TooLargeError, ServiceError.
+    Raises BadRequestError, ForbiddenError, RemovedError, TooLargeError, StoreError, ServiceError.
     """
     note("groups", request.groups)
     groups, roles = policy.grant(caller, request.groups)
+    await bans.check(caller.user_id, groups)
     wanted = TokenRequest(caller.user_id, groups, roles, request.minutes)
     token = await generate_token(minter, wanted)
     log_record("negotiate", userId=caller.user_id, groups=groups, minutes=request.minutes)

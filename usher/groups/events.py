@@ -16,6 +16,11 @@ from usher.logs import note
 from usher.names import is_printable_id
 from usher.settings import Settings
 
+# The reason with which removals close connections.
+CLOSE_REASON = "removed"
+# How the service passes a reason on, to the client and in the event (Azure documentation,
+# "Azure Web PubSub-supported JSON WebSocket subprotocol", disconnected).
+REMOVAL = f"Application server closed the connection. Reason: {CLOSE_REASON}"
 GROUP_CLAIM, ROLE_CLAIM = "webpubsub.group", "role"
 
 
@@ -26,6 +31,7 @@ class ConnectionEvent:
     Only `connect` has the token's claims; `states`, the connection state, has what later events
     need. `client_origins` are the `Origin` headers of the client's handshake, which a browser
     sends. `event_id` and `time` come from the service and stay the same in a retried event.
+    `is_removal` says that a removal closed the connection.
     """
 
     name: str
@@ -38,6 +44,7 @@ class ConnectionEvent:
     client_origins: tuple[str, ...] = ()
     event_id: str = ""
     time: datetime | None = None
+    is_removal: bool = False
 
 
 def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
@@ -58,15 +65,20 @@ def read_event(request: str, name: str, settings: Settings) -> ConnectionEvent:
             client_origins=_read_headers(_mapping(payload.get("headers", {})), "origin"),
             event_id="".join(_read_headers(attributes, "ce-id")),
             time=_read_time("".join(_read_headers(attributes, "ce-time"))),
+            is_removal=str(payload.get("reason")).startswith(REMOVAL),
         )
         _check_source(event, _text(context["origin"]), settings)
         _check_signature(event, context["signature"], settings.connection.access_key)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadEventError("The event is malformed.") from error
     note("userId", event.user_id)
+    _check_name(event, name)
+    return event
+
+
+def _check_name(event: ConnectionEvent, name: str) -> None:
     if event.name != name:
         raise BadEventError(f"This function accepts only `{name}` events.")
-    return event
 
 
 def _check_source(event: ConnectionEvent, origin: str, settings: Settings) -> None:

@@ -71,7 +71,8 @@ class PresenceAnnouncer:
         change = Change(event.connection_id, event.user_id or "", is_join, event.time)
         for waiting in self._batches.get(outcome.group, ()):
             waiting.drop_superseded(change)
-        changes, delay = [change], 0.0 if is_join else self._grace
+        # Who was removed does not come back: the grace is for reloads.
+        changes, delay = [change], 0.0 if is_join or event.is_removal else self._grace
         while changes:
             batch = await self._collect(changes, delay, outcome)
             changes = await self._send(batch, outcome) if batch else []

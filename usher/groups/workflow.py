@@ -5,7 +5,7 @@ The step ids and the success criteria (200, 200, 202) are from the public Arazzo
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -20,6 +20,12 @@ from usher.groups.retries import RetryBudget, call_with_retries
 RACE_SECONDS = 2.0
 # How a step may fail. Nobody can retry a failed step of an event, so only the log reports it.
 FAILURES = (ServiceError, TimeoutError)
+
+# An add that ends within this time after the bans were read precedes the second round of every
+# removal that the read did not see (removals.REPEAT_SECONDS).
+SURE_SECONDS = 1.0
+# Returns whether the event's user was removed from the hub or from this group; raises FAILURES.
+type IsRemoved = Callable[[ConnectionEvent, str], Awaitable[bool]]
 
 
 class PubSub(Protocol):
@@ -45,7 +51,7 @@ async def add_connection(
     Returns 200. Raises ServiceError, or TimeoutError at the deadline.
     """
     return await call_with_retries(
-        lambda: pubsub.add_connection(group, connection_id, user_id), _may_add_again, budget
+        lambda: pubsub.add_connection(group, connection_id, user_id), may_call_again, budget
     )
 
 
@@ -71,17 +77,29 @@ class Announcer(Protocol):
 
 
 async def join_groups(
-    pubsub: PubSub, announcer: Announcer, event: ConnectionEvent, groups: Sequence[str]
+    pubsub: PubSub,
+    announcer: Announcer,
+    event: ConnectionEvent,
+    groups: Sequence[str],
+    is_removed: IsRemoved | None = None,
 ) -> None:
-    """Add the connection to each group, and then announce the join to the group."""
+    """Add the connection to each group, and then announce the join, unless the user was removed."""
+
+    loop = asyncio.get_running_loop()
 
     async def join(outcome: Outcome) -> None:
         add = outcome.add = Step()
         with suppress(*FAILURES), outcome.recorded():
+            asked_at = loop.time()
+            if is_removed and await is_removed(event, outcome.group):
+                return
             with add.timed():
                 add.status = await add_connection(
                     pubsub, outcome.group, event.connection_id, outcome.budget
                 )
+            is_late = loop.time() - asked_at > SURE_SECONDS
+            if is_removed and is_late and await is_removed(event, outcome.group):
+                return
             await announcer.announce(event, outcome)
 
     await asyncio.gather(*map(join, _begin("join", event, groups)))
@@ -105,8 +123,8 @@ def _begin(record: str, event: ConnectionEvent, groups: Sequence[str]) -> list[O
     return [Outcome(record, event.hub, group, *facts, RetryBudget(deadline)) for group in groups]
 
 
-def _may_add_again(error: ServiceError, elapsed: float) -> bool:
-    # To add a connection twice is harmless, so every transient failure is retried.
+def may_call_again(error: ServiceError, elapsed: float) -> bool:
+    """Return whether to repeat a call about a new connection, which is harmless if made twice."""
     if isinstance(error, UnknownConnectionError):
         return elapsed < RACE_SECONDS
     return error.is_transient

@@ -112,6 +112,41 @@ class AzurePubSub:
             )
         return int(status)
 
+    async def find_connection(self, connection_id: str) -> None:
+        """HEAD `connections/{connectionId}`. Raises UnknownConnectionError if there is none."""
+        with _translate_errors():
+            if not await self._client.connection_exists(connection_id, **self._options):
+                raise UnknownConnectionError("answered 404", answered=404)
+
+    async def close_user(self, user_id: str, reason: str) -> bool:
+        """POST `users/{userId}/:closeConnections`; return whether the user was connected.
+
+        The service does not say how many connections it closes, nor list those of a user.
+        Raises ServiceError.
+        """
+        with _translate_errors():
+            was_connected = await self._client.user_exists(user_id, **self._options)
+            await self._client.close_user_connections(user_id, reason=reason, **self._options)
+        return bool(was_connected)
+
+    async def remove_connection(self, group: str, connection_id: str) -> None:
+        """DELETE `groups/{group}/connections/{connectionId}`.
+
+        Raises UnknownConnectionError and other ServiceErrors.
+        """
+        with _translate_errors({404: UnknownConnectionError}):
+            await self._client.remove_connection_from_group(group, connection_id, **self._options)
+
+    async def revoke_sending(self, connection_id: str, group: str) -> None:
+        """DELETE `permissions/sendToGroup/connections/{connectionId}` for one group.
+
+        Raises UnknownConnectionError and other ServiceErrors.
+        """
+        with _translate_errors({404: UnknownConnectionError}):
+            await self._client.revoke_permission(
+                "sendToGroup", connection_id, target_name=group, **self._options
+            )
+
     async def _add_connection_of(self, user_id: str, group: str, connection_id: str) -> int:
         """POST `:addToGroups`, where the service itself compares connection and user.
 

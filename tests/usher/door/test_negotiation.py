@@ -18,6 +18,7 @@ from usher.errors import (
     TooLongError,
 )
 from usher.service.signing import Signer
+from usher.store.bans import Bans
 
 SETTINGS = make_settings(token_minutes=30)
 URL = "https://app.example/api/negotiate"
@@ -147,13 +148,14 @@ RULES = parse_rules(
     "policy.json",
 )
 POLICY = Policy(SETTINGS, RULES)
+NO_BANS = Bans(None, SETTINGS)
 
 
 async def test_the_token_that_is_issued(caplog: pytest.LogCaptureFixture) -> None:
     """It is for the caller, and has the groups and roles that the policy grants."""
     request = NegotiateRequest(None, ("blue", "lobby", "blue"), 5)
     with caplog.at_level("INFO", "usher"):
-        answer = dict(await negotiate(request, Caller("ana"), POLICY, Signer(SETTINGS)))
+        answer = dict(await negotiate(request, Caller("ana"), POLICY, NO_BANS, Signer(SETTINGS)))
     claims = jwt.decode(answer["token"], KEY, ["HS256"], options={"verify_aud": False})
     groups, roles = ["blue", "lobby"], ["webpubsub.sendToGroup.blue"]
     assert (claims["sub"], claims["webpubsub.group"], claims["role"]) == ("ana", groups, roles)
@@ -176,7 +178,7 @@ async def test_the_token_that_is_issued(caplog: pytest.LogCaptureFixture) -> Non
 async def test_a_forbidden_group_issues_no_token() -> None:
     request = NegotiateRequest(None, ("blue",), 5)
     with pytest.raises(ForbiddenError):
-        await negotiate(request, Caller("bo"), POLICY, Signer(SETTINGS))
+        await negotiate(request, Caller("bo"), POLICY, NO_BANS, Signer(SETTINGS))
 
 
 async def test_a_token_with_too_many_groups() -> None:
@@ -186,11 +188,11 @@ async def test_a_token_with_too_many_groups() -> None:
     )
     policy = Policy(make_settings(most_groups=3), rules)
     most = NegotiateRequest(None, ("a", "b", "c", "a"), 5)
-    answer = await negotiate(most, Caller("ana"), policy, Signer(SETTINGS))
+    answer = await negotiate(most, Caller("ana"), policy, NO_BANS, Signer(SETTINGS))
     assert answer["groups"] == ["a", "b", "c"]
     with pytest.raises(TooLargeError) as caught:
         await negotiate(
-            NegotiateRequest(None, (*"abcd",), 5), Caller("ana"), policy, Signer(SETTINGS)
+            NegotiateRequest(None, (*"abcd",), 5), Caller("ana"), policy, NO_BANS, Signer(SETTINGS)
         )
     assert caught.value.field == "group"
 
@@ -198,4 +200,4 @@ async def test_a_token_with_too_many_groups() -> None:
 async def test_a_token_that_is_too_long() -> None:
     request = NegotiateRequest(None, (), 5)
     with pytest.raises(TooLargeError):
-        await negotiate(request, Caller("u" * 4096), POLICY, Signer(SETTINGS))
+        await negotiate(request, Caller("u" * 4096), POLICY, NO_BANS, Signer(SETTINGS))
