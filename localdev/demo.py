@@ -1,4 +1,4 @@
-"""`dev.py demo`: two users join the lobby, a third joins another room, and one leaves.
+"""`dev.py demo`: users join the lobby and another room, one leaves, and one is removed.
 
 The demo uses the official clients with the URLs that negotiate returns. The statuses that it
 prints are from the app's log records.
@@ -10,11 +10,17 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
 from azure.messaging.webpubsubclient.aio import WebPubSubClient, WebPubSubClientCredential
-from azure.messaging.webpubsubclient.models import CallbackType, OnGroupDataMessageArgs
+from azure.messaging.webpubsubclient.models import (
+    CallbackType,
+    OnDisconnectedArgs,
+    OnGroupDataMessageArgs,
+)
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from localdev.stack import Stack, StackError, run_stack, sample_settings
@@ -67,8 +73,8 @@ async def run_demo() -> int:
     """Run the journey on free ports with the sample settings; return 0 on success, else 1."""
     return await run_on_stack(
         run_journey,
-        "\nAll steps succeeded: three joins and one leave, each received only in its room,\n"
-        "and one request that the policy denied.",
+        "\nAll steps succeeded: four joins and two leaves, each received only in its room,\n"
+        "one request that the policy denied, and one removal that nobody can go around.",
     )
 
 
@@ -77,16 +83,19 @@ async def run_on_stack(
 ) -> int:
     """Run a journey on a new stack and print `done`; return 0, or 1 if a step failed.
 
-    `settings` override the sample settings.
+    `settings` override the sample settings. The bans are in a temporary file.
     """
     # The client logs a warning when it closes. Errors are in the transcript.
     logging.basicConfig(level=logging.ERROR)
     log = HostLog()
     try:
-        async with run_stack({**sample_settings(), **(settings or {})}, on_log=log.add) as stack:
-            show(f"Web PubSub emulator  {stack.emulator.endpoint}   hub {stack.hub}")
-            show(f"Functions host       {stack.host.address}")
-            await journey(stack, log)
+        with TemporaryDirectory() as folder:
+            bans = {"USHER_BANS": f"sqlite:{Path(folder, 'bans.sqlite')}"}
+            overrides = {**sample_settings(), **bans, **(settings or {})}
+            async with run_stack(overrides, on_log=log.add) as stack:
+                show(f"Web PubSub emulator  {stack.emulator.endpoint}   hub {stack.hub}")
+                show(f"Functions host       {stack.host.address}")
+                await journey(stack, log)
     except (DemoError, StackError) as error:
         show(f"\nFAILED: {error}\n\nThe host's log:", *log.lines)
         return 1
@@ -108,6 +117,10 @@ async def run_journey(stack: Stack, log: HostLog) -> None:
         cy = await enter("cy", "user-cy")
         await cy.receive("cy joined user-cy")
         await expect_denial(stack, "bo", "user-cy")
+        mallory = await enter("mallory", "lobby")
+        for member in (ana, bo, mallory):
+            await member.receive("mallory joined lobby")
+        await show_out(stack, log, mallory, ana, bo)
 
         show("\nbo leaves room lobby")
         await bo.client.close()
@@ -123,8 +136,10 @@ async def enter_room(stack: Stack, log: HostLog, name: str, room: str) -> AsyncI
     """Connect a client, which knows only the negotiate URL, and show the three steps."""
     show(f"\n{name} enters room {room}")
     inbox: asyncio.Queue[str] = asyncio.Queue()
-    client = WebPubSubClient(WebPubSubClientCredential(negotiator(stack, name, room)))
+    credential = WebPubSubClientCredential(negotiator(stack, name, room))
+    client = WebPubSubClient(credential, reconnect_retry_total=0)
     await client.subscribe(CallbackType.GROUP_MESSAGE, putter(inbox))
+    await client.subscribe(CallbackType.DISCONNECTED, ending_putter(inbox))
     async with client:
         await expect_record(log, "join", name)
         yield Member(name, room, client, inbox)
@@ -135,6 +150,16 @@ def putter(inbox: asyncio.Queue[str]) -> Callable[[OnGroupDataMessageArgs], Awai
 
     async def put(message: OnGroupDataMessageArgs) -> None:
         inbox.put_nowait(str(message.data))
+
+    return put
+
+
+def ending_putter(inbox: asyncio.Queue[str]) -> Callable[[OnDisconnectedArgs], Awaitable[None]]:
+    """Return a callback for the client that puts the service's last words into the inbox."""
+
+    async def put(end: OnDisconnectedArgs) -> None:
+        if end.message:
+            inbox.put_nowait(end.message)
 
     return put
 
@@ -163,12 +188,48 @@ async def negotiate(stack: Stack, name: str, room: str) -> tuple[int, dict[str, 
 
 
 async def expect_denial(stack: Stack, name: str, room: str) -> None:
-    """Negotiate a room that belongs to another user, which the policy must deny."""
+    """Negotiate a room, which must be denied."""
     show(f"\n{name} asks for room {room}")
     status, body = await negotiate(stack, name, room)
     if status != 403:
         raise DemoError(f"negotiate did not deny {name} the room {room}: status {status}.")
     show(f"  1 generateToken  403  {body['detail']}")
+
+
+async def show_out(stack: Stack, log: HostLog, member: Member, *others: Member) -> None:
+    """Remove a member from the hub. The others hear it, and neither token lets the member in."""
+    name = member.name
+    _, old = await negotiate(stack, name, member.room)
+    show(f"\nAn operator removes {name}")
+    removing = asyncio.create_task(remove(stack, name))
+    await member.receive("Application server closed the connection. Reason: removed: spam")
+    await expect_record(log, "leave", name)
+    for other in others:
+        await other.receive(f"{name} left {member.room}")
+    await removing
+    show("    removeUser     201  for 60 minutes")
+    await expect_denial(stack, name, member.room)
+    await expect_closed_door(old["url"])
+
+
+async def remove(stack: Stack, name: str) -> None:
+    """Remove a user from the hub for an hour."""
+    body = {"userId": name, "minutes": 60, "reason": "spam"}
+    url = f"{stack.host.address}/api/removals"
+    async with aiohttp.ClientSession() as session, session.post(url, json=body) as answer:
+        if answer.status != 201:
+            raise DemoError(f"The removal of {name} failed: {await answer.text()}")
+
+
+async def expect_closed_door(url: str) -> None:
+    """Connect with a token from before the removal, which must not help."""
+    try:
+        async with aiohttp.ClientSession() as session, session.ws_connect(url):
+            raise DemoError("A token from before the removal opened a connection.")
+    except aiohttp.WSServerHandshakeError as error:
+        show(f"    connect        {error.status}  with a token from before")
+        if error.status != 401:
+            raise DemoError(f"Expected the status 401, but got {error.status}.") from None
 
 
 async def expect_record(log: HostLog, kind: str, name: str) -> None:

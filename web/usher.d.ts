@@ -70,6 +70,9 @@ export function presentUsers(state: PresenceState | undefined): Map<string, numb
  * notice it, and no message is missed. After that, each attempt requests a new token. The
  * connection is checked when the network changes and when the page becomes visible.
  *
+ * A user who is removed by an operator, from the hub or from the room, is out: the connection is
+ * closed, the state is "refused", and nothing is retried. See `RoomError.reason`.
+ *
  * Rejects with a TypeError if `negotiate` is not a URL.
  */
 export function enterRoom(options: RoomOptions): Promise<Room>;
@@ -93,7 +96,7 @@ export interface RoomOptions {
   WebSocket?: new (url: string | URL, protocol: string) => unknown;
 }
 
-/** "refused" and "closed" are final. */
+/** "refused" and "closed" are final. A user who is removed while in the room is "refused", too. */
 export type RoomState = "connecting" | "open" | "reconnecting" | "refused" | "closed";
 
 export interface StateDetails {
@@ -105,11 +108,25 @@ export interface StateDetails {
   isRecovered?: boolean;
 }
 
-/** An error. The last three members are set if the app answered. */
+/** An error. `status`, `problem` and `retryAfter` are set if the app answered. */
 export interface RoomError extends Error {
+  /**
+   * Set if an operator has removed the user, from the hub or from this room: the operator's reason,
+   * or "". Show it as text, never as HTML.
+   */
+  reason?: string;
   status?: number;
   /** The problem document (RFC 9457) of the app, or what else the answer's JSON was. */
-  problem?: { type?: string; title?: string; detail?: string; field?: string } | null;
+  problem?: {
+    type?: string;
+    title?: string;
+    detail?: string;
+    field?: string;
+    /** Of a removal: its room, or null for the whole hub, and until when it lasts (ISO 8601). */
+    group?: string | null;
+    until?: string;
+    reason?: string;
+  } | null;
   /** The answer's `Retry-After`. */
   retryAfter?: string | null;
 }

@@ -1,4 +1,3 @@
-const HOUR_MS = 3600e3;
 const EMPTY = { records: new Map(), floor: "", newest: "", isReady: false, check: "" };
 
 export function applyPresence(state = EMPTY, message) {
@@ -10,21 +9,21 @@ export function applyPresence(state = EMPTY, message) {
     state: toText(state) === toText(next) ? state : next,
     joined: missing(after, before),
     left: missing(before, after),
-    isBehind: isValid && !["", after.size + hash(after)].includes(next.check),
+    isBehind: isValid && !["", hash(after)].includes(next.check),
   };
 }
 
 export const presentUsers = ({ records } = EMPTY) =>
-  new Map([...records].map(([name, [, n]]) => [name, n]).filter(([, n]) => n));
+  new Map([...records].flatMap(([name, [, n]]) => (n ? [[name, n]] : [])));
 
 const missing = (users, others) => [...users.keys()].filter((name) => !others.has(name)).sort();
 const toText = ({ records, ...rest }) => JSON.stringify([...records, rest]);
 const isText = (value) => typeof value === "string";
-const isMoment = (value) => isText(value) && new Date(value).toJSON() === value.replace("Z", ".000Z");
 
 function isPresence(message) {
-  const { type, group, asOf, users, gone, snapshot, truncated } = message ?? {};
-  return type === "presence" && isText(group) && isMoment(asOf) &&
+  const { type, group, asOf, users, gone, snapshot, truncated } = { ...message };
+  return type === "presence" && isText(group) && isText(asOf) &&
+    new Date(asOf).toJSON() === asOf.replace("Z", ".000Z") &&
     users === Object(users) && !Array.isArray(users) &&
     Object.values(users).every((n) => Number.isSafeInteger(n) && n > 0) &&
     Array.isArray(gone) && gone.every(isText) &&
@@ -47,9 +46,9 @@ function merge(state, { asOf, users, gone, snapshot, truncated, count, checksum 
 }
 
 function forget(records, floor, newest) {
-  const oldest = new Date(new Date(newest) - HOUR_MS).toJSON();
+  const oldest = new Date(new Date(newest) - 36e5).toJSON();
   const times = [...records.values()].flatMap(([at, n]) => (n || at <= floor ? [] : at)).sort();
-  floor = times.findLast((at, index) => at < oldest || index < times.length - 200) ?? floor;
+  floor = times.findLast((at, n) => at < oldest || times[n + 200]) ?? floor;
   for (const [name, [at, n]] of records) if (!n && at <= floor) records.delete(name);
   return floor;
 }
@@ -62,7 +61,7 @@ function hash(users) {
     value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
     sum += value ^ (value >>> 16);
   }
-  return (sum >>> 0).toString(16).padStart(8, "0");
+  return users.size + (sum >>> 0).toString(16).padStart(8, 0);
 }
 
 function crc32(text) {
@@ -79,15 +78,12 @@ export const enterRoom = (options) =>
 
 const jitter = (ms) => Math.random() * ms;
 
-const recoveryUrl = ({ url }, { connectionId, reconnectionToken }) =>
-  new URL("?" + new URLSearchParams({ awps_connection_id: connectionId, awps_reconnection_token: reconnectionToken }), url);
-
 class Room {
   #options; #url; #presence; #session; #socket; #timer; #rosterTimer; #wake; #lose;
-  #isOver; #openedAt; #lostAt; #sequenceId;
+  #openedAt; #lostAt; #sequenceId;
   #ackId = 0;
-  #failures = 0;
   #rosterAt = 0;
+  #failures = 0;
   #listeners = {};
   #absent = [];
   #pending = new Map();
@@ -97,7 +93,7 @@ class Room {
     this.#options = options;
     this.#url = new URL(options.negotiate, globalThis.location);
     for (const event in options.on) this.on(event, options.on[event]);
-    options.signal?.addEventListener("abort", () => this.leave());
+    options.signal?.addEventListener("abort", this.leave);
     for (const type of ["online", "offline", "visibilitychange", "pagehide", "pageshow"]) {
       globalThis.addEventListener?.(type, this.#check, this.#life);
     }
@@ -106,19 +102,17 @@ class Room {
   }
 
   get users() {
-    const users = presentUsers(this.#presence);
-    return users.set(this.userId, users.get(this.userId) ?? 1);
+    return new Map([[this.userId, 1], ...presentUsers(this.#presence)]);
   }
 
   on(event, listener) {
-    const listeners = (this.#listeners[event] ??= new Set());
-    listeners.add(listener);
+    const listeners = (this.#listeners[event] ??= new Set()).add(listener);
     return () => listeners.delete(listener);
   }
 
   send(data) {
     return new Promise((resolve, reject) => {
-      if (this.#isOver || this.#pending.size > 99) throw Error("The room is closed, or 100 messages wait.");
+      if (this.#life.signal.aborted || this.#pending.size > 99) throw Error("The room is closed or full.");
       const ackId = ++this.#ackId;
       const dataType = isText(data) ? "text" : "json";
       const frame = { type: "sendToGroup", group: this.group, ackId, dataType, data };
@@ -139,20 +133,21 @@ class Room {
     return roster;
   }
 
-  leave() {
-    this.#end("closed", Error("You left."));
+  leave = () => this.#end("closed", Error("You left."));
+
+  #remove(reason = "") {
+    this.#end("refused", Object.assign(Error("You were removed" + (reason && ": " + reason)), { reason }));
   }
 
   #end(state, error) {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#life.signal.aborted) return;
     this.#life.abort();
     this.#lose?.(true, error);
     this.#close();
     clearTimeout(this.#rosterTimer);
+    this.#options.reject(error);
     this.#reject(error);
     this.#change(state, { error });
-    this.#options.reject(error);
   }
 
   #change(state, details = {}) {
@@ -169,28 +164,25 @@ class Room {
     for (;;) {
       const error = await this.#connect();
       if (/^4(?!08|29)/.test(error.status)) this.#end("refused", error);
-      if (this.#isOver) return;
-      if (this.state === "open") {
-        this.#lostAt = Date.now();
-        if (this.#lostAt - this.#openedAt > 5e3) this.#failures = 0;
-      }
+      if (this.#life.signal.aborted) return;
+      if (this.state === "open" && (this.#lostAt = Date.now()) - this.#openedAt > 5e3) this.#failures = 0;
       await this.#pause(error);
     }
   }
 
   #pause(error) {
     const { retryAfter } = error;
-    const delay = jitter(Math.min(30e3, 1e3 * 2 ** this.#failures++)) + 1e3 * (+retryAfter || 0);
+    const delay = 1e3 * (+retryAfter || 0) + jitter(Math.min(30e3, 1e3 * 2 ** this.#failures++));
     this.#change(this.#openedAt ? "reconnecting" : "connecting", { error, delay });
     return new Promise((resolve) => {
-      this.#timer = setTimeout(resolve, Math.min(delay, HOUR_MS));
+      this.#timer = setTimeout(resolve, Math.min(delay, 36e5));
       this.#wake = !retryAfter && resolve;
     });
   }
 
   #connect() {
     this.#close();
-    this.#limit(20e3);
+    this.#timer = setTimeout(() => this.#lose?.(), 20e3);
     return new Promise((resolve) => {
       const lose = (this.#lose = (isEnd, error = Error("The connection was lost.")) => {
         this.#lose = null;
@@ -204,10 +196,15 @@ class Room {
 
   async #open(lose) {
     if (Date.now() - this.#lostAt > 30e3) this.#session = null;
-    const url = this.#session ?? (await this.#negotiate());
+    let url = this.#session;
+    if (!url) {
+      const { userId, group } = this.#options;
+      const body = JSON.stringify({ userId, group });
+      const token = await this.#call("", { method: "POST", body });
+      ({ url, userId: this.userId, groups: [this.group] } = token);
+    }
     if (lose !== this.#lose) return;
-    const { WebSocket = globalThis.WebSocket } = this.#options;
-    const socket = (this.#socket = new WebSocket(url, "json.reliable.webpubsub.azure.v1"));
+    const socket = (this.#socket = new (this.#options.WebSocket ?? WebSocket)(url, "json.reliable.webpubsub.azure.v1"));
     socket.onopen = () => this.#session && this.#ask({ type: "ping" });
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     socket.onerror = () => {};
@@ -231,37 +228,23 @@ class Room {
     }
   };
 
-  async #negotiate() {
-    const { userId, group } = this.#options;
-    const body = JSON.stringify({ userId, group });
-    const token = await this.#call("", { method: "POST", body });
-    this.userId = token.userId;
-    [this.group] = token.groups;
-    return token.url;
-  }
-
   async #call(path, request = {}) {
-    const { fetch = globalThis.fetch, headers } = this.#options;
-    request.headers = { "Content-Type": "application/json", ...(await headers?.()) };
-    const response = await fetch(new URL(path, this.#url), { ...request, signal: this.#life.signal });
-    const { ok, status } = response;
+    Object.assign(request, { headers: await this.#options.headers?.(), signal: this.#life.signal });
+    const response = await (this.#options.fetch ?? fetch)(new URL(path, this.#url), request);
     const problem = await response.json().catch(() => null);
-    if (ok && problem) return problem;
-    const retryAfter = response.headers.get("Retry-After");
-    throw Object.assign(Error(problem?.detail ?? `The status was ${status}.`), { status, problem, retryAfter });
+    if (response.ok && problem) return problem;
+    throw Object.assign(Error(problem?.detail ?? `The status was ${response.status}.`), {
+      status: response.status, problem, reason: problem?.reason, retryAfter: response.headers.get("Retry-After"),
+    });
   }
 
   #ask(frame) {
-    this.#limit(10e3);
+    this.#timer ??= setTimeout(() => this.#lose?.(), 10e3);
     this.#post(frame);
   }
 
   #post(frame) {
     this.#socket?.send(JSON.stringify(frame));
-  }
-
-  #limit(ms) {
-    this.#timer ??= setTimeout(() => this.#lose?.(), ms);
   }
 
   #receive(frame) {
@@ -270,8 +253,15 @@ class Room {
     const { type, event, sequenceId } = frame;
     if (sequenceId <= this.#sequenceId) return;
     if (sequenceId) this.#post({ type: "sequenceAck", sequenceId: (this.#sequenceId = sequenceId) });
-    if (event === "connected") this.#session = recoveryUrl(this.#socket, frame);
-    if (event === "disconnected") this.#lose?.(true, Error(frame.message));
+    if (event === "connected") {
+      const query = { awps_connection_id: frame.connectionId, awps_reconnection_token: frame.reconnectionToken };
+      this.#session = new URL("?" + new URLSearchParams(query), this.#socket.url);
+    }
+    if (event === "disconnected") {
+      const removed = / Reason: removed(: (.*))?$/.exec(frame.message);
+      if (removed) this.#remove(removed[2]);
+      this.#lose?.(true, Error(frame.message));
+    }
     if (type === "ack") this.#settle(frame);
     if (type === "message") this.#hear(frame);
   }
@@ -302,18 +292,18 @@ class Room {
 
   #reject(error) {
     for (const [ackId, { isSent, reject }] of this.#pending) {
-      if ((isSent || this.#isOver) && this.#pending.delete(ackId)) reject(error);
+      if ((isSent || this.#life.signal.aborted) && this.#pending.delete(ackId)) reject(error);
     }
   }
 
   #hear({ group, fromUserId: userId, dataType, data }) {
     if (group && group !== this.group) return;
-    if (userId != null || data?.type !== "presence") {
-      this.#emit("message", { userId, data, dataType, at: new Date() });
-    } else if (data.group === this.group) {
-      this.#emit("presence", data, group);
-      this.#apply(data);
-    }
+    if (!group && data?.type === "removed" && data.group === this.group) return this.#remove(data.reason);
+    const at = new Date();
+    if (userId != null || data?.type !== "presence") return this.#emit("message", { userId, data, dataType, at });
+    if (data.group !== this.group) return;
+    this.#emit("presence", data, group);
+    this.#apply(data);
   }
 
   #apply(message, absent = this.#absent) {

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest_asyncio
 from azure.messaging.webpubsubclient.models import WebPubSubDataType
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
+from tests.e2e.clients import new_room
 from tests.e2e.conftest import UP
 from tests.e2e.processes import Running, run
 from tests.e2e.room import Room
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.asyncio
 type Enter = Callable[..., AbstractAsyncContextManager[Member]]
 
 T0, T1, T2, T3 = (f"2026-11-26T12:00:0{second}Z" for second in range(4))
+REMOVED = "urn:problem-type:usher:removed"
 PROBLEM = {"status": 403, "detail": "Not for ana.", "field": "group"}
 
 
@@ -31,6 +33,15 @@ def room_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Run the stack with the control endpoint and without a rate limit."""
     log = tmp_path_factory.mktemp("room-stack") / "log"
     with run([*UP, "--control"], log, {"USHER_CALLER_LIMIT": "0"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def grace_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run a stack in the presence format in which a leave waits as long as possible."""
+    settings = {"USHER_ANNOUNCEMENT_FORMAT": "presence", "USHER_LEAVE_GRACE_SECONDS": "10"}
+    log = tmp_path_factory.mktemp("grace-stack") / "log"
+    with run(UP, log, {**settings, "USHER_CALLER_LIMIT": "0"}) as running:
         yield running
 
 
@@ -48,7 +59,7 @@ def enter(room: Room, tmp_path: Path) -> Enter:
 
     def enter(user: str = "ana", **options: Any) -> AbstractAsyncContextManager[Member]:
         folder = tmp_path / user
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         host = room.stack.facts["host"]
         return member(folder, host, group=room.name, userId=user, **options)
 
@@ -392,3 +403,80 @@ async def test_who_is_missing_in_two_answers_has_left(enter: Enter, room: Room) 
         await ana.expect_event("left", "cy")
         assert await ana.evaluate("room.users") == users
         assert len(await ana.evaluate("requests")) == 3
+
+
+# --- removals -------------------------------------------------------------------------------
+
+
+async def remove(stack: Running, session: aiohttp.ClientSession, user: str, **more: Any) -> None:
+    """Remove a user, as an operator does."""
+    url = f"{stack.facts['host']}/api/removals"
+    async with session.post(url, json={"userId": user, **more}) as response:
+        assert response.status == 201, await response.text()
+
+
+@pytest.mark.parametrize("is_hub", [True, False], ids=["hub", "group"])
+@pytest.mark.parametrize("reason", ["spam: <b>&", ""], ids=["reason", "no-reason"])
+async def test_who_is_removed_is_out(enter: Enter, room: Room, is_hub: bool, reason: str) -> None:
+    """The state is final, with the reason. Nothing is requested again, and nobody gets in."""
+    user, group = f"mallory-{room.name}", None if is_hub else room.name
+    async with enter(user) as mallory:
+        await mallory.expect(is_entered)
+        await remove(room.stack, room.session, user, group=group, reason=reason)
+        _, details = await mallory.expect_event("state", "refused")
+        message = f"You were removed: {reason}" if reason else "You were removed"
+        assert details["error"] == {"message": message, "reason": reason}
+        assert user not in await room.members()
+        assert "error" in await mallory.run("room.send('hello')")
+        assert [details[0] for details in mallory.events("state")] == [
+            *("connecting", "open", "refused")
+        ]
+        assert len(await mallory.evaluate("requests")) == 1
+    async with enter(user) as mallory:
+        failed = await mallory.expect(lambda line: "failed" in line)
+        error = failed["failed"]
+        assert (error["status"], error["reason"]) == (403, reason)
+        assert error["problem"].items() >= {"type": REMOVED, "group": group}.items()
+        assert error["message"] == error["problem"]["detail"]
+        assert len(failed["requests"]) == 1
+
+
+async def test_nobody_else_can_remove_a_user(enter: Enter, room: Room) -> None:
+    """Messages to the group are no removal, even without a sender; nor is another group's."""
+    removal = {"type": "removed", "group": room.name, "reason": "spam"}
+    await room.join("bo")
+    async with enter() as ana:
+        await ana.expect(is_entered)
+        await room.users["bo"].client.send_to_group(room.name, removal, WebPubSubDataType.JSON)
+        await ana.expect_data(removal)
+        await publish(room, removal)
+        await ana.expect_data(removal)
+        other = removal | {"group": "attic"}
+        async with open_service(room) as service:
+            await service.send_to_connection((await room.members())["ana"], other)
+        await ana.expect_data(other)
+        assert await ana.evaluate("room.state") == "open"
+
+
+@pytest.mark.parametrize("is_hub", [True, False], ids=["hub", "group"])
+async def test_the_room_sees_at_once_that_a_user_was_removed(
+    grace_stack: Running, tmp_path: Path, is_hub: bool
+) -> None:
+    """In the presence format the leave before it still waits for the grace."""
+    group = new_room()
+    user, host = f"mallory-{group}", grace_stack.facts["host"]
+    async with AsyncExitStack() as stack:
+        members = {}
+        for name in ("bo", "cy", user):
+            (tmp_path / name).mkdir()
+            client = member(tmp_path / name, host, group=group, userId=name)
+            members[name] = await stack.enter_async_context(client)
+            await members[name].expect(is_entered)
+        bo, cy, _ = members.values()
+        await bo.expect_event("joined", user)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        await cy.evaluate("room.leave()")
+        await remove(grace_stack, session, user, group=None if is_hub else group)
+        await bo.expect_event("left", "cy")
+        assert bo.events("left") == [[user], ["cy"]]
+        assert await bo.evaluate("room.users") == {"bo": 1}

@@ -71,23 +71,40 @@ TRANSCRIPT = [
     "cy receives: cy joined user-cy",
     "bo asks for room user-cy",
     "1 generateToken  403  There is no such group for this caller.",
+    "mallory enters room lobby",
+    "1 generateToken  200  for mallory, group lobby",
+    "2 addConnection  200  *",
+    "3 announceJoin   202  to lobby",
+    "ana receives: mallory joined lobby",
+    "bo receives: mallory joined lobby",
+    "mallory receives: mallory joined lobby",
+    "An operator removes mallory",
+    "mallory receives: Application server closed the connection. Reason: removed: spam",
+    "announceLeave  202  to lobby",
+    "ana receives: mallory left lobby",
+    "bo receives: mallory left lobby",
+    "removeUser     201  for 60 minutes",
+    "mallory asks for room lobby",
+    "1 generateToken  403  The user was removed from this hub until *. Reason: spam",
+    "connect        401  with a token from before",
     "bo leaves room lobby",
     "announceLeave  202  to lobby",
     "ana receives: bo left lobby",
     "The demo sends a last message to both rooms",
     "ana receives: the demo is over",
     "cy receives: the demo is over",
-    "All steps succeeded: three joins and one leave, each received only in its room,",
-    "and one request that the policy denied.",
+    "All steps succeeded: four joins and two leaves, each received only in its room,",
+    "one request that the policy denied, and one removal that nobody can go around.",
 ]
 
 
 def test_the_demo_shows_every_step() -> None:
-    """Three joins with their statuses, each received only in its room, and one leave."""
+    """Joins and leaves, each received only in its room, a denial, and a removal."""
     call("token")  # installs what may have changed since the environment was made
     done = call("demo")
     assert (done.returncode, done.stderr) == (0, "")
-    hidden = re.sub("http://[0-9.:]+|connection [0-9a-f]+", "*", done.stdout)
+    varying = r"http://[0-9.:]+|connection [0-9a-f]+|[-0-9]+T[:0-9]+\+00:00"
+    hidden = re.sub(varying, "*", done.stdout)
     assert [line.strip() for line in hidden.splitlines() if line.strip()] == TRANSCRIPT
 
 
@@ -112,6 +129,7 @@ def test_the_demo_shows_presence() -> None:
         ("USHER_AUTH", "", "negotiate denied ana"),
         ("WebPubSubHub", "my-hub", "hub"),
         ("USHER_JOIN_TEXT", "{userId} is here", "ana received 'ana is here' instead"),
+        ("USHER_LEAVE_TEXT", "{userId} is gone", "ana received 'mallory is gone' instead"),
     ],
 )
 async def test_the_demo_fails_if_a_step_fails(

@@ -479,6 +479,37 @@ async def test_the_page_shows_why_the_service_closed_the_connection(
     await ana.expect_status("Time for a break. Retrying in 1 s.")
 
 
+@pytest.mark.parametrize("is_hub", [True, False], ids=["hub", "group"])
+async def test_who_is_removed_is_told_why_and_stays_out(
+    open_page: OpenPage, room: Room, is_hub: bool
+) -> None:
+    """The reason is text, never HTML. The page does not come back, and Enter does not help."""
+    bo, mallory, user = await open_page(), await open_page(), f"mallory-{room.name}"
+    await bo.enter("bo", room.name)
+    await mallory.enter(user, room.name)
+    await mallory.expect_steps("200", "200", "202")
+    await bo.expect_message(f"{user} joined {room.name}")
+    removal = {"userId": user, "group": None if is_hub else room.name, "reason": MARKUP}
+    url = f"{room.stack.facts['host']}/api/removals"
+    async with room.session.post(url, json=removal) as response:
+        assert response.status == 201
+    alert = mallory.page.get_by_role("alert")
+    await expect(alert).to_have_text(f"You were removed: {MARKUP}")
+    await mallory.expect_status("Not connected.")
+    await mallory.expect_steps("", "", "")
+    await bo.expect_roster("bo")
+    assert mallory.errors == []
+    assert mallory.requests.count("negotiate") == 1
+    await mallory.page.get_by_role("button", name="Enter").click()
+    await expect(alert).to_have_text(
+        re.compile(f"^You were removed until .+: {re.escape(MARKUP)}$")
+    )
+    await expect(mallory.page.locator("#policy-hint")).to_be_hidden()
+    await mallory.take_screenshot("removed")
+    assert bo.errors == []
+    assert mallory.requests.count("negotiate") == 2
+
+
 async def test_a_refusal_is_shown_at_the_field_that_it_names(open_page: OpenPage) -> None:
     """The page shows the problem's detail and does not retry."""
     ana = await open_page()

@@ -19,6 +19,7 @@ export async function useRoom(token: () => Promise<string>, stop: AbortSignal): 
   room.on("message", ({ userId, data, at }: RoomMessage) => console.log(userId, data, at.getTime()));
   room.on("presence", ({ users, gone }, group) => console.log(users, gone.length, group));
   room.on("state", (_, { error }) => console.log((error satisfies RoomError | undefined)?.status));
+  room.on("state", (_, { error }) => console.log(error?.reason?.trim(), error?.problem?.until));
   await room.send("hello");
   await room.send({ text: "hello" });
   const { members, asOf } = await room.refresh();
