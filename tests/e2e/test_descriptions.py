@@ -121,6 +121,9 @@ def describe(connection_id: str) -> dict[str, Any]:
     anybody_else = schemas["group"]["pattern"].replace("^(?!", "^(?!ana$|", 1)
     schemas["removedUserId"]["pattern"] = anybody_else
     schemas["reason"]["pattern"] = rf"^(?:{visible}| )*$"
+    # Schemathesis breaks the pattern of the header, and sends bytes that a server refuses before
+    # the app gets them. Malformed keys are in test_provision.py.
+    del description["paths"]["/api/provision"]["post"]["parameters"]
     body = description["paths"]["/api/provision"]["post"]["requestBody"]
     del body["content"]["application/json"]["examples"]  # they have another connection
     return description

@@ -284,8 +284,8 @@ async def test_a_repeated_call_is_announced_once_with_an_identity(
 
 
 async def test_a_malformed_key_is_refused(workflow: Workflow) -> None:
-    """A UUID without quotes, too. Nothing happens."""
-    for key in (str(uuid.uuid4()), '"a', '""', '"a", "b"', '"é"'):
+    """Nothing happens."""
+    for key in ("a b", '"a", "b"', '"é"', "k" * 256):
         response, problem = await workflow.provision(key)
         assert (response.status, problem["field"]) == (400, "Idempotency-Key")
     assert not await workflow.is_added()

@@ -56,14 +56,14 @@ def instances(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ('"8e03978e-40d5-43e8-bc93-6894a57f9324"', "8e03978e-40d5-43e8-bc93-6894a57f9324"),
-        (' "a b" ', "a b"),
-        (r'"a\"b\\c"', r"a\"b\\c"),
-        (f'"{"k" * 255}"', "k" * 255),
+        ('"8e03978e-40d5-43e8-bc93-6894a57f9324"', '"8e03978e-40d5-43e8-bc93-6894a57f9324"'),
+        ("8e03978e-40d5-43e8-bc93-6894a57f9324", "8e03978e-40d5-43e8-bc93-6894a57f9324"),
+        (' "a" ', '"a"'),
+        ("k" * 255, "k" * 255),
         (None, None),
     ],
 )
-def test_a_key_is_a_string_of_rfc_8941(text: str | None, key: str | None) -> None:
+def test_a_key_is_a_text_with_or_without_quotes(text: str | None, key: str | None) -> None:
     assert read_key({} if text is None else {"Idempotency-Key": text}) == key
 
 
@@ -71,19 +71,13 @@ def test_a_key_is_a_string_of_rfc_8941(text: str | None, key: str | None) -> Non
     "text",
     [
         "",
-        '""',
-        "8e03978e-40d5-43e8-bc93-6894a57f9324",
-        "'a'",
-        '"a',
-        'a"',
-        '"a"b"',
-        r'"a\b"',
-        '"a";b=1',
+        " ",
+        '"a b"',
         '"a", "b"',
         '"é"',
         '"a\t"',
         '"a"\n',
-        f'"{"k" * 256}"',
+        "k" * 256,
     ],
 )
 def test_a_malformed_key(text: str) -> None:
