@@ -107,6 +107,10 @@ def is_presence(line: Line, as_of: str) -> bool:
     return line.get("event") == "presence" and line["details"][0]["asOf"] == as_of
 
 
+def is_snapshot(line: Line) -> bool:
+    return line.get("event") == "presence" and bool(line["details"][0]["snapshot"])
+
+
 def is_entered(line: Line) -> bool:
     return "entered" in line
 
@@ -471,7 +475,7 @@ async def test_the_room_sees_at_once_that_a_user_was_removed(
             (tmp_path / name).mkdir()
             client = member(tmp_path / name, host, group=group, userId=name)
             members[name] = await stack.enter_async_context(client)
-            await members[name].expect(is_entered)
+            await members[name].expect(is_snapshot)
         bo, cy, _ = members.values()
         await bo.expect_event("joined", user)
         session = await stack.enter_async_context(aiohttp.ClientSession())

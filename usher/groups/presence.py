@@ -22,7 +22,7 @@ class Change:
     """A connection joined a group, or left it. `user` is empty for a connection without a user.
 
     `at` is the service's time of the event, if it is known. `misses` counts the lists that did not
-    show the change.
+    show the change. `is_removal` says that the app took the connection out.
     """
 
     connection_id: str
@@ -30,6 +30,7 @@ class Change:
     is_join: bool
     at: datetime | None = None
     misses: int = 0
+    is_removal: bool = False
 
     def is_shown(self, listed: GroupList) -> bool:
         """Return whether the list shows the change; if not, the list is stale."""
@@ -44,11 +45,13 @@ class Change:
 
         A leave ends the join of its connection. A user's next change announces the earlier leaves:
         a join at once, a leave after a grace of its own. Connections without a user are many
-        people, whose leaves must not wait for each other.
+        people, whose leaves must not wait for each other. A removal has no grace, so it does not
+        wait for the leave of a client that closes because of it.
         """
         if earlier.is_join:
             return not self.is_join and earlier.connection_id == self.connection_id
-        return earlier.user == self.user and (self.is_join or bool(self.user))
+        may_wait = bool(self.user) and (self.is_removal or not earlier.is_removal)
+        return earlier.user == self.user and (self.is_join or may_wait)
 
 
 def correct(listed: GroupList, changes: Iterable[Change]) -> GroupList:

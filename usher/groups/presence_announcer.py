@@ -67,12 +67,11 @@ class PresenceAnnouncer:
 
     async def announce(self, event: ConnectionEvent, outcome: Outcome) -> None:
         """Wait for the list that this event needs, and send what it says; or let another do it."""
-        is_join = event.name == "connected"
-        change = Change(event.connection_id, event.user_id or "", is_join, event.time)
+        change = _read(event)
         for waiting in self._batches.get(outcome.group, ()):
             waiting.drop_superseded(change)
         # Who was removed does not come back: the grace is for reloads.
-        changes, delay = [change], 0.0 if is_join or event.is_removal else self._grace
+        changes, delay = [change], 0.0 if change.is_join or change.is_removal else self._grace
         while changes:
             batch = await self._collect(changes, delay, outcome)
             changes = await self._send(batch, outcome) if batch else []
@@ -155,6 +154,16 @@ class PresenceAnnouncer:
                 lambda: self._pubsub.send_to_connection(one, body, CONTENT_TYPE), outcome.budget
             )
             outcome.snapshots += 1
+
+
+def _read(event: ConnectionEvent) -> Change:
+    return Change(
+        event.connection_id,
+        event.user_id or "",
+        event.name == "connected",
+        event.time,
+        is_removal=event.is_removal,
+    )
 
 
 def _is_settled(missed: Change) -> bool:

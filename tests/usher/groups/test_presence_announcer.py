@@ -92,6 +92,7 @@ class Room:
         await self._announce("disconnected", one, user)
 
     async def remove(self, at: float, one: str, user: str) -> None:
+        """Take a connection out of the group. It stays open, so its end is another event."""
         await asyncio.sleep(at)
         self.service.disconnect(one)
         await self._announce("disconnected", one, user, is_removal=True)
@@ -215,6 +216,13 @@ def test_a_leave_announces_the_earlier_leaves_of_its_user(service: Service, room
         room.leave(1, "c-3", "bo"),
     )
     assert service.messages() == [(4, {}, ["bo"]), (5.5, {"ana": 1}, [])]
+
+
+def test_a_removal_does_not_wait_for_the_leave_of_its_client(service: Service, room: Room) -> None:
+    """A client that was taken out of the group closes at once; its own leave has the grace."""
+    service.history = [(0.0, {"c-1": "bo", "c-2": "ana"})]
+    run(room.join(0, "c-1", "bo"), room.remove(0.25, "c-2", "ana"), room.leave(0.5, "c-2", "ana"))
+    assert service.messages()[:2] == [(0, {"bo": 1}, []), (1, {}, ["ana"])]
 
 
 def test_leaves_without_a_user_do_not_wait_for_each_other(service: Service, room: Room) -> None:
