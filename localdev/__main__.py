@@ -184,7 +184,9 @@ def test(options: argparse.Namespace, rest: list[str]) -> int:
         fixed = ("-rN", "--tb=short", "--target", options.target)
         return run_tool("pytest", "emulator/tests/contract", *fixed, *rest)
     # All tests of a file run on one worker, because they share the stack that the file starts.
-    workers = ("--numprocesses=auto", "--dist=loadfile")
+    # Half of the time they wait, so there are more workers than cores.
+    count = max(2, (os.cpu_count() or 1) * 3 // 2)
+    workers = (f"--numprocesses={count}", "--dist=loadfile")
     return run_tool("pytest", *workers, "--cov", "--cov-report=term", *rest)
 
 

@@ -257,7 +257,10 @@ def test_ctrl_c_in_the_first_second_has_no_traceback() -> None:
 
 
 def start_group(arguments: list[str]) -> subprocess.Popen[str]:
-    """Start a command as a terminal does: Ctrl-C reaches all its processes."""
+    """Start a command as a terminal does: Ctrl-C reaches all its processes.
+
+    A shell lets its background commands, such as the tests themselves, ignore Ctrl-C.
+    """
     return subprocess.Popen(
         [*DEV, *arguments],
         env=os.environ | sample_settings(),
@@ -265,6 +268,7 @@ def start_group(arguments: list[str]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
