@@ -96,7 +96,7 @@ async def check_members(room: Room) -> None:
 
 
 async def test_an_add_is_retried_until_the_connection_is_visible(room: Room) -> None:
-    await room.set_faults("late-visibility:ms=300")
+    await room.set_faults("late-visibility:ms=1000")
     await room.join(*USERS)
     await check_members(room)
     for user in USERS:
