@@ -1,4 +1,4 @@
-"""What the bans cost a negotiate and a connected: a SQLite file and a table, beside none."""
+"""What the bans cost a negotiate and a connected: a SQLite file and a table, next to none."""
 
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping

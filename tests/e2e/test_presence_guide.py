@@ -140,7 +140,7 @@ async def start(folder: Path, *command: str) -> AsyncIterator[Lines]:
 
 
 def write_node_program(folder: Path, code: str) -> str:
-    """Write a program beside the module, with the packages of the tests, and return its name."""
+    """Write a program next to the module, with the packages of the tests, and return its name."""
     copy_module(folder)
     (folder / "node_modules").symlink_to(npm_packages(SCRIPTS, "the browser module"))
     (folder / "program.js").write_text(code, "utf-8")

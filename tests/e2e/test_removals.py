@@ -121,7 +121,7 @@ async def test_who_is_removed_from_the_hub_is_out_and_stays_out(door: Door) -> N
 
 
 async def test_who_is_removed_from_a_group_stays_in_the_others(door: Door) -> None:
-    """The connection is told, and cannot send to the group any more."""
+    """The connection gets a message, and cannot send to the group any more."""
     mallory, room, other = new_user(), new_room(), new_room()
     members = Room(door.stack, door.session, room)
     async with await door.enter(mallory, room, other) as ws, await door.enter("bo", room) as bo:

@@ -42,7 +42,7 @@ class StreamNack:
 
 @dataclass(frozen=True, slots=True)
 class StreamClosed:
-    """The stream is closed: at its client's wish without an error, or for another reason."""
+    """The stream is closed: without an error if its client ended it, or for another reason."""
 
     stream_id: str
     error: ErrorDetail | None = None

@@ -165,7 +165,7 @@ async def test_the_time_is_the_service_s(wrong: int) -> None:
 async def test_an_instance_whose_clock_is_wrong_by_an_hour(
     azurite: str, monkeypatch: pytest.MonkeyPatch, wrong: int
 ) -> None:
-    """A ban of half an hour is in force for it, whoever wrote it."""
+    """A ban of half an hour is in force for it, from any instance."""
     store = TableStore(StoreSettings("table", connection_string=azurite))
     bans = Bans(store, make_settings(hub="clocks"))
     right = time.time
