@@ -156,6 +156,9 @@ async def test_a_save_during_the_restart_is_not_lost(checkout: Path) -> None:
         await up.wait_for("connect: webPubSubTrigger", 2)  # the app starts again
         write_policy(checkout, "two")
         await up.wait_for("policy.json was saved: the app runs with it now\n", 2)
+        # The app reads its policy with its first request, and must not read this one.
+        (checkout / "policy.json").write_text("{")
+        await up.wait_for("policy.json was saved, but the app runs with the one before:\n")
         assert (await negotiate(up.banner["app"], group="two"))["groups"] == ["two"]
 
 
