@@ -58,7 +58,10 @@ from localdev.installation import (
 )
 
 # What these commands need is a small part of all dependencies.
-RUN_COMMANDS = ("demo", "up", "emulator", "host", "token", "provision", "doctor", "policy")
+RUN_COMMANDS = (
+    *("demo", "up", "emulator", "host", "token", "provision", "remove", "removals"),
+    *("doctor", "policy"),
+)
 HELP = ("-h", "--help")
 INTERRUPTED = 130  # 128 and the number of SIGINT: what a shell reports, too
 BROKEN_PIPE = 141  # the same for SIGPIPE

@@ -30,6 +30,9 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--app", type=_read_folder, metavar="FOLDER", help=text)
     _add_port(parser, "--port", HOST_PORT)
     _add_output_options(parser)
+    # `up` starts the host with these.
+    parser.add_argument("--keys-from-stdin", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--home-link", default="", help=argparse.SUPPRESS)
 
 
 def add_provision_options(parser: argparse.ArgumentParser) -> None:

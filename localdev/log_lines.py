@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 # As localdev.host.logs writes them.
 RECORD = re.compile(r"    (?P<level>[A-Z]+) usher: (?P<fields>\{.*\})")
@@ -17,7 +17,12 @@ IN_COLUMNS = ("record", "visit", "userId", "group", "groups")
 
 def print_line(line: str) -> None:
     """Print a line of the host's log on stderr, which is a terminal."""
-    print(show_line(line, has_colors="NO_COLOR" not in os.environ), file=sys.stderr, flush=True)
+    print(show_line(line, has_colors=has_colors(sys.stderr)), file=sys.stderr, flush=True)
+
+
+def has_colors(stream: TextIO) -> bool:
+    """Return whether the stream is a terminal whose user wants colours."""
+    return stream.isatty() and "NO_COLOR" not in os.environ
 
 
 def show_line(line: str, *, has_colors: bool) -> str:
@@ -28,8 +33,8 @@ def show_line(line: str, *, has_colors: bool) -> str:
     if match := OTHER.match(line):
         record = _read_record(line)
         text = line if record is None else _align(record)
-        return _paint(text, COLORS.get(match["level"], "") if has_colors else "")
-    return _paint(line, FAINT if has_colors else "")
+        return paint(text, COLORS.get(match["level"], "") if has_colors else "")
+    return paint(line, FAINT if has_colors else "")
 
 
 def _read_record(line: str) -> dict[str, Any] | None:
@@ -43,22 +48,27 @@ def _read_record(line: str) -> dict[str, Any] | None:
 
 def _align(fields: Mapping[str, Any]) -> str:
     groups = fields.get("groups") or [fields.get("group")]
-    names = ", ".join(_show(group) for group in groups)
+    names = ", ".join(show_value(group) for group in groups)
     columns = [
-        f"{_show(fields.get('record')):<12}",
-        f"{_show(fields.get('visit'))[:8]:<8}",
-        f"{_show(fields.get('userId')):<16}",
+        f"{show_value(fields.get('record')):<12}",
+        f"{show_value(fields.get('visit'))[:8]:<8}",
+        f"{show_value(fields.get('userId')):<16}",
         f"{names:<16}",
-        *(f"{name}={_show(value)}" for name, value in fields.items() if name not in IN_COLUMNS),
+        *(
+            f"{name}={show_value(value)}"
+            for name, value in fields.items()
+            if name not in IN_COLUMNS
+        ),
     ]
     return f"    {'  '.join(columns)}".rstrip()
 
 
-def _show(value: object) -> str:
+def show_value(value: object) -> str:
     """Return a value without characters that control a terminal."""
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
     return text if text.isprintable() else ascii(text)
 
 
-def _paint(text: str, color: str) -> str:
+def paint(text: str, color: str) -> str:
+    """Return the text in a colour, a number of the terminal's; without one as it is."""
     return f"\x1b[{color}m{text}\x1b[0m" if color else text

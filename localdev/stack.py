@@ -7,10 +7,11 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from localdev.host.keys import Keys
 from webpubsub_emulator.command import CommandError, add_event_handler
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "local.settings.sample.json"
 LOCAL_SETTINGS = ROOT / "local.settings.json"
+CONNECTION = "WebPubSubConnectionString"
 STOP_SECONDS = 5
 
 
@@ -71,31 +73,25 @@ def ensure_local_settings() -> None:
 async def run_stack(
     settings: Mapping[str, str],
     *,
-    emulator: "Emulator | None" = None,
-    host_port: int = 0,
     on_log: Callable[[str], None] | None = None,
-    keys: bool = False,
 ) -> AsyncIterator[Stack]:
-    """Run the emulator and the app until the block ends.
-
-    `settings` are app settings; they override the environment. `emulator` must not be started
-    yet; by default it is a new one. Port 0 means any free port. `on_log` gets each line of the
-    host's log, which otherwise goes to stderr. With `keys` the host requires access keys, as Azure
-    does; each start generates new ones. Raises OSError if a port is in use, and StackError if the
-    host does not start.
-    """
+    """Run the emulator and the app on free ports until the block ends. See `run_host`."""
     from webpubsub_emulator import Emulator  # imports aiohttp
 
-    async with emulator or Emulator() as running:
+    async with Emulator() as running:
         # The settings may name another service, but the app of this stack uses its emulator.
-        environment = {**settings, "WebPubSubConnectionString": running.connection_string}
-        async with run_host(environment, port=host_port, on_log=on_log, keys=keys) as host:
-            hub = environment["WebPubSubHub"]
-            try:
-                add_event_handler(running, hub, host.webhook)
-            except CommandError as error:
-                raise StackError(str(error)) from None
-            yield Stack(running, host, hub)
+        environment = {**settings, CONNECTION: running.connection_string}
+        async with run_host(environment, on_log=on_log) as host:
+            yield connect(running, host, environment["WebPubSubHub"])
+
+
+def connect(emulator: "Emulator", host: HostProcess, hub: str) -> Stack:
+    """Let the emulator send the hub's events to the host. Raises StackError."""
+    try:
+        add_event_handler(emulator, hub, host.webhook)
+    except CommandError as error:
+        raise StackError(str(error)) from None
+    return Stack(emulator, host, hub)
 
 
 @asynccontextmanager
@@ -104,19 +100,30 @@ async def run_host(
     *,
     port: int = 0,
     on_log: Callable[[str], None] | None = None,
-    keys: bool = False,
+    keys: Keys | None = None,
+    home_link: str = "",
 ) -> AsyncIterator[HostProcess]:
-    """Run the app on the local Functions host in its own process. See `run_stack`."""
+    """Run the app on the local Functions host in its own process until the block ends.
+
+    `settings` are app settings; they override the environment. Port 0 means any free port. `on_log`
+    gets each line of the host's log, which otherwise goes to stderr. With `keys` the host requires
+    one of them, as Azure does. `home_link` is the page that the host's home page links to. Raises
+    StackError if the host does not start.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "localdev", "host", "--json", "--port", str(port)),
-        *(["--keys"] if keys else []),
+        *("--home-link", home_link, *(["--keys-from-stdin"] if keys else [])),
         cwd=ROOT,
         env={**os.environ, **settings},
+        stdin=asyncio.subprocess.PIPE if keys else None,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE if on_log else None,
     )
     reader = process.stderr and on_log and asyncio.create_task(_read_log(process.stderr, on_log))
     try:
+        if process.stdin and keys:  # neither the arguments nor the app's environment have them
+            process.stdin.write(json.dumps(asdict(keys)).encode())
+            process.stdin.close()
         yield await _read_host(process)
     finally:
         await _stop(process)

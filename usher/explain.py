@@ -12,7 +12,7 @@ from pathlib import Path
 
 from usher.door.callers import Caller
 from usher.door.policy import Policy
-from usher.door.rules import RIGHTS, Rule
+from usher.door.rules import RIGHTS
 from usher.errors import ForbiddenError, UsherError
 from usher.parts import Parts
 from usher.service.signing import Signer
@@ -62,10 +62,7 @@ def _read_claim(text: str) -> tuple[str, str]:
 def _print_rules(policy: Policy, caller: Caller, group: str) -> None:
     rules = policy.rules.rules
     match = policy.rules.first_match(caller, group)
-    table = [
-        (f"rules[{index}]", _describe_caller(rule), rule.group.text)
-        for index, rule in enumerate(rules)
-    ]
+    table = [(f"rules[{index}]", rule.caller, rule.group.text) for index, rule in enumerate(rules)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)] if table else []
     for rule, row in zip(rules, table, strict=True):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -74,10 +71,6 @@ def _print_rules(policy: Policy, caller: Caller, group: str) -> None:
         if rule is match:
             return
     print("No rule matches, so nothing is allowed.")
-
-
-def _describe_caller(rule: Rule) -> str:
-    return f"user {rule.user}" if rule.user else "=".join(rule.claim) if rule.claim else "any"
 
 
 def _print_outcome(policy: Policy, caller: Caller, group: str) -> int:

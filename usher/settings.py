@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -243,7 +243,7 @@ def _parse_hub(text: str) -> str:
 
 def _parse_mode(name: str, environ: Mapping[str, str]) -> Mode:
     if name not in MODES:
-        raise ValueError(f"must be one of {', '.join(MODES)}")
+        raise _wrong_choice(name, MODES)
     if not MODES[name].may_run_in_azure and (marker := _platform_marker(environ)):
         raise ValueError(f"is {name!r}, which is refused in Azure; {marker} is set, as in Azure")
     # The platform injects this variable (azure-functions-host, EnvironmentSettings).
@@ -359,8 +359,18 @@ def _parse_when_down(text: str) -> bool:
 
 def _parse_format(text: str) -> str:
     if text not in (*FORMATS, PRESENCE):
-        raise ValueError(f"must be one of {', '.join(FORMATS)}, {PRESENCE}")
+        raise _wrong_choice(text, (*FORMATS, PRESENCE))
     return text
+
+
+def _wrong_choice(text: str, choices: Iterable[str]) -> ValueError:
+    # Imported here, because right settings never need it.
+    from difflib import get_close_matches
+
+    names = list(choices)
+    close = get_close_matches(text.lower(), names, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return ValueError(f"must be one of {', '.join(names)}{hint}")
 
 
 def _parse_seconds(text: str) -> float:

@@ -35,22 +35,36 @@ class UnseenError(Exception):
 
 
 async def run_self_check(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the app's report about these settings, with lines, and what stops the Functions host.
+
+    Raises UnseenError.
+    """
+    report = await ask_app(environ)
+    file = policy_file(environ)
+    problems = {
+        place: _add_line(problem, place, file) for place, problem in report["problems"].items()
+    }
+    return report | {"problems": problems}
+
+
+async def ask_app(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the app's report about these settings, with what stops the Functions host.
 
     Raises UnseenError.
     """
-    # In a process of its own, because the doctor must not import the app.
+    # In a process of its own, because localdev must not import the app.
     try:
         command = (sys.executable, "-m", SELF_CHECK)
         done = await run_child(*command, environ=environ, folder=ROOT)
     except ChildError as error:
         raise UnseenError(f"`python -m {SELF_CHECK}` {error}") from None
     report = _read_report(done)
-    file = ROOT / (environ.get(POLICY_FILE) or "policy.json")
-    problems = {
-        place: _add_line(problem, place, file) for place, problem in report["problems"].items()
-    }
-    return report | {"problems": problems | find_fatal(environ)}
+    return report | {"problems": report["problems"] | find_fatal(environ)}
+
+
+def policy_file(environ: Mapping[str, str]) -> Path:
+    """Return the policy file of an app in this folder."""
+    return ROOT / (environ.get(POLICY_FILE) or "policy.json")
 
 
 def _add_line(problem: str, place: str, file: Path) -> str:

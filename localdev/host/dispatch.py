@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 
 from localdev.host import runtime
 from localdev.host.answers import answer_event, text_answer
@@ -38,11 +39,7 @@ NO_KEY = Answer(
         }
     ).encode(),
 )
-HOME_PAGE = Answer(
-    200,
-    (("Content-Type", "text/html"),),
-    b"<!doctype html><title>Functions</title><p>The local Functions host is running.</p>",
-)
+HOME_PAGE = "<!doctype html><title>Functions</title><p>The local Functions host is running.</p>"
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,21 @@ class Received:
         return read_key(self.pairs, self.target.query)
 
 
+def make_home_page(link: str) -> Answer:
+    """Return the answer to `/`, with a link to a page of the app if there is one."""
+    # Differs from Azure, whose home page knows nothing of the app.
+    anchor = f'<p>Open <a href="{escape(link)}">{escape(link)}</a>.</p>' if link else ""
+    return Answer(200, (("Content-Type", "text/html"),), f"{HOME_PAGE}{anchor}".encode())
+
+
 class Dispatcher:
     """Answers the requests to one app. Each answer comes with the name of its function or ``-``."""
 
-    def __init__(self, app: Registration, keys: Keys | None, response_timeout: float) -> None:
+    def __init__(
+        self, app: Registration, keys: Keys | None, response_timeout: float, home_link: str = ""
+    ) -> None:
         self._app = app
+        self._home_page = make_home_page(home_link)
         self._keys = keys
         self._response_timeout = response_timeout
 
@@ -86,7 +93,7 @@ class Dispatcher:
     async def _answer_http(self, request: Received) -> tuple[str, Answer]:
         match = match_route(self._app.routes, request.method, request.target.path)
         if match is None:
-            return "-", HOME_PAGE if request.target.path == "/" else Answer(404)
+            return "-", self._home_page if request.target.path == "/" else Answer(404)
         route, parameters = match
         function = self._app.functions[route.function_name]
         level = function.trigger.get("authLevel")

@@ -48,6 +48,7 @@ class FunctionsHost:
     An app that Azure would not start is no error: every request to it gets 503.
     ``response_timeout`` is how many seconds a request waits if Azure would never respond to it.
     Requests must have one of ``keys``; without ``keys`` none is required.
+    ``home_link`` is the page of the app that the home page links to.
     App settings come from the environment, so call apply_local_settings before.
     """
 
@@ -61,11 +62,13 @@ class FunctionsHost:
         port: int = 7071,
         response_timeout: float = 30.0,
         keys: Keys | None = None,
+        home_link: str = "",
     ) -> None:
         self._app_dir = app_dir.resolve()
         self._port = port
         self._response_timeout = response_timeout
         self._keys = keys
+        self._home_link = home_link
         self._dispatcher: Dispatcher | None = None
         self._cors = CorsPolicy(())
         self._runner: web.ServerRunner | None = None
@@ -86,7 +89,9 @@ class FunctionsHost:
         try:
             app = _register(functions, prefix)
             if app is not None:
-                self._dispatcher = Dispatcher(app, self._keys, self._response_timeout)
+                self._dispatcher = Dispatcher(
+                    app, self._keys, self._response_timeout, self._home_link
+                )
             await self._listen()
         except BaseException:
             await self._stop()

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from localdev.doctor.examination import examine
 from localdev.doctor.findings import Finding, Level, Report
 from localdev.doctor.target import Target
+from localdev.host.keys import make_keys
 from localdev.stack import HostProcess, run_host, sample_settings
 from webpubsub_emulator import Emulator
 
@@ -80,7 +81,7 @@ async def run_doctor_stack(
         string = "" if identity else running.connection_string
         connection = {"WebPubSubConnectionString": string, **uri}
         wanted = {**sample_settings(), **NO_SUMMARIES, **connection, **(settings or {})}
-        async with run_host(wanted, keys=keys, on_log=log.append) as host:
+        async with run_host(wanted, keys=make_keys() if keys else None, on_log=log.append) as host:
             # The local host removes this variable from its environment, too.
             ours = {name: text for name, text in os.environ.items() if name != "CONTAINER_NAME"}
             stack = Stack(running, host, ours | wanted, log)

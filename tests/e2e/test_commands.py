@@ -436,7 +436,7 @@ def test_the_sample_names_the_emulator_on_its_default_port() -> None:
 
 
 def test_up_prints_its_addresses(tmp_path: Path) -> None:
-    """Without --json: one address per line, also of the demo page. Ctrl-C stops it."""
+    """Without --json: a banner for people, the demo page first. Ctrl-C stops it."""
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             [*DEV, "up", "--emulator-port", "0", "--host-port", "0", "--control"],
@@ -446,14 +446,16 @@ def test_up_prints_its_addresses(tmp_path: Path) -> None:
             text=True,
         )
     assert process.stdout
-    lines = [process.stdout.readline().partition(": ")[::2] for _ in range(7)]
+    lines = [process.stdout.readline().partition(":")[::2] for _ in range(11)]
     process.send_signal(signal.SIGINT)
     assert process.wait(START_SECONDS) == 130
     process.stdout.close()
-    facts = ["connectionString", "hub", "emulator", "host", "demo", "control"]
-    assert [name for name, _ in lines] == [*facts, "Ctrl-C stops.\n"]
-    values = dict(lines)
-    assert values["demo"] == values["host"].strip() + "/api/demo\n"
+    facts = ["app", "emulator", "control", "hub", "connection string"]
+    labels = [name for name, _ in lines if not name.startswith(" ")]
+    assert labels == ["demo", "callers", "groups", *facts, "Ctrl-C stops.\n", "next"]
+    values = {name: text.strip() for name, text in lines}
+    assert values["demo"] == values["app"] + "/api/demo"
+    assert values["next"] == f"python3 dev.py doctor --app {values['app']}"
 
 
 def test_a_signal_ends_the_demo_with_its_processes(tmp_path: Path) -> None:
@@ -644,8 +646,8 @@ def read_host(process: subprocess.Popen[str], as_json: bool) -> str:
     if as_json:
         return str(json.loads(process.stdout.readline())["host"])
     for line in process.stdout:
-        if line.startswith("host: "):
-            return line.removeprefix("host: ").strip()
+        if line.startswith("app: "):
+            return line.removeprefix("app: ").strip()
     raise AssertionError("the stack did not start")
 
 

@@ -35,6 +35,7 @@ LEFTOVERS = [
     "__tablestorage__/1",
     "build/lib/usher/logs.py",
     "htmlcov/index.html",
+    "local.keys.json",
     "local.settings.json",
     "usher.egg-info/PKG-INFO",
     "usher/__pycache__/logs.cpython-313.pyc",

@@ -16,6 +16,11 @@ def test_valid_settings_give_the_facts_that_doctor_needs() -> None:
         "hub": "chat",
         "service": "https://demo.webpubsub.azure.com",
         "auth": "anonymous",
+        "callers": "every caller is a new guest",
+        "rules": [
+            {"caller": "any", "group": "lobby", "allow": ["join", "send", "roster"]},
+            {"caller": "any", "group": "user-{userId}", "allow": ["join", "send", "roster"]},
+        ],
         "announcesJoins": True,
         "announcesLeaves": False,
         "leaveGrace": 0,
@@ -45,3 +50,8 @@ def test_a_wrong_policy_is_named_with_the_place_in_its_file(tmp_path: Path) -> N
     policy.write_text('{"rules": [{"caller": "any", "group": "a", "allow": ["all"]}]}')
     facts = check_settings(SETTINGS | {"USHER_POLICY_FILE": str(policy)})
     assert list(facts["problems"]) == ["policy.json rules[0].allow"]
+
+
+def test_wrong_settings_do_not_hide_a_wrong_policy() -> None:
+    facts = check_settings(SETTINGS | {"USHER_AUTH": "none", "USHER_POLICY_FILE": "none.json"})
+    assert list(facts["problems"]) == ["USHER_AUTH", "none.json"]

@@ -73,7 +73,18 @@ def test_an_announcement_format_is_one_of_three(name: str) -> None:
     settings = Settings.from_environ(KEY_MODE | {"USHER_ANNOUNCEMENT_FORMAT": name})
     assert settings.announcement_format == name
     found = problems(KEY_MODE | {"USHER_ANNOUNCEMENT_FORMAT": name.upper()})
-    assert found == {"USHER_ANNOUNCEMENT_FORMAT": "must be one of text, json, presence"}
+    problem = f"must be one of text, json, presence; did you mean {name}?"
+    assert found == {"USHER_ANNOUNCEMENT_FORMAT": problem}
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"), [("locl", "; did you mean local?"), ("KEY", "; did you mean key?"), ("?", "")]
+)
+def test_a_mode_that_is_almost_right_gets_a_hint(text: str, hint: str) -> None:
+    """The hint is one of the modes, and never the value."""
+    found = problems(KEY_MODE | {"USHER_AUTH": text})
+    names = "easyauth, oidc, key, anonymous, local"
+    assert found == {"USHER_AUTH": f"must be one of {names}{hint}"}
 
 
 @pytest.mark.parametrize("text", ["1", "1.5", "3.125", "10", "10.000"])

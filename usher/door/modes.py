@@ -35,6 +35,7 @@ class Mode:
     provider: str | None = None
 
     name: ClassVar[str] = ""
+    about: ClassVar[str] = ""  # how callers are authenticated, for people
     required_settings: ClassVar[tuple[str, ...]] = ()
     # With FUNCTION, the Functions host asks for a function key before it calls the app.
     key_level: ClassVar[str] = "ANONYMOUS"
@@ -61,6 +62,7 @@ class Mode:
 class NoMode(Mode):
     """`USHER_AUTH` is not set, so no caller is admitted."""
 
+    about = f"nobody is admitted, because {AUTH} is not set"
     allows_get = True  # its answer names the missing setting, as for POST
 
     async def identify(self, credentials: Credentials, verify: VerifyToken) -> Caller:
@@ -72,6 +74,7 @@ class EasyAuth(Mode):
     """App Service Authentication has signed the caller in."""
 
     name = "easyauth"
+    about = "App Service Authentication signs callers in, only in Azure"
 
     async def identify(self, credentials: Credentials, verify: VerifyToken) -> Caller:
         """Return the caller of the platform's headers, or of the claim that is set."""
@@ -99,6 +102,7 @@ class Oidc(Mode):
     """The request has a bearer token of an OpenID Connect provider."""
 
     name = "oidc"
+    about = "callers send a bearer token of the OpenID Connect provider"
     required_settings = (OIDC_ISSUER, OIDC_AUDIENCE)
 
     async def identify(self, credentials: Credentials, verify: VerifyToken) -> Caller:
@@ -112,6 +116,7 @@ class Key(Mode):
     """A backend has the function key, and asks for tokens of its users."""
 
     name = "key"
+    about = "a backend with the function key names its users"
     key_level = "FUNCTION"
     has_address_limit = False  # a backend calls for all its users from one address
 
@@ -130,6 +135,7 @@ class Anonymous(Mode):
     """Every caller is a new guest."""
 
     name = "anonymous"
+    about = "every caller is a new guest"
 
     async def identify(self, credentials: Credentials, verify: VerifyToken) -> Caller:
         """Return a new guest; callers cannot choose their user id."""
@@ -142,6 +148,7 @@ class Local(Mode):
     """Development: the app believes every request, and has no limits."""
 
     name = "local"
+    about = "callers name themselves, for development only"
     may_run_in_azure = False
     allows_get = True
     allows_any_origin = True

@@ -78,6 +78,11 @@ class Rule:
         return names is not None and all(text == user_id for name, text in names if name == USER_ID)
 
     @property
+    def caller(self) -> str:
+        """Whom the rule is about, for people: `any`, `user ana` or `team=red`."""
+        return f"user {self.user}" if self.user else "=".join(self.claim) if self.claim else "any"
+
+    @property
     def needs_claims(self) -> bool:
         """Whether this rule depends on the caller's claims."""
         return self.claim is not None or "{claim:" in self.group.text

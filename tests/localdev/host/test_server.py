@@ -150,6 +150,7 @@ async def test_pages_of_the_host(host: RunningHost) -> None:
     """`/` is a page, and `/admin/host/ping` shows that the host runs."""
     page = await send(host, "GET", "/")
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html")
+    assert "<a" not in page.text  # only `dev.py up` has an app's page to link to
     assert (await send(host, "GET", "/admin/host/ping")).facts == (200, None, "")
 
 
