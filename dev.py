@@ -7,6 +7,7 @@
   emulator   run the Web PubSub emulator alone
   host       run the app on the local Functions host alone
   token      print a data plane token for the running emulator
+  status     show what runs here, and the hubs, groups and connections
   provision  call the running app: token, join and announcement
   remove     call the running app: remove a user from a group or the hub
   removals   call the running app: list the removals in force
@@ -59,7 +60,7 @@ from localdev.installation import (
 
 # What these commands need is a small part of all dependencies.
 RUN_COMMANDS = (
-    *("demo", "up", "emulator", "host", "token", "provision", "remove", "removals"),
+    *("demo", "up", "emulator", "host", "token", "status", "provision", "remove", "removals"),
     *("doctor", "policy"),
 )
 HELP = ("-h", "--help")

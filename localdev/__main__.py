@@ -27,6 +27,7 @@ from localdev.arguments import (
     add_pin_options,
     add_provision_options,
     add_remove_options,
+    add_status_options,
     add_storm_options,
     add_test_options,
     add_up_options,
@@ -143,6 +144,12 @@ def token(_options: argparse.Namespace, _rest: list[str]) -> int:
 
     print(sign_data_plane_token(ACCESS_KEY))
     return 0
+
+
+def status(options: argparse.Namespace, _rest: list[str]) -> int:
+    from localdev.status import report_status  # imports aiohttp
+
+    return asyncio.run(report_status(options))
 
 
 def provision(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -274,6 +281,9 @@ COMMANDS = {
         "Run the app, or another one, on the local Functions host alone.", host, add_host_options
     ),
     "token": Command("Print a data plane token for the running emulator, valid for 1 h.", token),
+    "status": Command(
+        "Show what runs here, and the hubs, groups and connections.", status, add_status_options
+    ),
     "provision": Command(
         "Call the running app: issue a token, add a connection to a group and announce it.",
         provision,

@@ -35,6 +35,13 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--home-link", default="", help=argparse.SUPPRESS)
 
 
+def add_status_options(parser: argparse.ArgumentParser) -> None:
+    for name, default in (("--emulator-port", EMULATOR_PORT), ("--host-port", HOST_PORT)):
+        text = f"the port of `dev.py up`; {default} by default"
+        parser.add_argument(name, type=read_port, default=default, metavar="PORT", help=text)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
 def add_provision_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", required=True, help="the group to join")
     text = "an open connection, which joins the group"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localdev.arguments import HOST_PORT
-from localdev.log_lines import paint, show_value
+from localdev.log_lines import paint, show
 
 MOST_RULES = 6
 FAINT, BRIGHT, WARNING = "2", "36", "33"  # numbers of a terminal's colours
@@ -56,7 +56,7 @@ def _describe_rules(rules: list[dict[str, Any]]) -> Iterator[Line]:
     if not rules:
         yield "groups", "none: the policy has no rules", WARNING
     first = rules[:MOST_RULES]
-    table = [[_name_caller(rule["caller"]), show_value(rule["group"])] for rule in first]
+    table = [[_name_caller(rule["caller"]), show(rule["group"])] for rule in first]
     callers, groups = (
         (max(map(len, column)) for column in zip(*table, strict=True)) if first else (0, 0)
     )
@@ -69,7 +69,7 @@ def _describe_rules(rules: list[dict[str, Any]]) -> Iterator[Line]:
 
 
 def _name_caller(caller: str) -> str:
-    return "any caller" if caller == "any" else show_value(caller)
+    return "any caller" if caller == "any" else show(caller)
 
 
 def _describe_addresses(facts: Mapping[str, str]) -> Iterator[Line]:

@@ -48,22 +48,18 @@ def _read_record(line: str) -> dict[str, Any] | None:
 
 def _align(fields: Mapping[str, Any]) -> str:
     groups = fields.get("groups") or [fields.get("group")]
-    names = ", ".join(show_value(group) for group in groups)
+    names = ", ".join(show(group) for group in groups)
     columns = [
-        f"{show_value(fields.get('record')):<12}",
-        f"{show_value(fields.get('visit'))[:8]:<8}",
-        f"{show_value(fields.get('userId')):<16}",
+        f"{show(fields.get('record')):<12}",
+        f"{show(fields.get('visit'))[:8]:<8}",
+        f"{show(fields.get('userId')):<16}",
         f"{names:<16}",
-        *(
-            f"{name}={show_value(value)}"
-            for name, value in fields.items()
-            if name not in IN_COLUMNS
-        ),
+        *(f"{name}={show(value)}" for name, value in fields.items() if name not in IN_COLUMNS),
     ]
     return f"    {'  '.join(columns)}".rstrip()
 
 
-def show_value(value: object) -> str:
+def show(value: object) -> str:
     """Return a value without characters that control a terminal."""
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
     return text if text.isprintable() else ascii(text)

@@ -27,7 +27,7 @@ from webpubsub_emulator import ACCESS_KEY, FAULTS
 DEV = [sys.executable, str(ROOT / "dev.py")]
 PROBE_APP = ROOT / "tests" / "localdev" / "host" / "apps" / "probe"
 COMMANDS = (
-    *("demo", "up", "emulator", "host", "token", "provision", "remove", "removals"),
+    *("demo", "up", "emulator", "host", "token", "status", "provision", "remove", "removals"),
     *("doctor", "policy"),
     *("test", "fuzz", "check", "pin", "audit", "sbom", "bench", "storm"),
 )

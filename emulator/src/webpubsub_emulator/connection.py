@@ -70,6 +70,7 @@ class Connection:
     subprotocol: str | None = None
     protocol: ClientProtocol = SIMPLE
     permissions: Permissions = field(default_factory=lambda: Permissions.from_roles(()))
+    opened_at: float | None = None  # seconds since 1970; set by the shell, which has the clock
     groups: set[str] = field(default_factory=set)
     connection_state: str | None = None  # set by event handlers, and sent with every event
     cookies: Cookies = field(default_factory=Cookies, repr=False)

@@ -1,12 +1,14 @@
-"""The control endpoint over aiohttp: inspection, faults, dropped connections and a restart.
+"""Two extensions that Azure does not have, over aiohttp: /inspection and the control endpoint.
 
-Azure has no such endpoint, so it is off by default. It has no authentication.
+Neither has authentication; both refuse web pages. /inspection only reads and is always there. The
+control endpoint also has faults, dropped connections and a restart, and is off by default.
 """
 
 import json
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -21,6 +23,7 @@ from webpubsub_emulator.inspection import (
 from webpubsub_emulator.journal import Journal
 from webpubsub_emulator.service import Service
 
+_LOCAL_HOSTS = ("127.0.0.1", "localhost")
 _BODY = 'The body must be a JSON array of faults, or {"seed": 0, "faults": [...]}.'
 
 
@@ -34,6 +37,15 @@ class ControlError(Exception):
 
 
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def add_inspection(router: web.UrlDispatcher, service: Service) -> None:
+    """Answer GET /inspection with the hubs, their groups and their connections."""
+
+    async def inspect(_request: web.Request) -> web.Response:
+        return web.json_response({"hubs": _describe_hubs(service)})
+
+    router.add_get("/inspection", _answers(inspect), allow_head=False)
 
 
 class Control:
@@ -59,9 +71,8 @@ class Control:
             router.add_route("*", path, _answers(_unknown))
 
     async def _state(self, _request: web.Request) -> web.Response:
-        hubs = {hub.name: describe_hub(hub) for hub in self._service.hubs()}
         view = {
-            "hubs": hubs,
+            "hubs": _describe_hubs(self._service),
             "eventHandlers": describe_handlers(self._handlers.settings()),
             **describe_faults(self._faults),
             **describe_journal(self._journal),
@@ -92,6 +103,10 @@ class Control:
     async def _restart(self, _request: web.Request) -> web.Response:
         self._service.restart()
         return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _describe_hubs(service: Service) -> dict[str, Any]:
+    return {hub.name: describe_hub(hub) for hub in service.hubs()}
 
 
 async def _unknown(request: web.Request) -> web.Response:
@@ -128,9 +143,18 @@ def _answers(handler: _Handler) -> _Handler:
 
 
 def _refuse_pages(request: web.Request) -> None:
-    # Any page in the developer's browser could send a POST here. Browsers then add Origin.
-    if "Origin" in request.headers:
-        raise ControlError(HTTPStatus.FORBIDDEN, "The control endpoint is not for web pages.")
+    # Any page in the developer's browser could send a request here. Browsers add Origin where
+    # other origins are involved. A page whose host name was made to point to this machine (DNS
+    # rebinding) sends none with GET, but names its own host.
+    if "Origin" in request.headers or not _is_local(request.host):
+        raise ControlError(HTTPStatus.FORBIDDEN, f"{request.path} is not for web pages.")
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").hostname in _LOCAL_HOSTS
+    except ValueError:
+        return False
 
 
 def _problem(error: ControlError) -> web.Response:

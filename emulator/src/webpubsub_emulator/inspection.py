@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from webpubsub_emulator.connection import Connection
@@ -30,12 +31,20 @@ def _describe_connection(connection: Connection) -> dict[str, Any]:
     return {
         "id": connection.id,
         "userId": connection.user_id,
+        "opened": _describe_time(connection.opened_at),
         "subprotocol": connection.subprotocol,
         "socket": "attached" if connection.is_attached else "waiting for recovery",
         "groups": sorted(connection.groups),
         "permissions": {action: connection.permissions.rules(action) for action in ACTIONS},
         "hasState": connection.connection_state is not None,
     }
+
+
+def _describe_time(seconds: float | None) -> str | None:
+    """Return the second in UTC, as ISO 8601."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def describe_handlers(

@@ -7,7 +7,7 @@ from typing import Self
 
 from aiohttp import web
 
-from webpubsub_emulator.control import Control
+from webpubsub_emulator.control import Control, add_inspection
 from webpubsub_emulator.deliveries import RETRY_DELAYS
 from webpubsub_emulator.faults import Faults
 from webpubsub_emulator.group_events import new_group_events
@@ -219,6 +219,7 @@ class Emulator:
         # Not by aiohttp's routes, which decode paths differently from the service (routes.py).
         # The flag `s` is for encoded line breaks in a path.
         application = web.Application()
+        add_inspection(application.router, service)
         if self._has_control:
             control = Control(service, self._handlers, self._faults, self._journal)
             control.add_routes(application.router)

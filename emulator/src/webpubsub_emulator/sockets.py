@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +122,9 @@ class ClientEndpoint:
         answer = await self._connect(hub, hub.client_arrived(handshake, mode), handshake)
         token = sign_reconnection_token(self._access_key, connection_id)
         effects = hub.client_opened(connection_id, answer, token)
+        opened = hub.connections.get(connection_id)
+        if opened is not None:
+            opened.opened_at = time.time()
         session = self._begin(request, hub, connection_id, effects)
         fault = self._faults.strike("late-visibility")
         if fault is not None:

@@ -25,12 +25,15 @@ def test_a_hub() -> None:
     enter(hub, opening, ConnectAnswer(connection_state="a secret state"))
     enter(hub, handshake("c1", user_id=None, groups=("g",), subprotocols=()))
     hub.client_lost("c2")
+    (opened,) = (one for one in hub.connections.everyone() if one.id == "c2")
+    opened.opened_at = 90.5
     nothing = {"anyGroup": False, "patterns": [], "groups": {}}
     assert describe_hub(hub) == {
         "connections": [
             {
                 "id": "c1",
                 "userId": None,
+                "opened": None,
                 "subprotocol": None,
                 "socket": "attached",
                 "groups": ["g"],
@@ -40,6 +43,7 @@ def test_a_hub() -> None:
             {
                 "id": "c2",
                 "userId": "ann",
+                "opened": "1970-01-01T00:01:30Z",
                 "subprotocol": RELIABLE,
                 "socket": "waiting for recovery",
                 "groups": ["f", "g"],

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
@@ -67,6 +68,59 @@ async def ended(socket: ClientWebSocketResponse) -> int | None:
     assert message.type in GONE, message
     assert message.type is not WSMsgType.CLOSE, message
     return socket.close_code
+
+
+# --- inspection --------------------------------------------------------------------------
+
+
+async def test_the_inspection_needs_no_control(clients: Clients) -> None:
+    """Hubs, groups and connections, and nothing of the control endpoint; no secret."""
+    async with Emulator() as emulator:
+        before = datetime.now(UTC).replace(microsecond=0)
+        _, name = await opened(emulator, clients, user_id="ann", groups=["g"])
+        async with clients.session.get(f"{emulator.endpoint}/inspection") as response:
+            text = await response.text()
+    view = json.loads(text)
+    (connection,) = view["hubs"]["chat"]["connections"]
+    assert (response.status, [*view]) == (200, ["hubs"])
+    assert (connection["id"], connection["userId"], connection["groups"]) == (name, "ann", ["g"])
+    at = datetime.strptime(connection["opened"], "%Y-%m-%dT%H:%M:%S%z")
+    assert before <= at <= datetime.now(UTC)
+    assert view["hubs"]["chat"]["groups"] == {"g": [name]}
+    assert [secret for secret in (ACCESS_KEY, "eyJ") if secret in text] == []
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE"])
+async def test_the_inspection_only_reads(emulator: Emulator, clients: Clients, method: str) -> None:
+    url = f"{emulator.endpoint}/inspection"
+    async with clients.session.request(method, url) as response:
+        assert response.status == 404
+
+
+@pytest.mark.parametrize("path", ["/inspection", "/control/state"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:8080"},
+        {"Host": "[evil"},
+    ],
+)
+async def test_no_web_page_can_look(
+    emulator: Emulator, clients: Clients, path: str, headers: dict[str, str]
+) -> None:
+    """Neither a page of another origin, nor one whose host name points to this machine."""
+    async with clients.session.get(f"{emulator.endpoint}{path}", headers=headers) as response:
+        assert (response.status, "hubs" in await response.text()) == (403, False)
+
+
+async def test_this_machine_has_two_names(emulator: Emulator, clients: Clients) -> None:
+    port = emulator.endpoint.rpartition(":")[2]
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", "LOCALHOST"):
+        url = f"{emulator.endpoint}/inspection"
+        async with clients.session.get(url, headers={"Host": host}) as response:
+            assert response.status == 200
 
 
 # --- looking -----------------------------------------------------------------------------
