@@ -10,12 +10,10 @@ import asyncio
 import difflib
 import os
 import signal
-import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from localdev.arguments import (
@@ -37,11 +35,12 @@ from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
 from localdev.stack import ROOT, StackError, ensure_local_settings
+from localdev.suite import run_contract_suite, run_suite
+from localdev.tools import call, run_tool
 from webpubsub_emulator.command import INTERRUPTED
 from webpubsub_emulator.command import main as run_emulator
 
 BROKEN_PIPE = 141  # 128 and the number of SIGPIPE, as of a shell
-TOOL_SECONDS = 15  # how long a tool may take to end after Ctrl-C
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 
 
@@ -185,16 +184,9 @@ def policy(_options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def test(options: argparse.Namespace, rest: list[str]) -> int:
-    """Run pytest with branch coverage, or the contract suite against another service."""
     if options.target is not None:
-        # The suite prints a table, so pytest's own summary is switched off.
-        fixed = ("-rN", "--tb=short", "--target", options.target)
-        return run_tool("pytest", "emulator/tests/contract", *fixed, *rest)
-    # All tests of a file run on one worker, because they share the stack that the file starts.
-    # Half of the time they wait, so there are more workers than cores.
-    count = max(2, (os.cpu_count() or 1) * 3 // 2)
-    workers = (f"--numprocesses={count}", "--dist=loadfile")
-    return run_tool("pytest", *workers, "--cov", "--cov-report=term", *rest)
+        return run_contract_suite(options.target, rest)
+    return run_suite(rest, is_quick=options.quick, has_coverage=options.coverage)
 
 
 def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -244,23 +236,6 @@ def storm(options: argparse.Namespace, _rest: list[str]) -> int:
     from localdev.storm.run import run_storm  # imports the service's SDK
 
     return run_storm(options)
-
-
-def run_tool(*command: str) -> int:
-    """Run a Python module in this environment and return its exit status."""
-    return call([sys.executable, "-m", *command], os.environ)
-
-
-def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a command to its end; after Ctrl-C, which reaches it, too, let it report first."""
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(TOOL_SECONDS)
-            process.terminate()
-            raise
 
 
 def fail(text: str) -> int:

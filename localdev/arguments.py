@@ -72,6 +72,10 @@ def add_app_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_test_options(parser: argparse.ArgumentParser) -> None:
+    text = "leave out what takes long: browsers, npm packages, storms, whole stacks, the model"
+    parser.add_argument("--quick", action="store_true", help=text)
+    text = "measure and print branch coverage; the tests then take about twice as long"
+    parser.add_argument("--coverage", action="store_true", help=text)
     text = "run only the contract suite, against this Web PubSub service, and print a table"
     parser.add_argument("--target", metavar="CONNECTION_STRING", help=text)
 

@@ -73,7 +73,7 @@ def test_a_wrong_file_is_refused_before_the_run(tmp_path: Path) -> None:
 def test_a_run_says_on_which_machine_it_was_made(tmp_path: Path) -> None:
     """First of all, and in the file; the file can be compared with the next run."""
     file = tmp_path / "run.json"
-    command = (sys.executable, "-m", "benchmarks", "fanout", "--rounds", "1", "--json", str(file))
+    command = (sys.executable, "-m", "benchmarks", "start", "--rounds", "1", "--json", str(file))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     machine = read_run(file)["machine"]
     assert done.stdout.splitlines()[0] == f"machine: {machine_line(machine)}"

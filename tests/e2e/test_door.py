@@ -471,12 +471,15 @@ async def test_the_policy_reads_the_claims_of_app_service_authentication(
 async def test_without_a_valid_policy_every_request_is_refused(
     session: aiohttp.ClientSession, tmp_path: Path, content: str | None
 ) -> None:
-    """Negotiate, connect and health fail, and the log names the wrong places of the file."""
+    """Negotiate, connect and health fail, and the log names the wrong places of the file.
+
+    `dev.py up` would not start with such a policy.
+    """
     policy = tmp_path / "policy.json"
     if content is not None:
         policy.write_text(content)
     settings = {"USHER_POLICY_FILE": str(policy)}
-    with run([*UP, "--control"], tmp_path / "log", settings) as stack:
+    with run(["tests.e2e.identity_stack"], tmp_path / "log", settings) as stack:
         async with nothing_changes(session, stack):
             assert (await negotiate(session, stack))[0] == 503
             async with session.get(f"{stack.facts['host']}/api/health") as response:

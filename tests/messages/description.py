@@ -7,8 +7,7 @@ from functools import cache
 from typing import Any
 
 import yaml
-from jsonschema import Draft7Validator, FormatChecker
-from jsonschema.exceptions import best_match
+from jsonschema_rs import Draft7Validator
 
 from localdev.stack import ROOT
 
@@ -39,7 +38,7 @@ def validator(message: str, part: str = "payload") -> Draft7Validator:
     for name in CLOSED:
         description["components"]["schemas"][name]["additionalProperties"] = False
     reference = {"$ref": f"#/components/messages/{message}/{part}"}
-    return Draft7Validator({**description, **reference}, format_checker=FormatChecker())
+    return Draft7Validator({**description, **reference}, validate_formats=True)
 
 
 def messages_of(channel: str) -> list[str]:
@@ -49,8 +48,8 @@ def messages_of(channel: str) -> list[str]:
 
 def why_not(message: str, value: Any, part: str = "payload") -> str | None:
     """Return why the value is not this message; None if it is."""
-    error = best_match(validator(message, part).iter_errors(value))
-    return None if error is None else f"{message}: {error.json_path} {error.message}"
+    error = next(validator(message, part).iter_errors(value), None)
+    return None if error is None else f"{message}: {error.instance_path} {error.message}"
 
 
 def find_problem(channel: str, content_type: str, body: str) -> str | None:
