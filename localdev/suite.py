@@ -7,22 +7,20 @@ from collections.abc import Sequence
 from localdev.tools import call, run_tool
 
 PYTEST = (sys.executable, "-m", "pytest")
-# Most of the time of a test that takes long is a wait, so there are more workers than cores.
-WORKERS_PER_CORE = 3
-# What takes long: browsers, whole stacks, storms, benchmarks, other packages, the presence model.
+# What takes long: other packages, storms, browsers, whole stacks, the presence model, benchmarks.
 SLOW = (
-    "emulator/tests/npm",
-    "emulator/tests/test_contract_suite.py",
-    "emulator/tests/test_distribution.py",
-    "emulator/tests/test_pytest_plugin.py",
-    "tests/benchmarks",
     "tests/e2e",
+    "tests/presence/test_model.py",
+    "emulator/tests/test_distribution.py",
+    "tests/benchmarks",
     "tests/infra/test_checkov.py",
     "tests/infra/test_connect_hub.py",
     "tests/infra/test_kusto.py",
     "tests/infra/test_readme.py",
     "tests/messages/test_sent_messages.py",
-    "tests/presence/test_model.py",
+    "emulator/tests/npm",
+    "emulator/tests/test_contract_suite.py",
+    "emulator/tests/test_pytest_plugin.py",
 )
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
@@ -30,7 +28,10 @@ NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 def run_suite(arguments: Sequence[str], *, is_quick: bool, has_coverage: bool) -> int:
     """Run the tests in parallel. Return pytest's exit status."""
     # All tests of a file run on one worker, because they share the stack that the file starts.
-    workers = (f"--numprocesses={(os.cpu_count() or 1) * WORKERS_PER_CORE}", "--dist=loadfile")
+    # Slow tests mostly wait, so there are more workers than cores. tests/conftest.py puts them
+    # first, so that no worker ends alone with them; pytest-xdist would put long files first.
+    count = (os.cpu_count() or 1) * 5 // 2
+    workers = (f"--numprocesses={count}", "--dist=loadfile", "--no-loadscope-reorder")
     coverage = ("--cov", "--cov-report=term") if has_coverage else ()
     left_out = [f"--ignore={path}" for path in SLOW] if is_quick else ()
     # The tests start hundreds of processes. Without bytecode, each compiles all sources.

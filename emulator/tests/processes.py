@@ -13,7 +13,7 @@ from typing import Any
 
 from webpubsub_emulator.tokens import ACCESS_KEY
 
-STOP_SECONDS = 15
+STOP_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

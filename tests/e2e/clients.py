@@ -14,7 +14,7 @@ from azure.messaging.webpubsubclient.models import (
     WebPubSubProtocolType,
 )
 
-SECONDS = 10  # the longest wait for a message, an acknowledgement or a state
+SECONDS = 60  # the longest wait for a message, an acknowledgement or a state
 
 
 def new_room() -> str:

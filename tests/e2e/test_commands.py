@@ -46,7 +46,7 @@ def call_from(
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -623,7 +623,7 @@ async def test_up_shows_records_for_people_in_a_terminal(as_json: bool) -> None:
             shown = await asyncio.to_thread(read_until, terminal, visit[:8])
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=15) == 0
+            assert process.wait(timeout=60) == 0
             os.close(terminal)
     if as_json:
         assert f'    INFO usher: {{"record": "negotiate", "visit": "{visit}"' in shown

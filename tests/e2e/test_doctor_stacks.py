@@ -446,7 +446,7 @@ async def test_cors_origins_of_the_local_host(tmp_path: Path) -> None:
         assert found["cors"].saw == f"pages of {PAGE} may call negotiate, other pages may not"
         rejected = (await stack.examine(app=app, origins=(PAGE, "https://b.example")))["cors"]
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     assert rejected.saw.startswith("preflight from https://b.example: ")
     assert "https://b.example" in rejected.fix
     assert PAGE not in rejected.fix

@@ -72,7 +72,7 @@ async def member(session: aiohttp.ClientSession, stack: Running) -> AsyncIterato
     """Keep a connection in the lobby open during the block, and return its id."""
     _, answer = await negotiate(session, stack)
     async with session.ws_connect(answer["url"], protocols=["json.webpubsub.azure.v1"]) as ws:
-        connection_id = (await ws.receive_json(timeout=10))["connectionId"]
+        connection_id = (await ws.receive_json(timeout=60))["connectionId"]
         stack.wait_for_record(record="join", connectionId=connection_id, sendStatus=202)
         yield connection_id
     stack.wait_for_record(record="leave", connectionId=connection_id, sendStatus=202)
@@ -246,7 +246,7 @@ async def test_a_connection_may_send_only_where_the_policy_still_allows_it(
             async with session.ws_connect(token["url"], protocols=protocols) as ws:
                 frame = {"type": "sendToGroup", "group": group, "data": 1, "ackId": 1}
                 await ws.send_json(frame)
-                while (answer := await ws.receive_json(timeout=10))["type"] != "ack":
+                while (answer := await ws.receive_json(timeout=60))["type"] != "ack":
                     pass
             assert answer["success"] == may_send, (user_id, group)
 

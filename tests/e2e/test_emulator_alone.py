@@ -62,7 +62,7 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(python: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(python), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [str(python), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -88,7 +88,7 @@ def test_the_emulator_starts(bare_python: Path, command: tuple[str, ...]) -> Non
     assert process.stdout
     line = process.stdout.readline()
     process.terminate()
-    _, errors = process.communicate(timeout=15)
+    _, errors = process.communicate(timeout=60)
     assert line, errors
     assert "Endpoint=http://127.0.0.1:" in json.loads(line)["connectionString"]
 

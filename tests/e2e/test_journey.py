@@ -77,7 +77,7 @@ async def test_a_token_for_two_groups_gives_two_announcements(stack: Running) ->
         async with session.ws_connect(answer["url"], protocols=["json.webpubsub.azure.v1"]) as ws:
             texts = set[str]()
             while len(texts) < 2:
-                frame = await ws.receive_json(timeout=10)
+                frame = await ws.receive_json(timeout=60)
                 if frame["type"] == "message":
                     texts.add(frame["data"])
     assert answer["groups"] == [first, second]
@@ -157,5 +157,5 @@ async def test_the_three_steps_of_the_workflow_work_over_rest(stack: Running) ->
         aiohttp.ClientSession() as session,
         session.ws_connect(client_url, params=opened, protocols=["json.webpubsub.azure.v1"]) as ws,
     ):
-        assert (await ws.receive_json(timeout=10))["userId"] == "bo"
-        assert (await ws.receive_json(timeout=10))["data"] == f"bo joined {room}"
+        assert (await ws.receive_json(timeout=60))["userId"] == "bo"
+        assert (await ws.receive_json(timeout=60))["data"] == f"bo joined {room}"

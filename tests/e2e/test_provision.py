@@ -197,12 +197,12 @@ async def check_token(workflow: Workflow, token: str) -> None:
     protocols = ["json.webpubsub.azure.v1"]
     query = {"access_token": token}
     async with workflow.room.session.ws_connect(url, params=query, protocols=protocols) as ws:
-        assert (await ws.receive_json(timeout=10))["event"] == "connected"
-        announcement = await ws.receive_json(timeout=10)
+        assert (await ws.receive_json(timeout=60))["event"] == "connected"
+        announcement = await ws.receive_json(timeout=60)
         assert announcement["data"] == f"somebody joined {workflow.target.name}"
         message = {"type": "sendToGroup", "group": workflow.target.name, "data": "hi", "ackId": 1}
         await ws.send_json(message)
-        answer = await ws.receive_json(timeout=10)
+        answer = await ws.receive_json(timeout=60)
         assert (answer["type"], answer["error"]["name"]) == ("ack", "Forbidden")
 
 
@@ -513,7 +513,7 @@ def call(workflow: Workflow, *options: str, **environment: str) -> tuple[int, st
         env=os.environ | {"USHER_KEY": workflow.stack.facts["keys"]["function"]} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

@@ -24,7 +24,7 @@ CHROMIUM = next(
 DESKTOP = ViewportSize(width=960, height=900)
 PHONE = ViewportSize(width=320, height=640)
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=60_000)
 
 
 @asynccontextmanager

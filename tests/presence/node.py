@@ -18,7 +18,7 @@ from tests.npm import npm_packages
 MODULE = ROOT / "web" / "usher.js"
 CASES = Path(__file__).parent / "cases.json"
 SCRIPTS = Path(__file__).parent / "javascript"
-SECONDS = 30  # the longest wait for a line of a member
+SECONDS = 120  # the longest wait for a line of a member
 
 type Line = dict[str, Any]
 

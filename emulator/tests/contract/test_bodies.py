@@ -59,7 +59,7 @@ async def test_simple_clients_receive_text_and_json_unchanged(
 async def test_simple_clients_receive_bytes_as_binary_frames(hub: Hub) -> None:
     async with hub.connect(None) as client:
         await hub.call("POST", "/:send", b"\xff", Content_Type="application/octet-stream")
-        assert await client.websocket.receive_bytes(timeout=10) == b"\xff"
+        assert await client.websocket.receive_bytes(timeout=60) == b"\xff"
 
 
 @pytest.mark.specified

@@ -10,7 +10,7 @@ import websocket
 
 from contract.target import JSON, Target
 
-SECONDS = 10
+SECONDS = 60
 HUB = "fuzz"
 
 

@@ -214,7 +214,7 @@ async def test_web_pages_are_refused(emulator: Emulator, clients: Clients) -> No
         async with clients.session.post(url, headers=headers) as response:
             assert response.status == 403
     await socket.send_json({"type": "ping"})
-    assert (await socket.receive_json(timeout=10))["type"] == "pong"
+    assert (await socket.receive_json(timeout=60))["type"] == "pong"
 
 
 async def test_faults_are_read_replaced_and_removed(emulator: Emulator, clients: Clients) -> None:

@@ -14,6 +14,8 @@ from localdev.doctor.calls import UnreachableError, open_session
 from localdev.doctor.client import open_client
 from webpubsub_emulator import EmulatorFixture
 
+SECONDS = 60  # the longest wait for a message; a busy machine is no failure
+
 
 async def test_the_client_waits_for_messages_of_the_app(webpubsub: EmulatorFixture) -> None:
     """Messages of other clients do not count; those about other users are counted."""
@@ -37,7 +39,7 @@ async def test_the_client_waits_for_messages_of_the_app(webpubsub: EmulatorFixtu
             assert await subject.wait_for("ana", 0.1) is None
             await service.send_to_group("g", "bo joined", content_type="text/plain")
             await service.send_to_group("g", {"userId": 'ana "ñ"'})
-            assert await subject.wait_for('ana "ñ"', 5) is not None
+            assert await subject.wait_for('ana "ñ"', SECONDS) is not None
             assert subject.others == 1
             assert await subject.wait_for("ana", 0) is None
 
@@ -57,8 +59,8 @@ async def test_a_leave_in_the_presence_format_names_the_user_as_gone(
             for users, gone in (({"bo": 1}, []), ({"bo": 1}, []), ({}, ["bo"])):
                 message = {"type": "presence", "group": "g", "users": users, "gone": gone}
                 await service.send_to_group("g", message)
-            assert await subject.wait_for("bo", 5) is not None
-            assert await subject.wait_for_leave("bo", 5) is not None
+            assert await subject.wait_for("bo", SECONDS) is not None
+            assert await subject.wait_for_leave("bo", SECONDS) is not None
             assert (subject.others, subject.sees_presence) == (0, True)
             await service.send_to_group("g", {"type": "presence", "users": {"cy": 1}, "gone": []})
             assert await subject.wait_for_leave("bo", 0.1) is None
@@ -121,7 +123,8 @@ async def test_a_websocket_server_that_is_not_web_pubsub(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It does not send `connected` first."""
-    monkeypatch.setattr(client, "OPEN_SECONDS", 0.1)
+    if greet is send_nothing:
+        monkeypatch.setattr(client, "OPEN_SECONDS", 0.1)
 
     async def answer(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()

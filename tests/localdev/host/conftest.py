@@ -86,4 +86,4 @@ def run_app(app_dir: Path, *rest: str) -> Iterator[RunningHost]:
             yield RunningHost(address, log)
         finally:
             process.terminate()
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)

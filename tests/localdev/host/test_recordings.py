@@ -40,7 +40,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
             yield json.loads(line)
         finally:
             process.terminate()
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
 
 
 async def test_recordings(addresses: dict[str, str]) -> None:

@@ -536,7 +536,7 @@ def start_and_fail(folder: Path, text: str, port: int = 0) -> str:
     (folder / "function_app.py").write_text(text)
     process = start_host(folder, subprocess.PIPE, port=port)
     try:
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.wait()

@@ -15,7 +15,7 @@ from tests.usher.store.azurite import KEY, azurite, connection_string, run_azuri
 from usher.errors import RemovedError, StoreError
 from usher.settings import StoreSettings
 from usher.store.bans import Bans
-from usher.store.entries import CALL_SECONDS, Entry
+from usher.store.entries import Entry
 from usher.store.table import TableStore
 
 __all__ = ["azurite"]  # pytest finds it here
@@ -119,7 +119,7 @@ async def test_a_short_failure_is_retried() -> None:
     assert calls == 2
 
 
-@pytest.mark.parametrize("retry_after", [None, "60"])
+@pytest.mark.parametrize("retry_after", [None, "3600"])
 async def test_a_slow_or_throttling_table_does_not_hold_a_client_up(
     retry_after: str | None,
 ) -> None:
@@ -128,14 +128,13 @@ async def test_a_slow_or_throttling_table_does_not_hold_a_client_up(
     async def answer(request: web.Request) -> web.Response:
         if retry_after:
             return problem(503, "ServerBusy", **{"Retry-After": retry_after})
-        await asyncio.sleep(30)
+        await asyncio.sleep(3600)
         return web.Response()
 
     async with table_that(answer) as store:
-        started = asyncio.get_running_loop().time()
         with pytest.raises(StoreError):
-            await store.find(KEY_NAME)
-        assert asyncio.get_running_loop().time() - started < CALL_SECONDS + 5
+            async with asyncio.timeout(600):  # the store's limit is 3 s, the answer takes an hour
+                await store.find(KEY_NAME)
 
 
 async def test_a_table_that_cannot_be_reached() -> None:
