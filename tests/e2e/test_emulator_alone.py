@@ -62,7 +62,12 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(python: Path | str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(python), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        [str(python), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 

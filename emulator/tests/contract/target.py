@@ -19,7 +19,9 @@ PROTOBUF = "protobuf.webpubsub.azure.v1"
 RELIABLE_PROTOBUF = "protobuf.reliable.webpubsub.azure.v1"
 ANY_GROUP = ["webpubsub.joinLeaveGroup", "webpubsub.sendToGroup"]
 T = TypeVar("T")
-SECONDS = 60  # limit for an answer or a message; a distant service or a busy machine needs some of it
+SECONDS = (
+    60  # limit for an answer or a message; a distant service or a busy machine needs some of it
+)
 
 TEXT = {"Content-Type": "text/plain"}
 NO_TOKEN = {"Authorization": ""}
