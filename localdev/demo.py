@@ -20,12 +20,13 @@ from azure.messaging.webpubsubclient.models import (
     CallbackType,
     OnDisconnectedArgs,
     OnGroupDataMessageArgs,
+    OpenClientError,
 )
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from localdev.stack import Stack, StackError, run_stack, sample_settings
 
-STEP_SECONDS = 10
+STEP_SECONDS = 30  # a busy machine is no failure
 GOODBYE = "the demo is over"
 
 
@@ -96,7 +97,10 @@ async def run_on_stack(
                 show(f"Web PubSub emulator  {stack.emulator.endpoint}   hub {stack.hub}")
                 show(f"Functions host       {stack.host.address}")
                 await journey(stack, log)
-    except (DemoError, StackError) as error:
+    except (DemoError, OpenClientError, StackError) as error:
+        # The client replaces a cancellation, which is what Ctrl-C causes, with an error of its own.
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise asyncio.CancelledError from None
         show(f"\nFAILED: {error}\n\nThe host's log:", *log.lines)
         return 1
     show(done)

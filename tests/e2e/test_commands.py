@@ -10,12 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
 import jwt
 import psutil
 import pytest
+from azure.messaging.webpubsubclient.models import OpenClientError
 from azure.messaging.webpubsubservice import WebPubSubServiceClient
 
 from localdev import demo, stack
@@ -147,6 +149,22 @@ async def test_the_demo_fails_if_a_step_fails(
     assert "FAILED: " in output
     assert error in output
     assert "GET /api/negotiate" in output or setting == "WebPubSubHub"
+
+
+async def test_a_cancelled_demo_does_not_fail() -> None:
+    """Ctrl-C cancels it, and the official client replaces the cancellation with its own error."""
+
+    async def journey(_stack: stack.Stack, _log: demo.HostLog) -> None:
+        task = asyncio.current_task()
+        assert task
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        raise OpenClientError("Failed to open client.")
+
+    running = asyncio.create_task(demo.run_on_stack(journey, "done"))
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 @pytest.mark.parametrize("command", COMMANDS)
