@@ -17,6 +17,7 @@ SLOW = (
     "tests/infra/test_connect_hub.py",
     "tests/infra/test_kusto.py",
     "tests/infra/test_readme.py",
+    "tests/localdev/test_suite.py",
     "tests/messages/test_sent_messages.py",
     "emulator/tests/npm",
     "emulator/tests/test_contract_suite.py",
@@ -28,15 +29,20 @@ NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 def run_suite(arguments: Sequence[str], *, is_quick: bool, has_coverage: bool) -> int:
     """Run the tests in parallel. Return pytest's exit status."""
     # All tests of a file run on one worker, because they share the stack that the file starts.
-    # Slow tests mostly wait, so there are more workers than cores. tests/conftest.py puts them
-    # first, so that no worker ends alone with them; pytest-xdist would put long files first.
-    count = (os.cpu_count() or 1) * 5 // 2
-    workers = (f"--numprocesses={count}", "--dist=loadfile", "--no-loadscope-reorder")
+    # tests/conftest.py puts slow tests first, so that no worker ends alone with them; xdist would
+    # put files with many tests first.
+    workers = (f"--numprocesses={_count(is_quick)}", "--dist=loadfile", "--no-loadscope-reorder")
     coverage = ("--cov", "--cov-report=term") if has_coverage else ()
     left_out = [f"--ignore={path}" for path in SLOW] if is_quick else ()
     # The tests start hundreds of processes. Without bytecode, each compiles all sources.
     environment = {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
     return call([*PYTEST, *workers, *coverage, *left_out, *arguments], environment)
+
+
+def _count(is_quick: bool) -> int:
+    """Return the number of workers. Slow tests mostly wait, so there are more than cores."""
+    cores = os.cpu_count() or 1
+    return max(2, cores if is_quick else cores * 5 // 2)
 
 
 def run_contract_suite(target: str, arguments: Sequence[str]) -> int:

@@ -37,7 +37,13 @@ class Resource:
 @cache
 def read(file: str) -> Any:
     """Return a file as data. In it, names and strings look alike."""
-    return BicepParser().parse(text=simplify((INFRA / file).read_text("utf-8")))
+    return bicep_parser().parse(text=simplify((INFRA / file).read_text("utf-8")))
+
+
+@cache
+def bicep_parser() -> BicepParser:
+    """Return the parser, whose grammar takes longer to read than a file."""
+    return BicepParser()
 
 
 def simplify(source: str) -> str:

@@ -1,10 +1,11 @@
 """Tests of list_history.py, with a clock of their own."""
 
+import pytest
 from unit.samples import enter, handshake
 from webpubsub_emulator import list_history
 from webpubsub_emulator.faults import Faults, parse_fault
 from webpubsub_emulator.hub import Hub
-from webpubsub_emulator.list_history import ENTRY_LIMIT, ListHistory
+from webpubsub_emulator.list_history import ListHistory
 
 
 class Room:
@@ -119,11 +120,12 @@ def test_a_new_start() -> None:
     assert room.list() == ("b", 1001.0)
 
 
-def test_the_memory_is_bounded() -> None:
+def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest moment that is remembered is shown, with its own time."""
+    monkeypatch.setattr(list_history, "ENTRY_LIMIT", 100)
     room = Room("stale-list:ms=600000")
     room.join("a", "b")
-    for _ in range(ENTRY_LIMIT - 1):
+    for _ in range(list_history.ENTRY_LIMIT - 1):
         room.list()
     assert room.list() == ("a b", 1000.0)
     room.now += 5
