@@ -40,9 +40,9 @@ def run_suite(arguments: Sequence[str], *, is_quick: bool, has_coverage: bool) -
 
 
 def _count(is_quick: bool) -> int:
-    """Return the number of workers. Slow tests mostly wait, so there are more than cores."""
+    """Return the number of workers: more than cores, because tests wait, above all slow ones."""
     cores = os.cpu_count() or 1
-    return max(2, cores if is_quick else cores * 5 // 2)
+    return max(2, cores * (3 if is_quick else 5) // 2)
 
 
 def run_contract_suite(target: str, arguments: Sequence[str]) -> int:

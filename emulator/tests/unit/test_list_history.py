@@ -1,6 +1,7 @@
 """Tests of list_history.py, with a clock of their own."""
 
 import pytest
+
 from unit.samples import enter, handshake
 from webpubsub_emulator import list_history
 from webpubsub_emulator.faults import Faults, parse_fault
