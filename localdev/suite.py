@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from localdev.tools import call, run_tool
 
 PYTEST = (sys.executable, "-m", "pytest")
-# What takes long: other packages, storms, browsers, whole stacks, the presence model, benchmarks.
+# What takes long, in the order in which it starts: the presence model, whole stacks, browsers,
+# storms, other packages, benchmarks.
 SLOW = (
-    "tests/e2e",
     "tests/presence/test_model.py",
+    "tests/e2e",
     "emulator/tests/test_distribution.py",
     "tests/benchmarks",
     "tests/infra/test_checkov.py",
@@ -42,7 +43,7 @@ def run_suite(arguments: Sequence[str], *, is_quick: bool, has_coverage: bool) -
 def _count(is_quick: bool) -> int:
     """Return the number of workers: more than cores, because tests wait, above all slow ones."""
     cores = os.cpu_count() or 1
-    return max(2, cores * (3 if is_quick else 5) // 2)
+    return max(2, cores * 3 // 2 if is_quick else cores * 3)
 
 
 def run_contract_suite(target: str, arguments: Sequence[str]) -> int:
