@@ -54,7 +54,7 @@ def stack(running: Stack) -> Stack:
 
 
 async def test_a_healthy_stack_has_no_fault(stack: Stack) -> None:
-    findings = await stack.examine(wait_seconds=10)
+    findings = await stack.examine(wait_seconds=60)
     assert faults(findings) == {}
     skipped = [check for check, each in findings.items() if each.level is Level.SKIPPED]
     assert skipped == ["handler", "pages"]
@@ -133,7 +133,7 @@ async def test_a_wait_is_shown(
         return await forward()
 
     async with run_proxy(stack.host.address, respond) as app:
-        assert faults(await stack.examine(app=app, wait_seconds=10)) == {}
+        assert faults(await stack.examine(app=app, wait_seconds=60)) == {}
 
 
 async def test_a_missing_event_function(stack: Stack) -> None:

@@ -64,7 +64,7 @@ async def examine(anonymous: Stack, *events: str, **about: Any) -> dict[str, Fin
 
 
 async def test_a_healthy_deployment_has_no_fault(anonymous: Stack) -> None:
-    findings = await examine(anonymous, access_key=ACCESS_KEY, wait_seconds=10)
+    findings = await examine(anonymous, access_key=ACCESS_KEY, wait_seconds=60)
     skipped = [check for check, each in findings.items() if each.level is Level.SKIPPED]
     assert (faults(findings), skipped) == ({}, ["handler"])
     assert findings["webhook"].saw.endswith("requires the system key")
@@ -73,7 +73,7 @@ async def test_a_healthy_deployment_has_no_fault(anonymous: Stack) -> None:
 
 async def test_a_deployment_whose_keys_are_unknown(anonymous: Stack) -> None:
     """What cannot be tested is skipped, not a fault."""
-    findings = await examine(anonymous, system_key=None, wait_seconds=10)
+    findings = await examine(anonymous, system_key=None, wait_seconds=60)
     assert faults(findings) == {}
     assert findings["webhook"].saw.startswith("401 without a key, as expected")
     assert findings["connect"].level is Level.SKIPPED
@@ -81,7 +81,7 @@ async def test_a_deployment_whose_keys_are_unknown(anonymous: Stack) -> None:
 
 
 async def test_events_cannot_be_signed_without_the_access_key(anonymous: Stack) -> None:
-    findings = await examine(anonymous, wait_seconds=10)
+    findings = await examine(anonymous, wait_seconds=60)
     assert faults(findings) == {}
     assert "--access-key-from-env" in findings["connect"].saw
 
@@ -154,7 +154,7 @@ async def test_key_mode() -> None:
         assert (faults(closed), closed["journey"].level) == ({}, Level.SKIPPED)
         assert closed["negotiate"].saw.startswith("key mode: 401 without a function key")
         keys["function_key"] = stack.host.keys["function"]
-        opened = await stack.examine(**keys, wait_seconds=10)
+        opened = await stack.examine(**keys, wait_seconds=60)
         assert (faults(opened), opened["journey"].level) == ({}, Level.OK)
         check, finding = only_fault(await stack.examine(**(keys | {"function_key": "none"})))
         assert (check, "function key" in finding.means) == ("negotiate", True)
@@ -178,7 +178,7 @@ async def test_oidc_mode() -> None:
     async with run_oidc_stack() as (stack, provider):
         closed = await stack.examine()
         assert (faults(closed), closed["journey"].level) == ({}, Level.SKIPPED)
-        opened = await stack.examine(bearer=provider.token(), wait_seconds=10)
+        opened = await stack.examine(bearer=provider.token(), wait_seconds=60)
         assert (faults(opened), opened["journey"].level) == ({}, Level.OK)
         for token, means in (
             (provider.token(exp=1), "expired"),
@@ -254,7 +254,7 @@ async def test_announcements_that_are_turned_off() -> None:
 async def test_join_announcements_that_are_turned_off() -> None:
     """The journey still waits for the announcement of a leave."""
     async with run_doctor_stack({"USHER_JOIN_TEXT": ""}) as stack:
-        findings = await stack.examine(wait_seconds=10)
+        findings = await stack.examine(wait_seconds=60)
         assert faults(findings) == {}
         assert "the app announced the leave after" in findings["journey"].saw
         stack.set_event_handler("connect", "connected")
@@ -272,7 +272,7 @@ async def test_the_presence_format() -> None:
     presence = {"USHER_ANNOUNCEMENT_FORMAT": "presence", "USHER_LEAVE_GRACE_SECONDS": "1"}
     texts = {"USHER_JOIN_TEXT": "", "USHER_LEAVE_TEXT": ""}
     async with run_doctor_stack(presence | texts) as stack:
-        findings = await stack.examine(wait_seconds=10)
+        findings = await stack.examine(wait_seconds=60)
         assert faults(findings) == {}
         assert "the app announced the join after" in findings["journey"].saw
         assert "and the leave after" in findings["journey"].saw
@@ -356,7 +356,7 @@ async def test_a_deployment_whose_events_nothing_protects_but_the_system_key(
     public = {"USHER_AUTH": "anonymous", "USHER_ALLOWED_ORIGINS": PAGE}
     settings = public | {"USHER_STATE_KEY": state_key}
     async with run_with_identity(Faults(), keys=True, **settings) as stack:
-        findings = await examine(stack, wait_seconds=10)
+        findings = await examine(stack, wait_seconds=60)
         if state_key:
             assert faults(findings) == {}
         else:
@@ -370,7 +370,7 @@ async def test_an_identity_that_loses_its_role() -> None:
     """Health is remembered for some seconds, so negotiate finds the missing role first."""
     service_faults = Faults()
     async with run_with_identity(service_faults) as stack:
-        findings = await stack.examine(wait_seconds=10)
+        findings = await stack.examine(wait_seconds=60)
         assert (faults(findings), findings["connect"].level) == ({}, Level.OK)
         service_faults.replace([parse_fault("rest-forbidden")], 0)
         check, finding = only_fault(await stack.examine())
@@ -422,7 +422,7 @@ async def test_an_app_for_another_hub_than_the_event_handler(control: bool) -> N
 
 async def test_the_control_endpoint_makes_the_journey_certain() -> None:
     async with run_doctor_stack(emulator=Emulator(control=True)) as stack:
-        findings = await stack.examine(wait_seconds=10)
+        findings = await stack.examine(wait_seconds=60)
         assert (faults(findings), findings["handler"].level) == ({}, Level.OK)
         stack.set_event_handler("connected", "disconnected")
         check, finding = only_fault(await stack.examine())

@@ -67,7 +67,7 @@ class App:
     async def wait_for(self, *names: str) -> None:
         """Wait until exactly these events arrived. Raises AssertionError after 5 s."""
         try:
-            async with asyncio.timeout(5), self._changed:
+            async with asyncio.timeout(60), self._changed:
                 await self._changed.wait_for(lambda: self.events == list(names))
         except TimeoutError:
             raise AssertionError(self.events) from None

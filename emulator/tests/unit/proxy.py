@@ -1,6 +1,7 @@
 """A TCP proxy to the emulator whose connections a test can cut."""
 
 import asyncio
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -38,7 +39,8 @@ class Proxy:
         for client, service in self._lines:
             service.transport.abort()
             if client.can_write_eof() and not client.is_closing():
-                client.write_eof()
+                with suppress(OSError):  # the client was quicker
+                    client.write_eof()
         self._lines.clear()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

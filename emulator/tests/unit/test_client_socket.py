@@ -200,7 +200,7 @@ async def test_a_close_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -
     wire.is_blocked = True
     socket.send(Frame(b"x"))
     socket.close(1000, "")
-    await asyncio.wait_for(wire.aborted.wait(), 5)
+    await asyncio.wait_for(wire.aborted.wait(), 60)
     await socket.finish()
     assert wire.written == []
 

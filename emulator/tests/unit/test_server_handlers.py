@@ -71,7 +71,7 @@ async def test_a_validation_ends_with_the_emulator(clients: Clients) -> None:
             url = str(server.make_url("/"))
             emulator.add_event_handler("chat", url, system_events=["connected"])
             await opened(emulator, clients, JSON)
-            await asyncio.wait_for(asked.wait(), 5)
+            await asyncio.wait_for(asked.wait(), 60)
         names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
         assert not [name for name in names if name.startswith("Validator.")]
         release.set()
