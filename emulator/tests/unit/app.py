@@ -65,7 +65,7 @@ class App:
         return next(r for r in reversed(self.received) if r.headers.get("ce-eventname") == name)
 
     async def wait_for(self, *names: str) -> None:
-        """Wait until exactly these events arrived. Raises AssertionError after 5 s."""
+        """Wait until exactly these events arrived. Raises AssertionError after 60 s."""
         try:
             async with asyncio.timeout(60), self._changed:
                 await self._changed.wait_for(lambda: self.events == list(names))
