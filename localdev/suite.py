@@ -43,7 +43,7 @@ def run_suite(arguments: Sequence[str], *, is_quick: bool, has_coverage: bool) -
 def _count(is_quick: bool) -> int:
     """Return the number of workers: more than cores, because tests wait, above all slow ones."""
     cores = os.cpu_count() or 1
-    return max(2, cores * 3 // 2 if is_quick else cores * 3)
+    return max(2, cores * (3 if is_quick else 5) // 2)
 
 
 def run_contract_suite(target: str, arguments: Sequence[str]) -> int:
