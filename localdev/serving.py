@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from localdev.banner import write_banner
 from localdev.doctor.app_settings import POLICY_FILE, policy_file
 from localdev.host.keys import Keys, make_keys
-from localdev.host.server import FunctionsHost
 from localdev.host.settings import apply_local_settings
 from localdev.kept_keys import KEYS_FILE, keep_keys, read_keys
 from localdev.log_lines import has_colors, print_line
@@ -204,6 +203,8 @@ def is_demo_on() -> bool:
 
 async def serve_host(options: argparse.Namespace) -> int:
     """Run the app, or the one in the folder `options.app`, on the local host."""
+    from localdev.host.server import FunctionsHost  # the Functions runtime, which `up` starts apart
+
     stopped = stop_signal()
     app_dir: Path = options.app or ROOT
     apply_local_settings(app_dir)
