@@ -246,7 +246,7 @@ async def test_waits_grow_to_a_maximum_and_a_stable_connection_resets_them(
     await drop(room, "ana")  # too soon to reset the waits
     await ana.expect_status("The connection was lost. Retrying in 30 s.")
     await clock.run_for(30_000)
-    await ana.expect_steps("200", "200", "202")
+    await ana.expect_status("All three steps succeeded")  # the steps are still of the last visit
     await clock.run_for(5_001)
     await drop(room, "ana")
     await ana.expect_status("The connection was lost. Retrying in 1 s.")
