@@ -19,6 +19,7 @@ from localdev.banner import write_banner
 from localdev.doctor.app_settings import POLICY_FILE, policy_file
 from localdev.host.keys import Keys, make_keys
 from localdev.host.settings import apply_local_settings
+from localdev.installation import say
 from localdev.kept_keys import KEYS_FILE, keep_keys, read_keys
 from localdev.log_lines import has_colors, print_line
 from localdev.saved_policy import SavedPolicy
@@ -87,7 +88,7 @@ def read_or_make_keys(options: argparse.Namespace) -> Keys | None:
 
 
 class Serving:
-    """Runs the app beside an emulator, and again at each save of the policy, until a signal."""
+    """Runs the app with an emulator, and again at each save of the policy, until a signal."""
 
     def __init__(
         self,
@@ -165,11 +166,6 @@ class Serving:
             return
         colors = has_colors(sys.stdout)
         print(write_banner(facts, keys, report, self._options, has_colors=colors), flush=True)
-
-
-def say(text: str) -> None:
-    """Print a line for people, on stderr as the log is."""
-    print(f"dev.py: {text}", file=sys.stderr, flush=True)
 
 
 def check_port(port: int, option: str) -> None:

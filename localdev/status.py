@@ -9,11 +9,11 @@ from typing import Any
 
 import aiohttp
 
+from localdev.doctor.calls import PROBLEM_TYPE
 from localdev.doctor.dead_host import DEAD_HOST
 from localdev.log_lines import show
 
 SECONDS = 10  # the longest wait for an answer; the app asks the emulator, too
-PROBLEMS = "urn:problem-type:usher:"  # how the types of the app's problems begin
 NOTHING = "nothing runs on port {port}: start it with python3 dev.py up"
 SILENCE = "port {port} is open, but nothing answers within {seconds} s: end what uses it"
 OTHER = "another service uses port {port}: end it, or name the right port with {option}"
@@ -90,7 +90,7 @@ async def examine_app(session: aiohttp.ClientSession, port: Port) -> Part:
         return Part(port.url, False, str(error))
     if answer == {"status": "ok"}:
         return Part(port.url, True, "runs, health ok")
-    if not str(answer.get("type")).startswith(PROBLEMS):
+    if not str(answer.get("type")).startswith(PROBLEM_TYPE):
         return Part(port.url, False, str(port.fail(OTHER)))
     return Part(port.url, False, f"runs, health {status}: {answer.get('detail')}")
 

@@ -24,7 +24,7 @@ def make_checkout(folder: Path) -> Path:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return this environment without settings of the app, so that those of the copy count."""
+    """Return this environment without settings of the app: only the settings in the copy count."""
     own = {
         name: value
         for name, value in os.environ.items()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from azure.messaging.webpubsubservice.aio import WebPubSubServiceClient
 
 from localdev.arguments import add_status_options
@@ -40,13 +41,8 @@ async def serve(body: str, status: int = 200, kind: str = "application/json") ->
 
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with TestServer(application) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 @asynccontextmanager
