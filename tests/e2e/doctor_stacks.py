@@ -21,7 +21,8 @@ type Forward = Callable[[], Awaitable[web.Response]]
 type Respond = Callable[[web.Request, Forward], Awaitable[web.Response]]
 
 EVENTS = ("connect", "connected", "disconnected")
-WAIT_SECONDS = 0.5  # an announcement on this machine takes about 20 ms
+WAIT_SECONDS = 60.0  # for each announcement: a busy machine is no failure
+MISSING_SECONDS = 1.0  # if one does not come; one that comes before it takes about 20 ms
 HOP_BY_HOP = ("content-length", "transfer-encoding", "connection")
 # Several examinations in a row would make the app summarise announcements, which delays them.
 NO_SUMMARIES = {"USHER_DIGEST_ABOVE": "0"}

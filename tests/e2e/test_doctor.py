@@ -18,6 +18,7 @@ from localdev.doctor.calls import Kind
 from localdev.doctor.findings import Finding, Level
 from tests.e2e.doctor_stacks import (
     EVENTS,
+    MISSING_SECONDS,
     Deployment,
     Forward,
     Respond,
@@ -54,7 +55,7 @@ def stack(running: Stack) -> Stack:
 
 
 async def test_a_healthy_stack_has_no_fault(stack: Stack) -> None:
-    findings = await stack.examine(wait_seconds=60)
+    findings = await stack.examine()
     assert faults(findings) == {}
     skipped = [check for check, each in findings.items() if each.level is Level.SKIPPED]
     assert skipped == ["handler", "pages"]
@@ -74,7 +75,7 @@ async def test_a_healthy_stack_has_no_fault(stack: Stack) -> None:
 async def test_events_that_are_not_sent(stack: Stack, events: tuple[str, ...], means: str) -> None:
     """The journey finds them by the announcements that do not arrive."""
     stack.set_event_handler(*events)
-    check, finding = only_fault(await stack.examine())
+    check, finding = only_fault(await stack.examine(wait_seconds=MISSING_SECONDS))
     assert (check, finding.level) == ("journey", Level.FAILURE)
     assert means in finding.means
     assert f"--handler 'chat={stack.host.address}{WEBHOOK}'" in finding.fix
@@ -82,7 +83,7 @@ async def test_events_that_are_not_sent(stack: Stack, events: tuple[str, ...], m
 
 async def test_a_hub_without_event_handler(stack: Stack) -> None:
     stack.remove_event_handlers()
-    check, finding = only_fault(await stack.examine())
+    check, finding = only_fault(await stack.examine(wait_seconds=MISSING_SECONDS))
     assert check == "journey"
     assert "no event handler" in finding.means
 
@@ -133,7 +134,7 @@ async def test_a_wait_is_shown(
         return await forward()
 
     async with run_proxy(stack.host.address, respond) as app:
-        assert faults(await stack.examine(app=app, wait_seconds=60)) == {}
+        assert faults(await stack.examine(app=app)) == {}
 
 
 async def test_a_missing_event_function(stack: Stack) -> None:
@@ -145,7 +146,7 @@ async def test_a_missing_event_function(stack: Stack) -> None:
 
     async with run_proxy(stack.host.address, respond) as app:
         stack.set_event_handler(*EVENTS, url=app + WEBHOOK)
-        check, finding = only_fault(await stack.examine(app=app))
+        check, finding = only_fault(await stack.examine(app=app, wait_seconds=MISSING_SECONDS))
     saw = finding.saw.split("; visit ")[0]
     assert (check, saw) == ("journey", "the app has no function for connected")
 
@@ -472,7 +473,7 @@ async def test_an_app_that_announces_nothing(stack: Stack) -> None:
 
     async with run_proxy(stack.host.address, respond) as app:
         stack.set_event_handler(*EVENTS, url=app + WEBHOOK)
-        check, finding = only_fault(await stack.examine(app=app))
+        check, finding = only_fault(await stack.examine(app=app, wait_seconds=MISSING_SECONDS))
     assert (check, finding.level) == ("journey", Level.FAILURE)
     assert "are not empty" in finding.means
 

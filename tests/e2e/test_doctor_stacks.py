@@ -18,6 +18,7 @@ from localdev.stack import ROOT, sample_settings
 from tests.e2e import identity_provider
 from tests.e2e.doctor_stacks import (
     EVENTS,
+    MISSING_SECONDS,
     Deployment,
     Forward,
     Stack,
@@ -64,7 +65,7 @@ async def examine(anonymous: Stack, *events: str, **about: Any) -> dict[str, Fin
 
 
 async def test_a_healthy_deployment_has_no_fault(anonymous: Stack) -> None:
-    findings = await examine(anonymous, access_key=ACCESS_KEY, wait_seconds=60)
+    findings = await examine(anonymous, access_key=ACCESS_KEY)
     skipped = [check for check, each in findings.items() if each.level is Level.SKIPPED]
     assert (faults(findings), skipped) == ({}, ["handler"])
     assert findings["webhook"].saw.endswith("requires the system key")
@@ -73,7 +74,7 @@ async def test_a_healthy_deployment_has_no_fault(anonymous: Stack) -> None:
 
 async def test_a_deployment_whose_keys_are_unknown(anonymous: Stack) -> None:
     """What cannot be tested is skipped, not a fault."""
-    findings = await examine(anonymous, system_key=None, wait_seconds=60)
+    findings = await examine(anonymous, system_key=None)
     assert faults(findings) == {}
     assert findings["webhook"].saw.startswith("401 without a key, as expected")
     assert findings["connect"].level is Level.SKIPPED
@@ -81,7 +82,7 @@ async def test_a_deployment_whose_keys_are_unknown(anonymous: Stack) -> None:
 
 
 async def test_events_cannot_be_signed_without_the_access_key(anonymous: Stack) -> None:
-    findings = await examine(anonymous, wait_seconds=60)
+    findings = await examine(anonymous)
     assert faults(findings) == {}
     assert "--access-key-from-env" in findings["connect"].saw
 
@@ -124,7 +125,9 @@ async def test_events_that_a_deployment_does_not_get(
     anonymous: Stack, events: tuple[str, ...], access_key: str | None, level: Level, means: str
 ) -> None:
     """Only with the access key can the doctor rule out that announcements are turned off."""
-    check, finding = only_fault(await examine(anonymous, *events, access_key=access_key))
+    check, finding = only_fault(
+        await examine(anonymous, *events, access_key=access_key, wait_seconds=MISSING_SECONDS)
+    )
     assert (check, finding.level) == ("journey", level)
     assert means in finding.means
     assert finding.fix.startswith("infra/connect-hub.sh RESOURCE-GROUP ")
@@ -154,7 +157,7 @@ async def test_key_mode() -> None:
         assert (faults(closed), closed["journey"].level) == ({}, Level.SKIPPED)
         assert closed["negotiate"].saw.startswith("key mode: 401 without a function key")
         keys["function_key"] = stack.host.keys["function"]
-        opened = await stack.examine(**keys, wait_seconds=60)
+        opened = await stack.examine(**keys)
         assert (faults(opened), opened["journey"].level) == ({}, Level.OK)
         check, finding = only_fault(await stack.examine(**(keys | {"function_key": "none"})))
         assert (check, "function key" in finding.means) == ("negotiate", True)
@@ -178,7 +181,7 @@ async def test_oidc_mode() -> None:
     async with run_oidc_stack() as (stack, provider):
         closed = await stack.examine()
         assert (faults(closed), closed["journey"].level) == ({}, Level.SKIPPED)
-        opened = await stack.examine(bearer=provider.token(), wait_seconds=60)
+        opened = await stack.examine(bearer=provider.token())
         assert (faults(opened), opened["journey"].level) == ({}, Level.OK)
         for token, means in (
             (provider.token(exp=1), "expired"),
@@ -246,7 +249,9 @@ async def test_announcements_that_are_turned_off() -> None:
         assert (faults(findings), findings["connect"].level) == ({}, Level.OK)
         assert "the settings turn announcements off" in findings["journey"].saw
         async with run_proxy(stack.host.address, respond_to_preflights(204)) as app:
-            check, finding = only_fault(await stack.examine(Deployment, app, **keys))
+            check, finding = only_fault(
+                await stack.examine(Deployment, app, wait_seconds=MISSING_SECONDS, **keys)
+            )
     assert (check, finding.level) == ("journey", Level.WARNING)
     assert "USHER_JOIN_TEXT and USHER_LEAVE_TEXT are empty" in finding.means
 
@@ -254,11 +259,11 @@ async def test_announcements_that_are_turned_off() -> None:
 async def test_join_announcements_that_are_turned_off() -> None:
     """The journey still waits for the announcement of a leave."""
     async with run_doctor_stack({"USHER_JOIN_TEXT": ""}) as stack:
-        findings = await stack.examine(wait_seconds=60)
+        findings = await stack.examine()
         assert faults(findings) == {}
         assert "the app announced the leave after" in findings["journey"].saw
         stack.set_event_handler("connect", "connected")
-        check, finding = only_fault(await stack.examine())
+        check, finding = only_fault(await stack.examine(wait_seconds=MISSING_SECONDS))
         assert (check, "does not send disconnected" in finding.means) == ("journey", True)
 
 
@@ -272,13 +277,14 @@ async def test_the_presence_format() -> None:
     presence = {"USHER_ANNOUNCEMENT_FORMAT": "presence", "USHER_LEAVE_GRACE_SECONDS": "1"}
     texts = {"USHER_JOIN_TEXT": "", "USHER_LEAVE_TEXT": ""}
     async with run_doctor_stack(presence | texts) as stack:
-        findings = await stack.examine(wait_seconds=60)
+        findings = await stack.examine()
         assert faults(findings) == {}
         assert "the app announced the join after" in findings["journey"].saw
         assert "and the leave after" in findings["journey"].saw
         # Later, the leaves of both clients would make the group busy.
         await wait_until(lambda: has_both_leaves(stack))
         stack.set_event_handler("connect", "connected")
+        # A message of this format may wait for the next second.
         check, finding = only_fault(await stack.examine(wait_seconds=5))
     assert (check, finding.level) == ("journey", Level.FAILURE)
     assert finding.means == (
@@ -356,7 +362,7 @@ async def test_a_deployment_whose_events_nothing_protects_but_the_system_key(
     public = {"USHER_AUTH": "anonymous", "USHER_ALLOWED_ORIGINS": PAGE}
     settings = public | {"USHER_STATE_KEY": state_key}
     async with run_with_identity(Faults(), keys=True, **settings) as stack:
-        findings = await examine(stack, wait_seconds=60)
+        findings = await examine(stack)
         if state_key:
             assert faults(findings) == {}
         else:
@@ -370,7 +376,7 @@ async def test_an_identity_that_loses_its_role() -> None:
     """Health is remembered for some seconds, so negotiate finds the missing role first."""
     service_faults = Faults()
     async with run_with_identity(service_faults) as stack:
-        findings = await stack.examine(wait_seconds=60)
+        findings = await stack.examine()
         assert (faults(findings), findings["connect"].level) == ({}, Level.OK)
         service_faults.replace([parse_fault("rest-forbidden")], 0)
         check, finding = only_fault(await stack.examine())
@@ -411,7 +417,7 @@ async def test_an_app_for_another_hub_than_the_event_handler(control: bool) -> N
     """With --control the doctor reads the event handlers; without, the journey finds it."""
     settings = {"WebPubSubHub": "other"}
     async with run_doctor_stack(settings, emulator=Emulator(control=control)) as stack:
-        check, finding = only_fault(await stack.examine())
+        check, finding = only_fault(await stack.examine(wait_seconds=MISSING_SECONDS))
     if control:
         saw = "the hub other has no event handler, but chat has one"
         assert (check, finding.saw) == ("handler", saw)
@@ -422,10 +428,10 @@ async def test_an_app_for_another_hub_than_the_event_handler(control: bool) -> N
 
 async def test_the_control_endpoint_makes_the_journey_certain() -> None:
     async with run_doctor_stack(emulator=Emulator(control=True)) as stack:
-        findings = await stack.examine(wait_seconds=60)
+        findings = await stack.examine()
         assert (faults(findings), findings["handler"].level) == ({}, Level.OK)
         stack.set_event_handler("connected", "disconnected")
-        check, finding = only_fault(await stack.examine())
+        check, finding = only_fault(await stack.examine(wait_seconds=MISSING_SECONDS))
     assert (check, finding.means) == (
         "journey",
         "The event handler does not send connect, the only event that contains the groups.",

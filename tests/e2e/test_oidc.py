@@ -528,7 +528,7 @@ async def test_a_slow_provider_gives_503(
     provider: Provider, verifier: OidcProvider, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All verifications that wait share one request."""
-    monkeypatch.setattr(oidc, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(oidc, "ANSWER_SECONDS", 1.0)  # enough for the answer before a slow one
     stop = asyncio.Event()
 
     async def wait() -> web.StreamResponse:
