@@ -46,12 +46,12 @@ async def opened(
 
 async def receive(socket: Socket) -> Any:
     """Return the next frame of a JSON client."""
-    return json.loads(await socket.receive_str(timeout=5))
+    return json.loads(await socket.receive_str(timeout=60))
 
 
 async def closing(socket: Socket) -> tuple[int | None, str | None]:
     """Return code and reason of the close frame, which must be the next frame."""
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=60)
     assert message.type is WSMsgType.CLOSE, message
     return message.data, message.extra
 

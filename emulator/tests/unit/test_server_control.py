@@ -64,7 +64,7 @@ async def until(look: Callable[[], Awaitable[T]]) -> T:
 
 async def ended(socket: ClientWebSocketResponse) -> int | None:
     """Return the close code at the end of a client (1006: no close frame)."""
-    message = await socket.receive(timeout=5)
+    message = await socket.receive(timeout=60)
     assert message.type in GONE, message
     assert message.type is not WSMsgType.CLOSE, message
     return socket.close_code

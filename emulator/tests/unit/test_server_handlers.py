@@ -52,7 +52,7 @@ async def json_client(emulator: Emulator, clients: Clients) -> Socket:
 
 async def receive(socket: Socket) -> Any:
     """Return the next frame of a JSON client."""
-    return json.loads(await socket.receive_str(timeout=5))
+    return json.loads(await socket.receive_str(timeout=60))
 
 
 async def test_a_validation_ends_with_the_emulator(clients: Clients) -> None:

@@ -59,7 +59,7 @@ async def test_a_close_without_a_code_is_a_goodbye(
     """The connection ends, as with 1000."""
     socket, _, url = await reliable(emulator, clients)
     await socket.send_frame(b"", web.WSMsgType.CLOSE)
-    await socket.receive(timeout=5)
+    await socket.receive(timeout=60)
     assert await closing(await clients.connect(url, protocols=[RELIABLE])) == REFUSED
     await app.wait_for("connect", "connected", "disconnected")
 
@@ -69,7 +69,7 @@ async def test_a_new_socket_replaces_the_old_one(clients: Clients) -> None:
     async with Emulator(retention_seconds=0) as emulator, service(emulator) as client:
         old, name, url = await reliable(emulator, clients)
         new = await clients.connect(url, protocols=[RELIABLE])
-        message = await old.receive(timeout=5)
+        message = await old.receive(timeout=60)
         assert message.type.name in ("CLOSED", "ERROR")
         for number in (1, 2):
             await client.send_to_connection(name, {"n": number})
