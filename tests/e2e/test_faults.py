@@ -275,7 +275,7 @@ async def test_delayed_events_are_announced_late(room: Room) -> None:
     await room.join(*USERS)
     await check_members(room)
     assert await room.read_texts() == JOINED
-    await room.set_faults("event-delayed:ms=1000,event=connected")
+    await room.set_faults("event-delayed:ms=3000,event=connected")
     await room.connect("dan")
     await room.leave("dan")
     await room.wait_for_event("dan", "connected")

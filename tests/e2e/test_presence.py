@@ -114,7 +114,7 @@ async def test_unusual_names(stack: PresenceStack, user: str | None) -> None:
         await ana.wait_for_user(name, 0)
 
 
-@pytest.mark.parametrize("fault", ["stale-list:calls=2", "stale-list:ms=1000"])
+@pytest.mark.parametrize("fault", ["stale-list:calls=2", "stale-list:ms=2500"])
 async def test_stale_lists(stack: PresenceStack, fault: str) -> None:
     """A newcomer that the list misses is counted in; one that left and is in the list is gone."""
     room = new_room()
