@@ -278,12 +278,13 @@ def start_masked(command: str) -> subprocess.Popen[str]:
     A busy machine may run the whole command before this process can look, so it may take more than
     one start.
     """
-    while True:
+    for _ in range(20):
         process = start_group([command])
         while process.poll() is None:
             if is_masked(process.pid, signal.SIGINT):
                 return process
         process.communicate()
+    pytest.fail(f"{command} does not let Ctrl-C wait")
 
 
 def start_group(arguments: list[str]) -> subprocess.Popen[str]:
