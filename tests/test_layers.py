@@ -5,6 +5,7 @@ The emulator has rules of its own, in emulator/tests/unit/test_imports.py.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -83,12 +84,16 @@ def find_modules() -> dict[str, Path]:
 
 
 MODULES = find_modules()
-TREES = {name: ast.parse(file.read_text("utf-8")) for name, file in MODULES.items()}
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text("utf-8"))
 
 
 def imports(name: str) -> Iterator[str]:
     """Yield the full name of everything that a module imports, also inside functions."""
-    for node in ast.walk(TREES[name]):
+    for node in ast.walk(tree(name)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -174,7 +179,7 @@ def test_the_environment_is_read_in_few_places() -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_functions_are_short(name: str) -> None:
     """A body is counted without its docstring."""
-    for node in ast.walk(TREES[name]):
+    for node in ast.walk(tree(name)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
