@@ -485,10 +485,12 @@ async def test_adds_are_retried_for_ten_seconds(
         identity_workflow.provision_under("rest-slow:ms=6000,rate=0.5", seed=seed),
     )
     error = (500, "Fault.rest-error")
-    assert failed == (502, problem("addConnection", TOKEN_ONLY, error, True))
+    cut_off = (504, problem("addConnection", TOKEN_ONLY, (None, None), True))
+    # On a busy machine, the end of the ten seconds may cut off the last try here, too.
+    assert failed in ((502, problem("addConnection", TOKEN_ONLY, error, True)), cut_off)
     assert not await workflow.is_added()
     assert len(await workflow.target.call_statuses("PUT")) > 5
-    assert late == (504, problem("addConnection", TOKEN_ONLY, (None, None), True))
+    assert late == cut_off
     assert await identity_workflow.is_added()
     for each in (workflow, identity_workflow):
         assert await each.target.call_statuses("POST") == []
