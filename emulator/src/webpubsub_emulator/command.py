@@ -119,9 +119,12 @@ class StopSignal(asyncio.Event):
     status = 0
 
     def stop(self, status: int) -> None:
-        """Set the event."""
+        """Set the event. Later signals have no effect."""
         self.status = status
         self.set()
+        # The loop closes the pipe to which signals write before it removes their handlers. A second
+        # signal in between (`up` ends the host, which got Ctrl-C, too) would print a traceback.
+        signal.set_wakeup_fd(-1)
 
 
 def stop_signal() -> StopSignal:
