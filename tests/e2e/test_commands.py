@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -260,6 +261,29 @@ def test_ctrl_c_ends_with_130(tmp_path: Path, arguments: list[str], ready: str) 
     _, errors = process.communicate(timeout=START_SECONDS * 3)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("command", ["host", "emulator"])
+def test_signals_during_the_end_print_no_traceback(command: str, tmp_path: Path) -> None:
+    """Ctrl-C in a terminal reaches the host of `up`, too, which `up` then ends."""
+    with (tmp_path / "errors").open("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "localdev", command, "--json", "--port", "0"],
+            cwd=ROOT,
+            env=os.environ | sample_settings(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        with process:
+            assert process.stdout
+            assert process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            while process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.0003)
+        errors.seek(0)
+        assert "Traceback" not in errors.read()
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux shows masks")
