@@ -17,7 +17,7 @@ ROUNDS = 9
 IN_FLIGHT = 10
 # Events a turn. The sample gets few, because with TLS each of them takes it about 30 ms.
 EVENTS = {FLOOR: 600, USHER: 300, SAMPLE: 40}
-CPU_GOAL = Goal(6, of_ratio=True)
+CPU_GOAL = Goal(4, of_ratio=True)
 DELAY_GOAL = Goal(4, of_ratio=True)
 TAIL_GOAL = Goal(1.6, of_ratio=False)
 SAMPLE_GOAL = Goal(0.07, of_ratio=True)

@@ -24,7 +24,7 @@ KEY_CALLS = {FLOOR: 2_000, USHER: 700, SAMPLE: 200}
 IDENTITY_CALLS = {FLOOR: 400, USHER: 150, SAMPLE: 10}
 IN_FLIGHT = 10
 KEY_GOAL = Goal(3.5, of_ratio=True)
-IDENTITY_GOAL = Goal(4.8, of_ratio=True)
+IDENTITY_GOAL = Goal(4.5, of_ratio=True)
 TITLE = (
     "CPU per negotiate through the Functions runtime; the floors are a bare HMAC through the "
     "runtime, and aiohttp's own call of :generateToken"
