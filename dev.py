@@ -57,6 +57,7 @@ from localdev.installation import (
     probe,
     say,
 )
+from localdev.interrupts import INTERRUPTED, mask_interrupts
 
 # What these commands need is a small part of all dependencies.
 RUN_COMMANDS = (
@@ -64,8 +65,7 @@ RUN_COMMANDS = (
     *("doctor", "policy"),
 )
 HELP = ("-h", "--help")
-INTERRUPTED = 130  # 128 and the number of SIGINT: what a shell reports, too
-BROKEN_PIPE = 141  # the same for SIGPIPE
+BROKEN_PIPE = 141  # 128 and the number of SIGPIPE, as of a shell
 
 
 def main(arguments: list[str]) -> int:
@@ -99,13 +99,6 @@ def run_dev(arguments: list[str]) -> int:
             return show_help(arguments)
         install(group)
     return run_command(arguments)
-
-
-def mask_interrupts(is_masked: bool) -> None:
-    """Let Ctrl-C wait until the code that answers it is there; Windows cannot."""
-    if hasattr(signal, "pthread_sigmask"):
-        how = signal.SIG_BLOCK if is_masked else signal.SIG_UNBLOCK
-        signal.pthread_sigmask(how, [signal.SIGINT])
 
 
 def describe() -> str:

@@ -13,6 +13,8 @@ from typing import IO, Any
 
 import psutil
 
+from localdev.interrupts import interrupts_masked
+
 ROOT = Path(__file__).resolve().parent.parent
 ANSWER_SECONDS = 60.0
 LOG_TAIL = 2_000  # characters of a process's log that are shown when something broke
@@ -67,14 +69,15 @@ async def run_child(
 ) -> AsyncIterator[Child]:
     """Run `python ARGUMENTS` until the block ends; `environment` adds to this process's."""
     with tempfile.TemporaryFile() as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *arguments),
-            cwd=ROOT,
-            env={**os.environ, **(environment or {})},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-        )
+        with interrupts_masked():
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, *arguments),
+                cwd=ROOT,
+                env={**os.environ, **(environment or {})},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
         child = Child(process, log)
         try:
             yield child

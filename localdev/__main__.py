@@ -34,10 +34,10 @@ from localdev.doctor.target import add_doctor_options
 from localdev.host.errors import HostError
 from localdev.host.logs import configure_logging
 from localdev.host.settings import apply_local_settings
+from localdev.interrupts import INTERRUPTED, mask_interrupts
 from localdev.stack import ROOT, StackError, ensure_local_settings
 from localdev.suite import run_contract_suite, run_suite
-from localdev.tools import call, run_tool
-from webpubsub_emulator.command import INTERRUPTED
+from localdev.tools import RUN_MODULE, call, run_tool
 from webpubsub_emulator.command import main as run_emulator
 
 BROKEN_PIPE = 141  # 128 and the number of SIGPIPE, as of a shell
@@ -63,11 +63,9 @@ class Command:
 def main() -> int:
     """Run one command and return its exit status."""
     options, rest = parse_arguments(sys.argv[1:])
-    # SIGTERM ends a command as Ctrl-C does, together with all processes that it started.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        if os.name != "nt":  # dev.py blocked it for the time of the imports
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        if not getattr(options, "is_child", False):
+            receive_interrupts()
         status = COMMANDS[options.command].run(options, rest)
         sys.stdout.flush()
         return status
@@ -78,6 +76,12 @@ def main() -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def receive_interrupts() -> None:
+    """Let SIGTERM end a command as Ctrl-C does, together with all processes that it started."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    mask_interrupts(False)  # dev.py masked them for the time of the imports
 
 
 def parse_arguments(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -193,7 +197,7 @@ def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
     """Run the fuzzers in rounds, each with another seed, until one fails or the time is over."""
     end = time.monotonic() + options.minutes * 60
     environment = os.environ | {"FUZZ_EXAMPLES": "1000"}
-    command = [sys.executable, "-m", "pytest", "emulator/tests/fuzz", "--quiet", "--no-header"]
+    command = [*RUN_MODULE, "pytest", "emulator/tests/fuzz", "--quiet", "--no-header"]
     status = seed = 0
     while status == 0 and time.monotonic() < end:
         seed += 1

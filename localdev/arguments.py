@@ -30,7 +30,8 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--app", type=_read_folder, metavar="FOLDER", help=text)
     _add_port(parser, "--port", HOST_PORT)
     _add_output_options(parser)
-    # `up` starts the host with these.
+    # For run_host. It ends its child itself, so Ctrl-C in a terminal must not.
+    parser.add_argument("--is-child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--keys-from-stdin", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--home-link", default="", help=argparse.SUPPRESS)
 

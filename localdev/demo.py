@@ -208,11 +208,14 @@ async def show_out(stack: Stack, log: HostLog, member: Member, *others: Member) 
     _, old = await negotiate(stack, name, member.room)
     show(f"\nAn operator removes {name}")
     removing = asyncio.create_task(remove(stack, name))
-    await member.receive("Application server closed the connection. Reason: removed: spam")
-    await expect_record(log, "leave", name)
-    for other in others:
-        await other.receive(f"{name} left {member.room}")
-    await removing
+    try:
+        await member.receive("Application server closed the connection. Reason: removed: spam")
+        await expect_record(log, "leave", name)
+        for other in others:
+            await other.receive(f"{name} left {member.room}")
+        await removing
+    finally:
+        removing.cancel()
     show("    removeUser     201  for 60 minutes")
     await expect_denial(stack, name, member.room)
     await expect_closed_door(old["url"])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from localdev.demo import DemoError, HostLog, negotiate, run_on_stack, show, within
+from localdev.interrupts import interrupts_masked
 from localdev.presence import EMPTY, State, apply_presence, present_users
 from localdev.stack import Stack
 from localdev.tab import SUBPROTOCOL
@@ -127,11 +128,13 @@ async def enter(stack: Stack, name: str) -> AsyncIterator[Watcher]:
 
 async def open_tab(clients: AsyncExitStack, stack: Stack, name: str) -> Tab:
     """Start the process of a tab and wait until it is connected."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "localdev.tab", await client_url(stack, name)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
+    url = await client_url(stack, name)
+    with interrupts_masked():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "localdev.tab", url),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
     clients.push_async_callback(_end, process)
     opened = process.stdout.readline() if process.stdout else None
     line = await within(opened, f"a tab of {name} to open") if opened else b""

@@ -6,12 +6,13 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localdev.host.keys import Keys
+from localdev.interrupts import interrupts_masked
 from webpubsub_emulator.command import CommandError, add_event_handler
 
 if TYPE_CHECKING:
@@ -110,15 +111,17 @@ async def run_host(
     one of them, as Azure does. `home_link` is the page that the host's home page links to. Raises
     StackError if the host does not start.
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "localdev", "host", "--json", "--port", str(port)),
-        *("--home-link", home_link, *(["--keys-from-stdin"] if keys else [])),
-        cwd=ROOT,
-        env={**os.environ, **settings},
-        stdin=asyncio.subprocess.PIPE if keys else None,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE if on_log else None,
-    )
+    with interrupts_masked():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "localdev", "host", "--json", "--is-child"),
+            *("--port", str(port), "--home-link", home_link),
+            *(["--keys-from-stdin"] if keys else []),
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            stdin=asyncio.subprocess.PIPE if keys else None,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE if on_log else None,
+        )
     reader = process.stderr and on_log and asyncio.create_task(_read_log(process.stderr, on_log))
     try:
         if process.stdin and keys:  # neither the arguments nor the app's environment have them
@@ -150,7 +153,9 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         return
     process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    finally:  # also when Ctrl-C cancels the wait
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -1,12 +1,10 @@
 """`dev.py test`: which tests run, and in how many processes."""
 
 import os
-import sys
 from collections.abc import Sequence
 
-from localdev.tools import call, run_tool
+from localdev.tools import RUN_MODULE, call, run_tool
 
-PYTEST = (sys.executable, "-m", "pytest")
 # What takes long, in the order in which it starts: the presence model, whole stacks, browsers,
 # storms, other packages, benchmarks.
 SLOW = (
@@ -37,7 +35,7 @@ def run_suite(arguments: Sequence[str], *, is_quick: bool, has_coverage: bool) -
     left_out = [f"--ignore={path}" for path in SLOW] if is_quick else ()
     # The tests start hundreds of processes. Without bytecode, each compiles all sources.
     environment = {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
-    return call([*PYTEST, *workers, *coverage, *left_out, *arguments], environment)
+    return call([*RUN_MODULE, "pytest", *workers, *coverage, *left_out, *arguments], environment)
 
 
 def _count(is_quick: bool) -> int:

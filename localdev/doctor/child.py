@@ -45,9 +45,11 @@ async def _wait_for(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
     try:
         return await asyncio.wait_for(process.communicate(), CHILD_SECONDS)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise ChildError(f"did not end within {CHILD_SECONDS:g} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def _decode(text: bytes) -> str:

@@ -245,8 +245,9 @@ def test_a_reader_may_stop_reading(arguments: list[str]) -> None:
         (["host", "--port", "0"], "Ctrl-C stops."),
         (["demo"], "Functions host"),
         (["test", "-n0", "--no-cov", "-s", "FILE"], "WAITS"),
+        (["bench", "start"], "warm-up"),
     ],
-    ids=["up", "emulator", "host", "demo", "test"],
+    ids=["up", "emulator", "host", "demo", "test", "bench"],
 )
 def test_ctrl_c_ends_with_130(tmp_path: Path, arguments: list[str], ready: str) -> None:
     """As of a shell, so that `dev.py test && deploy` does not go on; and without traceback."""
@@ -258,9 +259,9 @@ def test_ctrl_c_ends_with_130(tmp_path: Path, arguments: list[str], ready: str) 
     while ready not in (line := process.stdout.readline()):
         assert line, "the command ended"
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=START_SECONDS * 3)
-    assert process.returncode == 130, errors
-    assert "Traceback" not in errors
+    output, _ = process.communicate(timeout=START_SECONDS * 3)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("command", ["host", "emulator"])
@@ -291,9 +292,9 @@ def test_ctrl_c_in_the_first_second_has_no_traceback() -> None:
     """Also before dev.py and the command have imported what they need."""
     process = start_masked("demo")
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=START_SECONDS * 3)
+    output, _ = process.communicate(timeout=START_SECONDS * 3)
     assert process.returncode == 130
-    assert "Traceback" not in errors
+    assert "Traceback" not in output
 
 
 def start_masked(command: str) -> subprocess.Popen[str]:
@@ -320,7 +321,7 @@ def start_group(arguments: list[str]) -> subprocess.Popen[str]:
         [*DEV, *arguments],
         env=os.environ | sample_settings(),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
