@@ -37,7 +37,7 @@ from localdev.host.settings import apply_local_settings
 from localdev.interrupts import INTERRUPTED, mask_interrupts
 from localdev.stack import ROOT, StackError, ensure_local_settings
 from localdev.suite import run_contract_suite, run_suite
-from localdev.tools import RUN_MODULE, call, run_tool
+from localdev.tools import run_tool
 from webpubsub_emulator.command import main as run_emulator
 
 BROKEN_PIPE = 141  # 128 and the number of SIGPIPE, as of a shell
@@ -197,12 +197,12 @@ def fuzz(options: argparse.Namespace, _rest: list[str]) -> int:
     """Run the fuzzers in rounds, each with another seed, until one fails or the time is over."""
     end = time.monotonic() + options.minutes * 60
     environment = os.environ | {"FUZZ_EXAMPLES": "1000"}
-    command = [*RUN_MODULE, "pytest", "emulator/tests/fuzz", "--quiet", "--no-header"]
+    command = ("pytest", "emulator/tests/fuzz", "--quiet", "--no-header")
     status = seed = 0
     while status == 0 and time.monotonic() < end:
         seed += 1
         print(f"round {seed}, {(end - time.monotonic()) / 60:.1f} minutes left", flush=True)
-        status = call([*command, f"--hypothesis-seed={seed}"], environment)
+        status = run_tool(*command, f"--hypothesis-seed={seed}", environment=environment)
     return status
 
 

@@ -152,10 +152,15 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
     process.terminate()
+    await wait_or_kill(process)
+
+
+async def wait_or_kill(process: asyncio.subprocess.Process) -> None:
+    """Give a process a few seconds to end, and then, or if the wait is cancelled, kill it."""
     try:
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), STOP_SECONDS)
-    finally:  # also when Ctrl-C cancels the wait
+    finally:
         if process.returncode is None:
             process.kill()
             await process.wait()

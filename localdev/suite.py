@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from localdev.tools import RUN_MODULE, call, run_tool
+from localdev.tools import run_tool
 
 # What takes long, in the order in which it starts: the presence model, whole stacks, browsers,
 # storms, other packages, benchmarks.
@@ -35,7 +35,8 @@ def run_suite(arguments: Sequence[str], *, is_quick: bool, has_coverage: bool) -
     left_out = [f"--ignore={path}" for path in SLOW] if is_quick else ()
     # The tests start hundreds of processes. Without bytecode, each compiles all sources.
     environment = {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
-    return call([*RUN_MODULE, "pytest", *workers, *coverage, *left_out, *arguments], environment)
+    options = (*workers, *coverage, *left_out, *arguments)
+    return run_tool("pytest", *options, environment=environment)
 
 
 def _count(is_quick: bool) -> int:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
@@ -20,11 +20,17 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from localdev.interrupts import interrupts_masked
-from localdev.stack import ROOT, HostProcess, StackError, run_host, sample_settings
+from localdev.stack import (
+    ROOT,
+    HostProcess,
+    StackError,
+    run_host,
+    sample_settings,
+    wait_or_kill,
+)
 from localdev.storm.outcome import Records, Usage, Use
 
 LONGEST_LINE = 2**26  # bytes, of a child's result
-STOP_SECONDS = 5
 KEPT_LINES = 40  # of the instances' logs, shown if the app is not healthy
 # Headers about one connection, which a proxy does not forward (RFC 9110, section 7.6.1).
 HOP_BY_HOP = ("Connection", "Keep-Alive", "Transfer-Encoding", "Upgrade")
@@ -187,10 +193,4 @@ def _without_hops(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.stdin:
         process.stdin.close()
-    try:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
-    finally:  # also when Ctrl-C cancels the wait
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    await wait_or_kill(process)

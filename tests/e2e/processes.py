@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -97,3 +98,9 @@ def run(
     assert (process.returncode, rest) == (status, ""), written
     # Keys, tokens of any kind and the signatures of events must never be in a log.
     assert not [secret for secret in (ACCESS_KEY, "eyJ", "sha256=") if secret in written]
+
+
+def is_masked(process_id: int, number: signal.Signals) -> bool:
+    """Return whether a process lets a signal wait. Only Linux shows it."""
+    (mask,) = re.findall("SigBlk:\t(.*)", Path(f"/proc/{process_id}/status").read_text("utf-8"))
+    return bool(int(mask, 16) & 1 << number - 1)

@@ -12,10 +12,12 @@ import pytest
 
 from benchmarks.children import run_child
 from localdev.interrupts import interrupts_masked
-from localdev.tools import RUN_MODULE
+from localdev.stack import run_host, sample_settings
+from tests.e2e.processes import is_masked
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no signal masks")
 
+RUN_MODULE = (sys.executable, "-m", "localdev.run_module")
 PRINT_MASK = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
 
 
@@ -39,6 +41,13 @@ def test_a_child_of_a_benchmark_leaves_interrupts_to_its_parent() -> None:
             return await child.read_line()
 
     assert asyncio.run(read_mask()) == "True\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the mask of a process")
+async def test_a_host_leaves_interrupts_to_its_parent() -> None:
+    """Otherwise it would be gone before the clients of the demo are closed."""
+    async with run_host(sample_settings()) as host:
+        assert is_masked(host.process.pid, signal.SIGINT)
 
 
 def test_a_module_runs_as_by_python(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ class StopSignal(asyncio.Event):
         self.status = status
         self.set()
         # The loop closes the pipe to which signals write before it removes their handlers. A second
-        # signal in between (`up` ends the host, which got Ctrl-C, too) would print a traceback.
+        # signal in between, such as another Ctrl-C, would print a traceback.
         signal.set_wakeup_fd(-1)
 
 
