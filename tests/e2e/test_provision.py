@@ -462,7 +462,7 @@ async def test_a_failed_token_request_is_502_and_ends_the_workflow(
 async def test_an_unanswered_token_request_or_announcement_is_504_without_a_retry(
     workflow: Workflow, identity_workflow: Workflow
 ) -> None:
-    slow = "rest-slow:ms=6000"
+    slow = "rest-slow:ms=15000"
     seed = seed_of("rest-slow", False, True)
     token, announcement = await asyncio.gather(
         identity_workflow.provision_under(slow),
@@ -482,7 +482,7 @@ async def test_adds_are_retried_for_ten_seconds(
     seed = seed_of("rest-slow", False, True, True, True)
     failed, late = await asyncio.gather(
         workflow.provision_under("rest-error"),
-        identity_workflow.provision_under("rest-slow:ms=6000,rate=0.5", seed=seed),
+        identity_workflow.provision_under("rest-slow:ms=15000,rate=0.5", seed=seed),
     )
     error = (500, "Fault.rest-error")
     cut_off = (504, problem("addConnection", TOKEN_ONLY, (None, None), True))
